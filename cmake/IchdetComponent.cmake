@@ -1,0 +1,51 @@
+# ichdet_component(NAME [HEADER_ONLY] FOLDERS f... LINK targets...)
+#
+# Makes ichdet_NAME (ichdet::NAME), a library of one object file for each include/ichdet/impl/<folder>/*_inl.hpp and
+# each src/<folder>/*.cpp. With HEADER_ONLY also ichdet::NAME_header_only: the same code, compiled into its user.
+function(ichdet_component name)
+  cmake_parse_arguments(arg "HEADER_ONLY" "" "FOLDERS;LINK" ${ARGN})
+  set(sources)
+  foreach(folder ${arg_FOLDERS})
+    file(GLOB definitions CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}/include
+      ${PROJECT_SOURCE_DIR}/include/ichdet/impl/${folder}/*_inl.hpp)
+    foreach(definition ${definitions})
+      string(REGEX REPLACE "_inl\\.hpp$" ".cpp" unit ${definition})
+      set(unit ${PROJECT_BINARY_DIR}/units/${unit})
+      file(CONFIGURE OUTPUT ${unit} CONTENT "#include \"${definition}\"\n")
+      list(APPEND sources ${unit})
+    endforeach()
+    file(GLOB compiled CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${folder}/*.cpp)
+    list(APPEND sources ${compiled})
+  endforeach()
+
+  if(NOT sources)
+    file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/units/empty_${name}.cpp CONTENT "")
+    set(sources ${PROJECT_BINARY_DIR}/units/empty_${name}.cpp)
+  endif()
+  add_library(ichdet_${name} ${sources})
+  add_library(ichdet::${name} ALIAS ichdet_${name})
+  set_target_properties(ichdet_${name} PROPERTIES EXPORT_NAME ${name} POSITION_INDEPENDENT_CODE ON)
+  target_compile_features(ichdet_${name} PUBLIC cxx_std_20)
+  target_include_directories(ichdet_${name} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
+    $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+  target_link_libraries(ichdet_${name} PUBLIC ${arg_LINK} PRIVATE $<BUILD_INTERFACE:ichdet_build_flags>)
+  target_precompile_headers(ichdet_${name} PRIVATE <Eigen/Dense> <xtensor/xadapt.hpp> <algorithm> <string> <vector>)
+  set(targets ichdet_${name})
+
+  if(arg_HEADER_ONLY)
+    string(REGEX REPLACE "ichdet::(core|io|report)" "ichdet::\\1_header_only" links "${arg_LINK}")
+    add_library(ichdet_${name}_header_only INTERFACE)
+    add_library(ichdet::${name}_header_only ALIAS ichdet_${name}_header_only)
+    set_target_properties(ichdet_${name}_header_only PROPERTIES EXPORT_NAME ${name}_header_only)
+    target_compile_features(ichdet_${name}_header_only INTERFACE cxx_std_20)
+    target_compile_definitions(ichdet_${name}_header_only INTERFACE ICHDET_HEADER_ONLY)
+    target_include_directories(ichdet_${name}_header_only INTERFACE
+      $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+    target_link_libraries(ichdet_${name}_header_only INTERFACE ${links})
+    list(APPEND targets ichdet_${name}_header_only)
+  endif()
+  install(TARGETS ${targets} EXPORT ichdet_${name}_targets)
+  install(EXPORT ichdet_${name}_targets NAMESPACE ichdet:: FILE ichdet-${name}-targets.cmake
+    DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/ichdet)
+  set_property(GLOBAL APPEND PROPERTY ICHDET_COMPONENTS ${name})
+endfunction()

@@ -1,0 +1,32 @@
+# Found here for the build tree and by ichdet-config.cmake for consumers, each component's own alone.
+if(ICHDET_WITH_TORCH OR ICHDET_BUILD_PYTHON)
+  if(NOT ICHDET_PYTHON)
+    if(EXISTS ${PROJECT_SOURCE_DIR}/.venv/bin/python)
+      set(ICHDET_PYTHON ${PROJECT_SOURCE_DIR}/.venv/bin/python CACHE FILEPATH "" FORCE)
+    else()
+      find_program(ICHDET_PYTHON3 python3 REQUIRED)
+      set(ICHDET_PYTHON ${ICHDET_PYTHON3} CACHE FILEPATH "" FORCE)
+    endif()
+  endif()
+endif()
+
+set(CMAKE_FIND_PACKAGE_NAME ichdet)
+set(ichdet_FIND_REQUIRED TRUE)
+include(IchdetFind)
+ichdet_find(core)
+ichdet_find(io)
+ichdet_find(bundle)
+ichdet_find(report)
+if(ICHDET_WITH_TORCH)
+  if(NOT Torch_DIR)
+    execute_process(COMMAND ${ICHDET_PYTHON} -c "import torch; print(torch.utils.cmake_prefix_path)"
+      OUTPUT_VARIABLE torch_prefix OUTPUT_STRIP_TRAILING_WHITESPACE RESULT_VARIABLE failed ERROR_QUIET)
+    if(failed)
+      message(FATAL_ERROR "LibTorch: ${ICHDET_PYTHON} cannot import torch. Run `make setup`, name a Python with "
+        "torch through -DICHDET_PYTHON=..., a LibTorch through -DTorch_DIR=..., or build without networks "
+        "(-DICHDET_WITH_TORCH=OFF -DICHDET_BUILD_CLI=OFF -DICHDET_BUILD_PYTHON=OFF).")
+    endif()
+    list(APPEND CMAKE_PREFIX_PATH ${torch_prefix})
+  endif()
+  ichdet_find(nn)
+endif()

@@ -1,0 +1,8 @@
+include(CMakePackageConfigHelpers)
+set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/ichdet)
+get_property(components GLOBAL PROPERTY ICHDET_COMPONENTS)
+configure_package_config_file(cmake/ichdet-config.cmake.in ichdet-config.cmake INSTALL_DESTINATION ${package_dir})
+write_basic_package_version_file(ichdet-config-version.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/ichdet-config.cmake ${PROJECT_BINARY_DIR}/ichdet-config-version.cmake
+  cmake/IchdetFind.cmake DESTINATION ${package_dir})
+install(DIRECTORY include/ichdet DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})

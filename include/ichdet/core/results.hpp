@@ -1,0 +1,64 @@
+#pragma once
+
+#include <Eigen/Core>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace ichdet {
+
+/// How likely it is that one slice shows blood.
+struct SliceScore {
+  std::int64_t index = 0;  ///< in the stack, 0 the first along the normal
+  double z_mm = 0;         ///< LPS z of the slice's centre
+  double probability = 0;  ///< in [0, 1]
+  std::string sop_instance_uid;
+};
+
+/// What the slices say about the patient.
+struct PatientDecision {
+  bool positive = false;
+  double probability = 0;   ///< in [0, 1]
+  bool calibrated = false;  ///< whether `probability` was fitted to observed frequencies
+  std::string rule;         ///< how it was reached, in words
+};
+
+/// One connected piece of one label.
+struct Lesion {
+  std::string label;
+  double volume_ml = 0;
+  double diameter_mm = 0;  ///< longest distance between two of its voxels' centres, plus one voxel
+  Eigen::Vector3d centroid_mm = Eigen::Vector3d::Zero();  ///< LPS
+  std::vector<std::int64_t> slices;                       ///< indices of the native slices that show it, ascending
+  double confidence = 0;                                  ///< mean blood probability over its voxels
+  bool calibrated = false;
+};
+
+/// Whether the input was something the model may be trusted on.
+struct Trust {
+  bool ok = true;
+  std::vector<std::string> reasons;
+};
+
+/// Which weights gave the result.
+struct BundleIdentity {
+  std::string name, version, sha256;
+};
+
+/// Everything that was found in one study.
+struct StudyResult {
+  std::string version;  ///< of ichdet
+  PatientDecision decision;
+  std::map<int, std::string> labels;        ///< value in the label map -> name, background left out
+  std::map<std::string, double> volumes_ml;  ///< label -> volume on the native slices
+  std::vector<Lesion> lesions;              ///< largest first
+  std::vector<SliceScore> slices;
+  std::vector<std::string> assumptions;
+  Trust trust;
+  std::vector<BundleIdentity> bundles;  ///< the members of the ensemble, in order
+  std::vector<std::pair<std::string, double>> timings_s;  ///< stage -> seconds, in order
+};
+
+}  // namespace ichdet

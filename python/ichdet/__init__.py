@@ -1,0 +1,4 @@
+"""ichdet finds intracranial hemorrhage on head CT. Not for clinical use."""
+
+from ._core import *  # noqa: F401,F403
+from ._core import Error  # noqa: F401

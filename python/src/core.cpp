@@ -1,0 +1,30 @@
+// The extension `ichdet._core`: everything that needs no LibTorch. One function for each folder, in core_<folder>.cpp.
+#include <pybind11/pybind11.h>
+
+#include "ichdet/core/error.hpp"
+
+namespace py = pybind11;
+
+namespace ichdet::python {
+void bind_types(py::module_& m);
+void bind_io(py::module_& m);
+void bind_preprocess(py::module_& m);
+void bind_phantom(py::module_& m);
+void bind_report(py::module_& m);
+}  // namespace ichdet::python
+
+PYBIND11_MODULE(_core, m) {
+  m.doc() = "Compiled part of ichdet that needs no LibTorch.";
+  static py::exception<ichdet::Error> error(m, "Error", PyExc_RuntimeError);
+  error.doc() = "What ichdet raises: the message names the file, tag or tensor; `code` says what kind it is.";
+  py::register_exception_translator([](std::exception_ptr p) {
+    try {
+      if (p) std::rethrow_exception(p);
+    } catch (const ichdet::Error& e) {
+      py::object value = static_cast<const py::object&>(error)(e.what());
+      value.attr("code") = std::string(ichdet::to_string(e.code()));
+      PyErr_SetObject(error.ptr(), value.ptr());
+    }
+  });
+  ichdet::python::bind_types(m);
+}

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "ichdet/core/progress.hpp"
+
+namespace CLI {
+class App;
+}
+
+namespace ichdet::cli {
+
+/// What every command may use.
+struct Context {
+  bool quiet = false;          ///< no progress, no summary
+  bool json = false;           ///< the summary on stdout as JSON
+  Progress progress;           ///< draws bars on a terminal; stops on Ctrl-C
+};
+
+/// Each adds one subcommand to `app`. Its callback throws ichdet::Error; main turns that into message and exit code.
+void add_detect(CLI::App& app, Context& context);
+void add_info(CLI::App& app, Context& context);
+void add_convert(CLI::App& app, Context& context);
+void add_window(CLI::App& app, Context& context);
+void add_phantom(CLI::App& app, Context& context);
+void add_models(CLI::App& app, Context& context);
+
+}  // namespace ichdet::cli
