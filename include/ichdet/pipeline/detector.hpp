@@ -1,0 +1,49 @@
+#pragma once
+
+#include <optional>
+
+#include "ichdet/core/progress.hpp"
+#include "ichdet/core/results.hpp"
+#include "ichdet/core/slice_stack.hpp"
+#include "ichdet/core/volume.hpp"
+#include "ichdet/pipeline/segmenter.hpp"
+
+namespace ichdet {
+
+struct DetectorOptions {
+  double decision_threshold = 0.5;  ///< a study is positive from this probability on, in (0, 1)
+  double min_lesion_ml = 0.1;       ///< smaller pieces are not listed as lesions; their volume still counts
+  int top_voxels = 20;              ///< slice probability: mean over this many highest blood probabilities
+  int threads = 0;                  ///< 0: as many as the machine has
+};
+
+/// What a study showed: the findings, and where they are.
+struct Detection {
+  StudyResult result;
+  SliceLabels labels;    ///< on the stack's own slices
+  LabelMap grid_labels;  ///< on the regular grid that the segmenter read
+};
+
+/// A segmentation bundle, or an ensemble of them, applied to studies. Load once, apply to many.
+///
+/// Resamples the stack to the bundle's spacing (preprocess::segmentation_grid), segments, takes each voxel's likeliest
+/// class, and brings labels (nearest) and blood probability (linear) back to the native slices, where volumes, lesions
+/// and slice scores are measured. Until a bundle brings a calibration, slice probability is the mean of the `top_voxels`
+/// highest blood probabilities of the slice, study probability the highest slice's, lesion confidence the mean over its
+/// voxels; all are marked as not calibrated.
+///
+/// Immutable; a call is const and may run from several threads at once.
+class Detector {
+ public:
+  /// Throws Error(options) where an option is out of its range.
+  explicit Detector(Segmenter segmenter, DetectorOptions options = {});
+
+  /// Throws what reading the stack's geometry or the network may throw; Error(cancelled) on request.
+  Detection operator()(const SliceStack& stack, const Progress& progress = {}) const;
+
+ private:
+  Segmenter segmenter_;
+  DetectorOptions options_;
+};
+
+}  // namespace ichdet
