@@ -6,3 +6,11 @@ write_basic_package_version_file(ichdet-config-version.cmake COMPATIBILITY SameM
 install(FILES ${PROJECT_BINARY_DIR}/ichdet-config.cmake ${PROJECT_BINARY_DIR}/ichdet-config-version.cmake
   cmake/IchdetFind.cmake DESTINATION ${package_dir})
 install(DIRECTORY include/ichdet DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+
+# `cmake --build build --target ichdet_installed` builds what is installed, and neither tests nor examples.
+set(installed ${components})
+list(TRANSFORM installed PREPEND ichdet_)
+if(TARGET ichdet_cli)
+  list(APPEND installed ichdet_cli)
+endif()
+add_custom_target(ichdet_installed DEPENDS ${installed})

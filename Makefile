@@ -1,0 +1,59 @@
+# Set-up, build, tests and demo in one command each. `make help` lists them; CMake and ctest do the work and can be
+# used directly (CONTRIBUTING.md).
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := build
+.PHONY: help setup build all test demo install dev tidy format clean
+
+BUILD := build
+JOBS ?= $(shell nproc)
+PREFIX ?= /usr/local
+STUDY ?=
+export STUDY TORCH_INDEX
+
+help: ## list these targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+
+setup: ## system packages through apt and .venv with torch, where missing (TORCH_INDEX=address: take torch from there)
+	@tools/setup.sh build
+
+# ninja configures again by itself when a CMake file changes.
+$(BUILD)/build.ninja: | setup
+	@cmake --preset default
+
+build: setup $(BUILD)/build.ninja ## the command line, build/ichdet (the default)
+	@cmake --build $(BUILD) -j $(JOBS) --target ichdet_cli
+
+all: setup $(BUILD)/build.ninja ## everything: libraries, command line, Python package, examples, tests
+	@cmake --build $(BUILD) -j $(JOBS)
+
+test: ## everything, then the C++ tests (ctest) and the Python and parity tests (pytest)
+	@tools/setup.sh test
+	@$(MAKE) --no-print-directory all
+	@tools/test.sh $(BUILD)
+
+demo: build ## find a hemorrhage in a phantom that ichdet makes itself (STUDY=folder: in that study instead)
+	@tools/demo.sh $(BUILD)/ichdet
+
+install: setup $(BUILD)/build.ninja ## install to PREFIX (default /usr/local)
+	@cmake --build $(BUILD) -j $(JOBS) --target ichdet_installed
+	@cmake --install $(BUILD) --prefix "$(PREFIX)" | grep -v -e '/include/' -e 'Up-to-date' || true
+	@echo "installed: $(PREFIX)/bin/ichdet"
+
+dev: ## warnings as errors, with address and undefined-behaviour sanitizers, in build-dev; then ctest there
+	@tools/setup.sh test
+	@cmake --preset dev
+	@cmake --build --preset dev -j $(JOBS)
+	@ctest --preset dev
+
+tidy: ## clang-tidy on every file, in build-tidy
+	@tools/setup.sh dev
+	@cmake --preset tidy
+	@cmake --build --preset tidy -j $(JOBS)
+
+format: ## clang-format on every C++ file, in place
+	@tools/setup.sh dev
+	@git ls-files -z '*.hpp' '*.cpp' | xargs -0 clang-format -i
+
+clean: ## remove build folders and the demo; .venv, .venv-oracles and downloaded weights stay
+	@rm -rf build build-dev build-tidy demo
