@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include "ichdet/core/config.hpp"
+#include "ichdet/core/results.hpp"
+
+namespace ichdet {
+
+struct SummaryOptions {
+  std::size_t lesions = 5;  ///< how many of the largest lesions are listed; the others are counted
+};
+
+/// The result in a few lines of text for people: decision, volumes, largest lesions, review reasons, assumptions, model,
+/// and that it is not for clinical use. Ends in a newline; no colours.
+std::string summary(const StudyResult& result, const SummaryOptions& options = {});
+
+/// One line: "Hemorrhage: IPH 23.4 mL, IVH 1.2 mL" or "No hemorrhage found"; labels without volume are left out.
+std::string finding(const StudyResult& result);
+
+}  // namespace ichdet
+
+#ifdef ICHDET_HEADER_ONLY
+#include "ichdet/impl/report/summary_inl.hpp"
+#endif
