@@ -1,0 +1,1 @@
+"""Converters from published weights to ichdet's bundles. Each is also a script that runs by its path."""

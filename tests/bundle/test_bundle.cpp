@@ -1,0 +1,168 @@
+#include <doctest/doctest.h>
+
+#include <cstring>
+#include <fstream>
+#include <functional>
+
+#include "ichdet/bundle/bundle.hpp"
+#include "ichdet/bundle/sha256.hpp"
+#include "ichdet/core/error.hpp"
+
+using namespace ichdet;
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+namespace {
+
+fs::path scratch() {
+  const auto folder = fs::path(ICHDET_BINARY_DIR) / "tests" / "bundle_scratch";
+  fs::create_directories(folder);
+  return folder;
+}
+
+void write(const fs::path& file, const std::string& text) { std::ofstream(file, std::ios::binary) << text; }
+
+std::string file_of(const std::string& header, const std::string& data) {
+  const std::uint64_t length = header.size();
+  std::string text(8, '\0');
+  std::memcpy(text.data(), &length, 8);
+  return text + header + data;
+}
+
+std::string message(const std::function<void()>& call) {
+  try {
+    call();
+  } catch (const Error& e) {
+    return std::string(to_string(e.code())) + ": " + e.what();
+  }
+  return "no error";
+}
+
+json good_spec(const std::string& weights_sha256) {
+  return {{"schema", 1},
+          {"name", "tiny"},
+          {"version", "1"},
+          {"architecture", {{"name", "DeepMedic"}, {"options", json::object()}}},
+          {"input",
+           {{"spacing_mm", {1, 1, 1}},
+            {"orientation", "LPS"},
+            {"channels", {{{"clip_hu", {-15, 100}}, {"scale_to", {-1, 1}}}}}}},
+          {"classes", {{{"name", "background"}, {"blood", false}}, {{"name", "IPH"}, {"blood", true}}}},
+          {"patch", {{"input", {140, 140, 140}}, {"output", {60, 60, 60}}, {"step", 15}, {"padding", "edge"}}},
+          {"thresholds", json::object()},
+          {"calibration", nullptr},
+          {"provenance",
+           {{"source", "s"}, {"authors", "a"}, {"citation", "c"}, {"converted_by", "t"}, {"files", json::object()}}},
+          {"licence", {{"spdx", "Apache-2.0"}, {"file", "LICENSE"}}},
+          {"not_for_clinical_use", true},
+          {"training_data", ""},
+          {"metrics", json::object()},
+          {"weights", {{"file", "w.safetensors"}, {"sha256", weights_sha256}}}};
+}
+
+}  // namespace
+
+TEST_CASE("safetensors: values, types and denormals") {
+  const auto file = scratch() / "values.safetensors";
+  std::string data(20, '\0');
+  const float f32[] = {1.5f, 1e-40f};
+  const std::uint16_t f16[] = {0x3e00, 0x0001, 0xfc00}, bf16[] = {0x3fc0, 0x0001};
+  std::memcpy(data.data(), f32, 8);
+  std::memcpy(data.data() + 8, f16, 6);
+  std::memcpy(data.data() + 14, bf16, 4);
+  data.resize(18);
+  write(file, file_of(R"({"a":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]},)"
+                      R"("b":{"dtype":"F16","shape":[3],"data_offsets":[8,14]},)"
+                      R"("c":{"dtype":"BF16","shape":[2],"data_offsets":[14,18]},)"
+                      R"("d":{"dtype":"F32","shape":[0,7],"data_offsets":[18,18]},"__metadata__":{"k":"v"}})",
+                      data));
+  const SafeTensors opened(file);
+  CHECK(opened.metadata().at("k") == "v");
+  CHECK(opened.tensors().size() == 4);
+  CHECK(opened.tensors().at("a").shape == std::vector<std::int64_t>{1, 2});
+  CHECK(opened.tensors().at("a").to_float32() == std::vector<float>{1.5f, 0.f});
+  const auto half = opened.tensors().at("b").to_float32();
+  CHECK(half[0] == 1.5f);
+  CHECK(half[1] == doctest::Approx(5.960464e-08));
+  CHECK(std::isinf(half[2]));
+  CHECK(opened.tensors().at("c").to_float32() == std::vector<float>{1.5f, 0.f});
+  CHECK(opened.tensors().at("d").to_float32().empty());
+}
+
+TEST_CASE("safetensors: hostile files are refused") {
+  const auto file = scratch() / "hostile.safetensors";
+  const auto refusal = [&](const std::string& header, std::size_t bytes) {
+    write(file, file_of(header, std::string(bytes, 'x')));
+    return message([&] { SafeTensors{file}; });
+  };
+  const auto contains = [](const std::string& text, const std::string& part) {
+    INFO(text);
+    CHECK(text.starts_with("weights: "));
+    CHECK(text.find(part) != std::string::npos);
+  };
+  const std::string a4 = R"("a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]})";
+  contains(refusal("{" + a4 + "," + a4 + "}", 4), "tensor a: named twice");
+  contains(refusal("{" + a4 + R"(,"b":{"dtype":"F32","shape":[1],"data_offsets":[2,6]}})", 6), "tensor b: overlaps");
+  contains(refusal("{" + a4 + R"(,"b":{"dtype":"F32","shape":[1],"data_offsets":[6,10]}})", 10),
+           "tensor b: follows a hole");
+  contains(refusal("{" + a4 + "}", 5), "belong to no tensor");
+  contains(refusal("{" + a4 + "}", 3), "tensor a: bytes 0 to 4 leave");
+  contains(refusal(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}})", 4), "expected 8 bytes");
+  contains(refusal(R"({"a":{"dtype":"F32","shape":[4294967296,4294967296,4],"data_offsets":[0,4]}})", 4), "overflows");
+  contains(refusal(R"({"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}})", 4), "non-negative");
+  contains(refusal(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[18446744073709551615,4]}})", 4), "leave");
+  contains(refusal(R"({"a":{"dtype":"Q9","shape":[1],"data_offsets":[0,4]}})", 4), "unknown type Q9");
+  contains(refusal(R"({"a":[[[[[[1]]]]]]})", 0), "nested");
+  contains(refusal(R"({"a":)", 0), "header");
+  contains(refusal(R"([1])", 0), "expected a JSON object");
+  contains(refusal(std::string(200000, '['), 0), "nested");
+  write(file, "abc");
+  contains(message([&] { SafeTensors{file}; }), "found 3 bytes");
+  write(file, std::string(8, '\xff') + "{}");
+  contains(message([&] { SafeTensors{file}; }), "announced");
+  CHECK(message([] { SafeTensors{"/no/such/file"}; }).starts_with("io: "));
+}
+
+TEST_CASE("bundle: opened, identified, and refused where it is not what it says") {
+  const auto folder = scratch() / "tiny";
+  fs::remove_all(folder);
+  fs::create_directories(folder);
+  const std::string weights = file_of("{}", "");
+  write(folder / "w.safetensors", weights);
+  write(folder / "LICENSE", "text");
+  const auto hash = sha256(std::as_bytes(std::span(weights)));
+  const auto opened = [&](const json& spec) {
+    write(folder / "bundle.json", spec.dump());
+    return message([&] { open_bundle(folder); });
+  };
+  const auto spec = good_spec(hash);
+  REQUIRE(opened(spec) == "no error");
+  const auto bundle = open_bundle(folder);
+  CHECK(bundle.identity().name == "tiny");
+  CHECK(bundle.identity().sha256 == sha256_of_file(folder / "bundle.json"));
+  CHECK(bundle.spec.classes[1].blood);
+  CHECK(bundle.spec.channels[0].low_hu == -15);
+
+  const auto with = [&](const std::string& pointer, const json& value) {
+    auto changed = spec;
+    changed[json::json_pointer(pointer)] = value;
+    return opened(changed);
+  };
+  const auto contains = [](const std::string& text, const std::string& part) {
+    INFO(text);
+    CHECK(text.find(part) != std::string::npos);
+  };
+  contains(with("/schema", 2), "/schema: expected 1");
+  contains(with("/input/spacing_mm/1", -1), "/input/spacing_mm/1: expected a spacing above 0, found -1");
+  contains(with("/classes/1/name", "background"), "/classes/1/name");
+  contains(with("/classes/0/blood", true), "/classes/0/blood");
+  contains(with("/patch/output/0", 50), "/patch/output/0: expected a multiple of step, found 50");
+  contains(with("/weights/file", "../w.safetensors"), "/weights/file");
+  contains(with("/weights/sha256", std::string(64, '0')), "SHA-256: expected 0000");
+  contains(with("/surprise", 1), "/surprise: unknown key");
+  contains(with("/licence/file", "NONE"), "/licence/file: NONE is not in the bundle");
+  auto missing = spec;
+  missing["input"].erase("channels");
+  contains(opened(missing), "/input/channels: is missing");
+  contains(message([] { open_bundle("/no/such/bundle"); }), "io: ");
+}
