@@ -64,8 +64,8 @@ class Array {
   }
 
   /// An xtensor view of the same memory.
-  auto view() { return xt::adapt(data_, static_cast<std::size_t>(size()), xt::no_ownership(), shape_); }
-  auto view() const { return xt::adapt(data_, static_cast<std::size_t>(size()), xt::no_ownership(), shape_); }
+  auto view() { return xt::adapt(data_, static_cast<std::size_t>(size()), xt::no_ownership(), view_shape()); }
+  auto view() const { return xt::adapt(data(), static_cast<std::size_t>(size()), xt::no_ownership(), view_shape()); }
 
   Array clone() const {
     Array copy(shape_);
@@ -81,6 +81,11 @@ class Array {
   }
   std::int64_t stride() const noexcept {
     return std::accumulate(shape_.begin() + 1, shape_.end(), std::int64_t{1}, std::multiplies<>());
+  }
+  std::array<std::size_t, N> view_shape() const noexcept {
+    std::array<std::size_t, N> shape;
+    std::copy(shape_.begin(), shape_.end(), shape.begin());
+    return shape;
   }
   std::int64_t offset(const Shape& index) const noexcept {
     std::int64_t result = 0;
