@@ -22,7 +22,7 @@ SliceGeometry stack(const std::vector<double>& z, double tilt_radians = 0) {
 
 TEST_CASE("a straight stack gets blast-ct's grid") {
   const auto slices = stack({10, 15, 20, 25});
-  const auto grid = preprocess::segmentation_grid(slices, {1, 1, 1});
+  const auto grid = segmentation_grid(slices, {1, 1, 1});
   CHECK(grid.same_as(slices.regular()->with_spacing({1, 1, 1})));
   CHECK(grid.size() == Geometry::Size{241, 241, 16});
 }
@@ -33,14 +33,14 @@ TEST_CASE("flipped rows are turned so that the grid runs to +P") {
     plane.along_row = -Eigen::Vector3d::UnitX();
     plane.along_column = -Eigen::Vector3d::UnitY();
   }
-  const auto grid = preprocess::segmentation_grid(SliceGeometry(planes, 256, 256), {1, 1, 1});
+  const auto grid = segmentation_grid(SliceGeometry(planes, 256, 256), {1, 1, 1});
   CHECK(grid.direction().isIdentity(1e-12));
   CHECK(grid.origin_mm().isApprox(Eigen::Vector3d(-120 - 255 * 0.94, -110 - 255 * 0.94, 10), 1e-9));
 }
 
 TEST_CASE("a tilted stack is covered, in the slices' own frame") {
   const auto slices = stack({0, 5, 10, 22}, 0.3);
-  const auto grid = preprocess::segmentation_grid(slices, {1, 1, 1});
+  const auto grid = segmentation_grid(slices, {1, 1, 1});
   CHECK(grid.direction().col(2).isApprox(slices.normal()));
   for (const auto& plane : slices.planes()) {
     for (const double corner : {0.0, 255.0}) {
@@ -54,7 +54,7 @@ TEST_CASE("a tilted stack is covered, in the slices' own frame") {
 }
 
 TEST_CASE("a single slice is as thick as it says") {
-  const auto grid = preprocess::segmentation_grid(stack({10}), {1, 1, 1});
+  const auto grid = segmentation_grid(stack({10}), {1, 1, 1});
   CHECK(grid.size()[2] == 5);
   CHECK(grid.origin_mm().z() == doctest::Approx(8));
 }

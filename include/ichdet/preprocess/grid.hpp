@@ -5,7 +5,7 @@
 #include "ichdet/core/geometry.hpp"
 #include "ichdet/core/slice_stack.hpp"
 
-namespace ichdet::preprocess {
+namespace ichdet {
 
 /// The regular grid on which a segmenter reads a stack: axes along the slices' own rows, columns and normal, turned and
 /// flipped so that x, y, z run nearest to +L, +P, +S, with `spacing_mm` in that order.
@@ -16,7 +16,7 @@ namespace ichdet::preprocess {
 /// least one, centred on it.
 Geometry segmentation_grid(const SliceGeometry& slices, const Eigen::Vector3d& spacing_mm);
 
-}  // namespace ichdet::preprocess
+}  // namespace ichdet
 
 #ifdef ICHDET_HEADER_ONLY
 #include "ichdet/impl/preprocess/grid_inl.hpp"

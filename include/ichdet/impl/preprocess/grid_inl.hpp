@@ -5,7 +5,7 @@
 
 #include "ichdet/preprocess/grid.hpp"
 
-namespace ichdet::preprocess {
+namespace ichdet {
 
 ICHDET_INLINE Geometry segmentation_grid(const SliceGeometry& slices, const Eigen::Vector3d& spacing_mm) {
   const auto& first = slices.planes().front();
@@ -42,4 +42,4 @@ ICHDET_INLINE Geometry segmentation_grid(const SliceGeometry& slices, const Eige
   return Geometry(size, affine, slices.frame_of_reference_uid());
 }
 
-}  // namespace ichdet::preprocess
+}  // namespace ichdet
