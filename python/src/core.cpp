@@ -8,6 +8,7 @@ namespace py = pybind11;
 namespace ichdet::python {
 void bind_types(py::module_& m);
 void bind_io(py::module_& m);
+void bind_nifti(py::module_& m);
 void bind_preprocess(py::module_& m);
 void bind_phantom(py::module_& m);
 void bind_report(py::module_& m);
@@ -27,4 +28,5 @@ PYBIND11_MODULE(_core, m) {
     }
   });
   ichdet::python::bind_types(m);
+  ichdet::python::bind_preprocess(m);
 }

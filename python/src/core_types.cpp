@@ -67,17 +67,23 @@ void bind_types(py::module_& m) {
       .def("nominal", &SliceGeometry::nominal);
 
   py::class_<SliceStack>(m, "SliceStack", "A series as acquired, in Hounsfield units (slice, row, column).")
-      .def(py::init([](const SliceGeometry& geometry,
-                       py::array_t<float, py::array::c_style | py::array::forcecast> hu) {
-             return SliceStack(geometry, borrow<float, 3>(std::move(hu)));
+      .def(py::init([](const SliceGeometry& geometry, py::array_t<float, py::array::c_style | py::array::forcecast> hu,
+                       std::optional<py::array_t<std::uint8_t, py::array::c_style | py::array::forcecast>> padding) {
+             return SliceStack(geometry, borrow<float, 3>(std::move(hu)),
+                               padding ? borrow<std::uint8_t, 3>(std::move(*padding)) : Array3<std::uint8_t>());
            }),
-           py::arg("geometry"), py::arg("hu"))
+           py::arg("geometry"), py::arg("hu"), py::arg("padding") = py::none())
       .def_readonly("geometry", &SliceStack::geometry)
       .def_property_readonly("hu", [](const SliceStack& s) { return lend(s.hu); })
       .def_property_readonly("padding", [](const SliceStack& s) { return lend(s.padding); })
       .def_readonly("assumptions", &SliceStack::assumptions);
 
   py::class_<SliceLabels>(m, "SliceLabels", "Labels (slice, row, column) on the planes of a series.")
+      .def(py::init([](py::array_t<std::uint8_t, py::array::c_style | py::array::forcecast> labels,
+                       std::vector<std::string> names, const SliceGeometry& geometry) {
+             return SliceLabels(borrow<std::uint8_t, 3>(std::move(labels)), std::move(names), geometry);
+           }),
+           py::arg("labels"), py::arg("names"), py::arg("geometry"))
       .def_property_readonly("labels", [](const SliceLabels& v) { return lend(v.labels); })
       .def_readonly("names", &SliceLabels::names)
       .def_readonly("geometry", &SliceLabels::geometry);

@@ -30,6 +30,13 @@ class Array {
     owner_ = std::move(storage);
   }
 
+  /// Allocates without writing to the memory: for arrays whose every value is about to be set.
+  static Array uninitialized(const Shape& shape) {
+    auto storage = std::make_shared_for_overwrite<T[]>(static_cast<std::size_t>(count(shape)));
+    T* data = storage.get();
+    return Array(data, shape, std::move(storage));
+  }
+
   /// Borrows `data` (row-major, contiguous), kept alive by `owner`.
   Array(T* data, const Shape& shape, std::shared_ptr<const void> owner)
       : shape_(shape), data_(data), owner_(std::move(owner)) {}

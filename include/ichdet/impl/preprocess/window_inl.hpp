@@ -1,0 +1,158 @@
+#pragma once
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+#include "ichdet/core/error.hpp"
+#include "ichdet/core/parallel.hpp"
+#include "ichdet/preprocess/window.hpp"
+
+namespace ichdet {
+
+ICHDET_INLINE std::span<const NamedWindow> named_windows() {
+  static constexpr NamedWindow windows[] = {
+      {"brain", Window::centre_width(40, 80)},        {"subdural", Window::centre_width(80, 200)},
+      {"stroke", Window::centre_width(40, 40)},       {"bone", Window::centre_width(500, 3000)},
+      {"soft_tissue", Window::centre_width(40, 380)}, {"blast_ct", {-15, 100}},
+  };
+  return windows;
+}
+
+namespace detail {
+
+ICHDET_INLINE void check_window(const Window& w) {
+  if (!(w.low_hu < w.high_hu) || !std::isfinite(w.low_hu) || !std::isfinite(w.high_hu)) {
+    throw Error::mismatch(ErrorCode::options, "window", "finite limits, the lower one first",
+                          std::to_string(w.low_hu) + " to " + std::to_string(w.high_hu) + " HU");
+  }
+}
+
+/// Calls `convert(from, to, count, window)` for every window on pieces small enough to stay in the first-level cache,
+/// so that `hu` is read from memory once.
+template <class T, class Convert>
+void for_each_window(const Array3<float>& hu, std::span<const Window> windows, ChannelOrder order, int threads, T* out,
+                     const Convert& convert) {
+  constexpr std::int64_t piece = 4096;
+  const std::int64_t plane = hu.extent(1) * hu.extent(2);
+  const std::int64_t planes = hu.extent(0);
+  const auto channels = std::int64_t(windows.size());
+  const std::int64_t channel_step = order == ChannelOrder::channel_first ? planes * plane : plane;
+  const std::int64_t plane_step = order == ChannelOrder::channel_first ? plane : channels * plane;
+  parallel_for(planes, threads, [&](std::int64_t z) {
+    for (std::int64_t i = 0; i < plane; i += piece) {
+      const auto count = std::min(piece, plane - i);
+      for (std::int64_t c = 0; c < channels; ++c) {
+        convert(hu.data() + z * plane + i, out + c * channel_step + z * plane_step + i, count, windows[std::size_t(c)]);
+      }
+    }
+  });
+}
+
+template <class T>
+void write_windows(const Array3<float>& hu, std::span<const Window> windows, const WindowOptions& options, T* out) {
+  for (const auto& w : windows) check_window(w);
+  const auto scale = float(options.high_value - options.low_value);
+  const auto shift = float(options.low_value);
+  for_each_window(hu, windows, options.order, options.threads, out,
+                  [&](const float* from, float* to, std::int64_t count, const Window& w) {
+                    const auto low = float(w.low_hu);
+                    const auto high = float(w.high_hu);
+                    const auto width = float(w.high_hu - w.low_hu);
+                    for (std::int64_t i = 0; i < count; ++i) {
+                      const float clipped = std::min(high, std::max(low, from[i]));
+                      to[i] = (clipped - low) / width * scale + shift;
+                    }
+                  });
+}
+
+ICHDET_INLINE void write_windows_8bit(const Array3<float>& hu, std::span<const Window> windows, Rounding rounding,
+                                      const WindowOptions& options, std::uint8_t* out) {
+  for (const auto& w : windows) check_window(w);
+  const float half = rounding == Rounding::nearest ? 0.5F : 0.0F;
+  for_each_window(hu, windows, options.order, options.threads, out,
+                  [&](const float* from, std::uint8_t* to, std::int64_t count, const Window& w) {
+                    const auto low = float(w.low_hu);
+                    const auto high = float(w.high_hu);
+                    const auto width = float(w.high_hu - w.low_hu);
+                    for (std::int64_t i = 0; i < count; ++i) {
+                      const float clipped = std::min(high, std::max(low, from[i]));
+                      to[i] = std::uint8_t(std::int32_t((clipped - low) / width * 255.0F + half));
+                    }
+                  });
+}
+
+ICHDET_INLINE Array4<float>::Shape channels_shape(const Array3<float>& hu, std::size_t windows, ChannelOrder order) {
+  const auto channels = std::int64_t(windows);
+  if (order == ChannelOrder::channel_first) return {channels, hu.extent(0), hu.extent(1), hu.extent(2)};
+  return {hu.extent(0), channels, hu.extent(1), hu.extent(2)};
+}
+
+}  // namespace detail
+
+ICHDET_INLINE Window parse_window(std::string_view text) {
+  for (const auto& [name, window] : named_windows()) {
+    if (name == text) return window;
+  }
+  const auto comma = text.find(',');
+  if (comma != std::string_view::npos) {
+    double numbers[2];
+    const std::string_view parts[2] = {text.substr(0, comma), text.substr(comma + 1)};
+    bool good = true;
+    for (int i = 0; i < 2; ++i) {
+      const auto* end = parts[i].data() + parts[i].size();
+      const auto [stop, error] = std::from_chars(parts[i].data(), end, numbers[i]);
+      good = good && error == std::errc() && stop == end;
+    }
+    if (good) {
+      const auto window = Window::centre_width(numbers[0], numbers[1]);
+      detail::check_window(window);
+      return window;
+    }
+  }
+  std::string names;
+  for (const auto& known : named_windows()) names.append(known.name).append(", ");
+  throw Error::mismatch(ErrorCode::options, "window", names + "or CENTRE,WIDTH in HU", std::string(text));
+}
+
+ICHDET_INLINE Array3<float> window(const Array3<float>& hu, const Window& window, const WindowOptions& options) {
+  auto out = Array3<float>::uninitialized(hu.shape());
+  detail::write_windows(hu, {&window, 1}, options, out.data());
+  return out;
+}
+
+ICHDET_INLINE Array4<float> window_channels(const Array3<float>& hu, std::span<const Window> windows,
+                                            const WindowOptions& options) {
+  auto out = Array4<float>::uninitialized(detail::channels_shape(hu, windows.size(), options.order));
+  detail::write_windows(hu, windows, options, out.data());
+  return out;
+}
+
+ICHDET_INLINE void window_channels_into(const Array3<float>& hu, std::span<const Window> windows, Array4<float>& out,
+                                        const WindowOptions& options) {
+  const auto expected = detail::channels_shape(hu, windows.size(), options.order);
+  if (out.shape() != expected) {
+    const auto text = [](const Array4<float>::Shape& s) {
+      return std::to_string(s[0]) + " x " + std::to_string(s[1]) + " x " + std::to_string(s[2]) + " x " +
+             std::to_string(s[3]);
+    };
+    throw Error::mismatch(ErrorCode::shape, "window_channels_into, out", text(expected), text(out.shape()));
+  }
+  detail::write_windows(hu, windows, options, out.data());
+}
+
+ICHDET_INLINE Array3<std::uint8_t> window_8bit(const Array3<float>& hu, const Window& window, Rounding rounding,
+                                               const WindowOptions& options) {
+  auto out = Array3<std::uint8_t>::uninitialized(hu.shape());
+  detail::write_windows_8bit(hu, {&window, 1}, rounding, options, out.data());
+  return out;
+}
+
+ICHDET_INLINE Array4<std::uint8_t> window_channels_8bit(const Array3<float>& hu, std::span<const Window> windows,
+                                                        Rounding rounding, const WindowOptions& options) {
+  auto out = Array4<std::uint8_t>::uninitialized(detail::channels_shape(hu, windows.size(), options.order));
+  detail::write_windows_8bit(hu, windows, rounding, options, out.data());
+  return out;
+}
+
+}  // namespace ichdet
