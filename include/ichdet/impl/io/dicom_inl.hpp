@@ -60,7 +60,7 @@ ICHDET_INLINE std::vector<SlicePlane> planes_to_read(const SeriesInfo& series, c
         std::string("Slice thickness ").append(millimetres(options.slice_thickness_mm)).append(", as asked for."));
   } else if (planes.size() == 1 && planes.front().thickness_mm <= 0) {
     planes.front().thickness_mm = 5;
-    assumptions.push_back("The file does not state the slice's thickness: taken as 5 mm.");
+    assumptions.emplace_back("The file does not state the slice's thickness: taken as 5 mm.");
   }
   return planes;
 }

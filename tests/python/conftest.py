@@ -1,0 +1,18 @@
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def real_data():
+    """`real_data(name)`: a folder of real scans; the test is skipped, saying so, where it is not there."""
+    root = Path(os.environ.get("ICHDET_DATA", Path(__file__).parents[3] / "shared" / "data")).resolve()
+
+    def find(name):
+        path = root / name
+        if not path.exists():
+            pytest.skip(f"SKIPPED: no {path}; set ICHDET_DATA")
+        return path
+
+    return find
