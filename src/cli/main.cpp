@@ -1,15 +1,28 @@
 #include <CLI/CLI.hpp>
-#include <csignal>
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <new>
+#include <string>
+#include <string_view>
 
 #include "commands.hpp"
 #include "ichdet/core/error.hpp"
+#include "ichdet/core/version.hpp"
+#include "interrupt.hpp"
+#include "progress_bar.hpp"
 
 namespace {
 
-enum Exit { done = 0, failed = 1, wrong_usage = 2, input_refused = 3, weights_refused = 4, out_of_resources = 5, interrupted = 130 };
+enum Exit {
+  done = 0,
+  failed = 1,
+  wrong_usage = 2,
+  input_refused = 3,
+  weights_refused = 4,
+  out_of_resources = 5,
+  interrupted = 130
+};
 
 int exit_code(ichdet::ErrorCode code) {
   switch (code) {
@@ -25,23 +38,38 @@ int exit_code(ichdet::ErrorCode code) {
   return failed;
 }
 
+int refuse(ichdet::cli::ProgressBar& bar, std::string_view code, std::string message, int exit) {
+  bar.clear();
+  std::ranges::replace(message, '\n', ' ');  // one line, whatever a library wrote
+  std::fprintf(stderr, "ichdet: error[%s]: %s\n", std::string(code).c_str(), message.c_str());
+  return exit;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   CLI::App app{"Finds intracranial hemorrhage on head CT. Not for clinical use.", "ichdet"};
-  app.set_version_flag("--version", ICHDET_VERSION);
+  app.set_version_flag("--version", std::string(ichdet::version));
   app.require_subcommand(1);
+  const ichdet::cli::Interrupt interrupt;
+  ichdet::cli::ProgressBar bar;
   ichdet::cli::Context context;
+  context.progress.stop = interrupt.token();
+  context.progress.report = [&](std::string_view stage, double fraction) {
+    if (!context.quiet) bar.draw(stage, fraction);
+  };
+  ichdet::cli::add_models(app, context);
   try {
     app.parse(argc, argv);
     return done;
   } catch (const CLI::ParseError& e) {
-    return app.exit(e) == 0 ? done : wrong_usage;
+    if (e.get_exit_code() == 0) return app.exit(e);
+    return refuse(bar, "options", std::string(e.what()) + "; --help says what there is", wrong_usage);
   } catch (const ichdet::Error& e) {
-    std::fprintf(stderr, "ichdet: error[%s]: %s\n", std::string(to_string(e.code())).c_str(), e.what());
-    return exit_code(e.code());
+    return refuse(bar, to_string(e.code()), e.what(), exit_code(e.code()));
   } catch (const std::bad_alloc&) {
-    std::fprintf(stderr, "ichdet: error[limit]: out of memory\n");
-    return out_of_resources;
+    return refuse(bar, "limit", "out of memory", out_of_resources);
+  } catch (const std::exception& e) {
+    return refuse(bar, "internal", e.what(), failed);
   }
 }

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+/// Filled in by cmake/IchdetEmbed.cmake.
+namespace ichdet::embedded {
+
+struct Script {
+  std::string_view name, text;
+};
+
+extern const std::string_view registry;       ///< bundles/registry.json
+extern const std::vector<Script> converters;  ///< python/ichdet/convert/*.py
+extern const std::string_view python;         ///< that had torch when ichdet was built; may be empty
+
+}  // namespace ichdet::embedded
