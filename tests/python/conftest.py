@@ -16,3 +16,11 @@ def real_data():
         return path
 
     return find
+
+
+@pytest.fixture(scope="session")
+def ichdet():
+    """The command line's binary: $ICHDET_BINARY, else build/ichdet."""
+    binary = Path(os.environ.get("ICHDET_BINARY", Path(__file__).parents[2] / "build" / "ichdet"))
+    assert binary.exists(), f"no {binary}; build it, or set ICHDET_BINARY"
+    return binary
