@@ -29,6 +29,7 @@ PYBIND11_MODULE(_core, m) {
   });
   ichdet::python::bind_types(m);
   ichdet::python::bind_io(m);
+  ichdet::python::bind_nifti(m);
   ichdet::python::bind_preprocess(m);
   ichdet::python::bind_phantom(m);
 }

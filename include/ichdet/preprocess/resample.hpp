@@ -16,7 +16,7 @@ enum class Interpolation { linear, nearest };
 struct ResampleOptions {
   Interpolation interpolation = Interpolation::linear;
   /// What a point outside the source becomes. By default -1024 HU; for plain arrays 0; for probabilities class 0.
-  std::optional<float> outside;
+  std::optional<float> outside = {};
   int threads = 0;  ///< 0: as many as the machine has. Does not change any bit.
 };
 
