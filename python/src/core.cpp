@@ -32,4 +32,5 @@ PYBIND11_MODULE(_core, m) {
   ichdet::python::bind_nifti(m);
   ichdet::python::bind_preprocess(m);
   ichdet::python::bind_phantom(m);
+  ichdet::python::bind_report(m);
 }

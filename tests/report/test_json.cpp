@@ -105,7 +105,13 @@ TEST_CASE("a summary says what matters") {
   CHECK(text.find("NOT FOR CLINICAL USE") != std::string::npos);
   CHECK(summary(result, {1}).find("and 1 smaller lesions") != std::string::npos);
   result.decision.positive = false;
-  CHECK(finding(result) == "No hemorrhage found (below the threshold; outlined: IPH 12.2 mL)");
+  CHECK(finding(result) == "No hemorrhage found (outlined below the threshold: IPH 12.2 mL)");
+  result.volumes_ml["IVH"] = 2;
+  result.blood_labels = {4};
+  result.decision.positive = true;
+  CHECK(finding(result) == "Hemorrhage: IVH 2.0 mL; IPH 12.2 mL");
   result.volumes_ml = {};
+  CHECK(finding(result) == "Hemorrhage suspected, nothing outlined");
+  result.decision.positive = false;
   CHECK(finding(result) == "No hemorrhage found");
 }

@@ -16,7 +16,8 @@ struct SummaryOptions {
 /// and that it is not for clinical use. Ends in a newline; no colours.
 std::string summary(const StudyResult& result, const SummaryOptions& options = {});
 
-/// One line: "Hemorrhage: IPH 23.4 mL, IVH 1.2 mL" or "No hemorrhage found"; labels without volume are left out.
+/// One line: "Hemorrhage: IPH 23.4 mL, IVH 1.2 mL; oedema 8.0 mL" or "No hemorrhage found". Labels that count as blood
+/// come first, those without volume are left out.
 std::string finding(const StudyResult& result);
 
 }  // namespace ichdet

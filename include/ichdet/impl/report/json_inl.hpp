@@ -72,6 +72,7 @@ ICHDET_INLINE nlohmann::ordered_json to_json(const StudyResult& result) {
 
   json["labels"] = ordered_json::object();
   for (const auto& [value, name] : result.labels) json["labels"][std::to_string(value)] = name;
+  json["blood_labels"] = result.blood_labels;
   json["volumes_ml"] = ordered_json::object();
   for (const auto& [name, volume] : result.volumes_ml) json["volumes_ml"][name] = finite(volume, "volumes_ml." + name);
 
@@ -124,6 +125,7 @@ ICHDET_INLINE StudyResult study_result_from_json(const nlohmann::ordered_json& j
     }
     result.labels[value] = field<std::string>(labels, "result.labels", key.c_str());
   }
+  result.blood_labels = field<std::vector<int>>(json, root, "blood_labels");
   const auto volumes = field<ordered_json>(json, root, "volumes_ml");
   for (const auto& [name, volume] : volumes.items()) {
     result.volumes_ml[name] = field<double>(volumes, "result.volumes_ml", name.c_str());

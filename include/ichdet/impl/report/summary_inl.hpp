@@ -2,51 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdarg>
-#include <cstdio>
-#include <utility>
 #include <vector>
 
+#include "ichdet/impl/report/shared.hpp"
 #include "ichdet/report/summary.hpp"
 
 namespace ichdet {
 
 namespace detail {
-
-/// printf into a string.
-#if defined(__GNUC__)
-__attribute__((format(printf, 1, 2)))
-#endif
-ICHDET_INLINE std::string format(const char* pattern, ...) {
-  va_list arguments;
-  va_start(arguments, pattern);
-  va_list again;
-  va_copy(again, arguments);
-  std::string text(std::size_t(std::max(0, std::vsnprintf(nullptr, 0, pattern, arguments))), '\0');
-  va_end(arguments);
-  std::vsnprintf(text.data(), text.size() + 1, pattern, again);
-  va_end(again);
-  return text;
-}
-
-/// 0.04, 1.2, 23: as many digits as the size deserves.
-ICHDET_INLINE std::string millilitres(double volume) {
-  return format(volume < 0.1 ? "%.2f mL" : volume < 100 ? "%.1f mL" : "%.0f mL", volume);
-}
-
-/// Neighbouring indices as ranges: "3-7, 9".
-ICHDET_INLINE std::string ranges(const std::vector<std::int64_t>& ascending) {
-  std::string text;
-  for (std::size_t begin = 0; begin < ascending.size();) {
-    std::size_t end = begin + 1;
-    while (end < ascending.size() && ascending[end] == ascending[end - 1] + 1) ++end;
-    if (!text.empty()) text += ", ";
-    text += std::to_string(ascending[begin]);
-    if (end - begin > 1) text += "-" + std::to_string(ascending[end - 1]);
-    begin = end;
-  }
-  return text;
-}
 
 /// "L 23 P 10 S 45 mm": LPS millimetres in words that need no sign.
 ICHDET_INLINE std::string place(const Eigen::Vector3d& lps_mm) {
@@ -63,16 +26,14 @@ ICHDET_INLINE std::string bundle_line(const BundleIdentity& bundle) {
   return text;
 }
 
-ICHDET_INLINE std::string volumes_text(const StudyResult& result) {
-  std::vector<std::pair<double, std::string>> parts;
-  for (const auto& [name, volume] : result.volumes_ml) {
-    if (volume > 0) parts.emplace_back(volume, name);
-  }
-  std::stable_sort(parts.begin(), parts.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+/// "IPH 23 mL, IVH 1.2 mL", in the order of the labels, of those that count as blood or of the others.
+ICHDET_INLINE std::string volumes_text(const StudyResult& result, bool blood) {
   std::string text;
-  for (const auto& [volume, name] : parts) {
+  for (const auto& [value, name] : result.labels) {
+    const auto volume = result.volumes_ml.find(name);
+    if (volume == result.volumes_ml.end() || !(volume->second > 0) || is_blood(result, value) != blood) continue;
     if (!text.empty()) text += ", ";
-    text += name + " " + millilitres(volume);
+    text += name + " " + millilitres(volume->second);
   }
   return text;
 }
@@ -80,10 +41,13 @@ ICHDET_INLINE std::string volumes_text(const StudyResult& result) {
 }  // namespace detail
 
 ICHDET_INLINE std::string finding(const StudyResult& result) {
-  const std::string volumes = detail::volumes_text(result);
-  if (result.decision.positive) return "Hemorrhage: " + (volumes.empty() ? "suspected, nothing outlined" : volumes);
-  return volumes.empty() ? "No hemorrhage found"
-                         : "No hemorrhage found (below the threshold; outlined: " + volumes + ")";
+  const auto blood = detail::volumes_text(result, true);
+  const auto others = detail::volumes_text(result, false);
+  if (!result.decision.positive) {
+    return blood.empty() ? "No hemorrhage found" : "No hemorrhage found (outlined below the threshold: " + blood + ")";
+  }
+  if (blood.empty()) return "Hemorrhage suspected, nothing outlined";
+  return "Hemorrhage: " + blood + (others.empty() ? "" : "; " + others);
 }
 
 ICHDET_INLINE std::string summary(const StudyResult& result, const SummaryOptions& options) {

@@ -1,0 +1,349 @@
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "ichdet/core/error.hpp"
+#include "ichdet/core/volume.hpp"
+#include "ichdet/impl/report/shared.hpp"
+#include "ichdet/report/draw.hpp"
+#include "ichdet/report/overlay.hpp"
+#include "ichdet/report/panel.hpp"
+#include "ichdet/report/summary.hpp"
+
+namespace ichdet {
+
+namespace detail {
+
+/// Where on a picture the scan lies.
+struct Placed {
+  std::int64_t x, y, width, height;
+  double mm_per_px;
+};
+
+ICHDET_INLINE void check_overlay(const SliceStack& stack, const SliceLabels& labels, const OverlayOptions& options) {
+  check_shape("labels to draw", stack.geometry.shape(), labels.labels.shape());
+  if (!(options.window_width_hu > 0)) {
+    throw Error::mismatch(ErrorCode::options, "window_width_hu", "a positive number",
+                          std::to_string(options.window_width_hu));
+  }
+  if (options.slice_px < 480 || options.tile_px < 120 || options.max_tiles < 1) {
+    throw Error(ErrorCode::options, "overlay: expected slice_px >= 480, tile_px >= 120 and max_tiles >= 1, found " +
+                                        std::to_string(options.slice_px) + ", " + std::to_string(options.tile_px) +
+                                        ", " + std::to_string(options.max_tiles));
+  }
+}
+
+/// A slice as grey levels 0 to 255, windowed before it is scaled, so that bone does not ring into the brain.
+ICHDET_INLINE Array2f grey_levels(const SliceStack& stack, const SliceView& view, std::int64_t slice,
+                                  const OverlayOptions& options) {
+  auto plane = shown(view, stack.hu, slice);
+  const double low = options.window_center_hu - options.window_width_hu / 2;
+  for (auto& value : plane) {
+    value = float(std::clamp((double(value) - low) / options.window_width_hu, 0.0, 1.0) * 255);
+  }
+  if (!stack.padding.empty()) {
+    const auto padded = shown(view, stack.padding, slice);
+    for (std::int64_t i = 0; i < plane.size(); ++i) {
+      if (padded.data()[i] != 0) plane.data()[i] = 0;
+    }
+  }
+  return plane;
+}
+
+/// How much of each picture pixel's surroundings has the label, smooth, so that its level lines are smooth too. Where a
+/// spot is too small to reach a level of 0.5 it is lifted to 1 on the pixels it lies in, and so never lost.
+ICHDET_INLINE Array2f label_field(const Array<std::uint8_t, 2>& mask, std::int64_t rows, std::int64_t columns) {
+  Array2f values(mask.shape());
+  std::copy(mask.begin(), mask.end(), values.begin());
+  auto field = resize(values, rows, columns, Kernel::spline);
+  const auto smooth = field.clone();
+  for (std::int64_t r = 0; r < mask.extent(0); ++r) {
+    for (std::int64_t c = 0; c < mask.extent(1); ++c) {
+      if (mask(r, c) == 0) continue;
+      const auto y = (2 * r + 1) * rows / (2 * mask.extent(0));
+      const auto x = (2 * c + 1) * columns / (2 * mask.extent(1));
+      float highest = 0;
+      for (auto v = std::max<std::int64_t>(0, y - 2); v <= std::min(rows - 1, y + 2); ++v) {
+        for (auto u = std::max<std::int64_t>(0, x - 2); u <= std::min(columns - 1, x + 2); ++u) {
+          highest = std::max(highest, smooth(v, u));
+        }
+      }
+      if (highest < 0.5f) field(y, x) = 1;
+    }
+  }
+  return field;
+}
+
+/// How much of each pixel the field's level line 0.4, just outside the label, covers if it is `width_px` wide.
+ICHDET_INLINE Array2f line_coverage(const Array2f& field, double width_px) {
+  const auto [rows, columns] = field.shape();
+  Array2f coverage(field.shape());
+  for (std::int64_t r = 0; r < rows; ++r) {
+    for (std::int64_t c = 0; c < columns; ++c) {
+      const double gy = (field(std::min(r + 1, rows - 1), c) - field(std::max<std::int64_t>(r - 1, 0), c)) / 2;
+      const double gx = (field(r, std::min(c + 1, columns - 1)) - field(r, std::max<std::int64_t>(c - 1, 0))) / 2;
+      const double distance = std::abs(field(r, c) - 0.4) / std::max(std::hypot(gx, gy), 1e-3);
+      coverage(r, c) = float(std::clamp(width_px / 2 + 0.5 - distance, 0.0, 1.0));
+    }
+  }
+  return coverage;
+}
+
+/// A ring around a label that is so small on the picture that its outline alone would be overlooked.
+ICHDET_INLINE void ring_if_tiny(Image& image, const Placed& at, const Array2f& field, draw::Color color) {
+  std::int64_t top = field.extent(0), left = field.extent(1), bottom = -1, right = -1;
+  for (std::int64_t r = 0; r < field.extent(0); ++r) {
+    for (std::int64_t c = 0; c < field.extent(1); ++c) {
+      if (field(r, c) <= 0.4f) continue;
+      top = std::min(top, r);
+      bottom = std::max(bottom, r);
+      left = std::min(left, c);
+      right = std::max(right, c);
+    }
+  }
+  if (bottom < 0 || std::max(bottom - top, right - left) >= 10) return;
+  draw::ring(image, double(at.x) + double(left + right) / 2, double(at.y) + double(top + bottom) / 2, 12, 1.3, color);
+}
+
+/// Draws the labels of one slice. Where the lines of two labels run together that of the lower label is drawn.
+ICHDET_INLINE void draw_labels(Image& image, const Placed& at, const Array<std::uint8_t, 2>& plane, double width_px,
+                               const OverlayOptions& options) {
+  std::set<std::uint8_t> present(plane.begin(), plane.end());
+  present.erase(0);
+  Array2f taken({at.height, at.width});  // 1 on and beside the lines drawn so far
+  for (const auto label : present) {
+    const auto color = draw::label_color(label);
+    Array<std::uint8_t, 2> mask(plane.shape());
+    std::transform(plane.begin(), plane.end(), mask.begin(), [label](std::uint8_t v) { return v == label; });
+    const auto field = label_field(mask, at.height, at.width);
+    if (options.fill_opacity > 0) {
+      for (std::int64_t r = 0; r < at.height; ++r) {
+        for (std::int64_t c = 0; c < at.width; ++c) {
+          if (field(r, c) > 0.5f) draw::blend(image, at.x + c, at.y + r, color, options.fill_opacity);
+        }
+      }
+    }
+    if (!options.outlines) continue;
+    const auto line = line_coverage(field, width_px);
+    const auto beside = line_coverage(field, width_px + 3);
+    for (std::int64_t r = 0; r < at.height; ++r) {
+      for (std::int64_t c = 0; c < at.width; ++c) {
+        draw::blend(image, at.x + c, at.y + r, color, line(r, c) * (1 - taken(r, c)));
+        taken(r, c) = std::max(taken(r, c), beside(r, c));
+      }
+    }
+    ring_if_tiny(image, at, field, color);
+  }
+}
+
+/// Draws one slice with its labels, as large as fits into the box and centred in it.
+ICHDET_INLINE Placed draw_scan(Image& image, std::int64_t x, std::int64_t y, std::int64_t width, std::int64_t height,
+                               const SliceStack& stack, const SliceLabels& labels, std::int64_t slice,
+                               const SliceView& view, double line_px, const OverlayOptions& options) {
+  const double width_mm = double(view.columns) * view.column_mm;
+  const double height_mm = double(view.rows) * view.row_mm;
+  Placed at{};
+  at.mm_per_px = std::max(width_mm / double(width), height_mm / double(height));
+  at.width = std::clamp<std::int64_t>(std::llround(width_mm / at.mm_per_px), 1, width);
+  at.height = std::clamp<std::int64_t>(std::llround(height_mm / at.mm_per_px), 1, height);
+  at.x = x + (width - at.width) / 2;
+  at.y = y + (height - at.height) / 2;
+
+  const auto grey = resize(grey_levels(stack, view, slice, options), at.height, at.width);
+  for (std::int64_t r = 0; r < at.height; ++r) {
+    for (std::int64_t c = 0; c < at.width; ++c) {
+      const auto level = std::uint8_t(std::lround(std::clamp(grey(r, c), 0.0f, 255.0f)));
+      draw::blend(image, at.x + c, at.y + r, {level, level, level}, 1);
+    }
+  }
+  draw_labels(image, at, shown(view, labels.labels, slice), line_px, options);
+  return at;
+}
+
+/// The longest of 10, 5, 2 or 1 cm that takes at most `width` pixels, with a tick at each centimetre.
+ICHDET_INLINE void draw_scale(Image& image, std::int64_t x, std::int64_t y, std::int64_t width, double mm_per_px) {
+  int cm = 10;
+  for (const int shorter : {5, 2, 1}) {
+    if (cm * 10 / mm_per_px > double(width)) cm = shorter;
+  }
+  const auto at = [&](int tick) { return x + std::llround(tick * 10 / mm_per_px); };
+  draw::fill(image, x - 1, y - 8, at(cm) - x + 3, 11, theme::black, 0.5);
+  draw::fill(image, x, y, at(cm) - x + 1, 2, theme::ink);
+  for (int tick = 0; tick <= cm; ++tick) {
+    const std::int64_t size = tick == 0 || tick == cm ? 7 : 4;
+    draw::fill(image, at(tick), y - size, 1, size, theme::ink);
+  }
+  draw::text(image, at(cm) + 8, y + 2, std::to_string(cm) + " cm", draw::Face::small, theme::ink, true);
+}
+
+ICHDET_INLINE double slice_probability(const StudyResult& result, std::int64_t slice) {
+  for (const auto& score : result.slices) {
+    if (score.index == slice) return score.probability;
+  }
+  return 0;
+}
+
+ICHDET_INLINE std::string slice_place(const SliceStack& stack, std::int64_t slice) {
+  const auto& geometry = stack.geometry;
+  const auto centre =
+      geometry.planes()[std::size_t(slice)].to_lps(double(geometry.rows() - 1) / 2, double(geometry.columns() - 1) / 2);
+  Eigen::Index axis = 0;
+  geometry.normal().cwiseAbs().maxCoeff(&axis);
+  return format("%c %.1f mm", "xyz"[axis], centre[axis]);
+}
+
+ICHDET_INLINE void draw_right_aligned(Image& image, std::int64_t right, std::int64_t y, const std::string& text,
+                                      draw::Face face, draw::Color color) {
+  draw::text(image, right - draw::text_width(text, face), y, text, face, color, true);
+}
+
+ICHDET_INLINE void draw_directions(Image& image, std::int64_t x, std::int64_t y, std::int64_t width,
+                                   std::int64_t height, const SliceView& view, draw::Face face, bool all) {
+  const auto letter = [&](char direction, std::int64_t cx, std::int64_t cy) {
+    const std::string text(1, direction);
+    draw::text(image, cx - draw::text_width(text, face) / 2, cy + draw::cap_height(face) / 2, text, face,
+               {200, 204, 210}, true);
+  };
+  const auto inset = draw::cap_height(face);
+  letter(view.left, x + inset, y + height / 2);
+  letter(view.right, x + width - inset, y + height / 2);
+  if (!all) return;
+  letter(view.top, x + width / 2, y + inset);
+  letter(view.bottom, x + width / 2, y + height - inset);
+}
+
+ICHDET_INLINE SliceView view_for(const SliceStack& stack, const SliceLabels& labels, const OverlayOptions& options) {
+  return options.view ? *options.view : upright_view(stack, {}, labels.labels);
+}
+
+}  // namespace detail
+
+ICHDET_INLINE Image render_slice(const SliceStack& stack, const SliceLabels& labels, const StudyResult& result,
+                                 std::int64_t slice, const OverlayOptions& options) {
+  detail::check_overlay(stack, labels, options);
+  if (slice < 0 || slice >= stack.geometry.count()) {
+    throw Error::mismatch(ErrorCode::options, "slice to draw", "0 to " + std::to_string(stack.geometry.count() - 1),
+                          std::to_string(slice));
+  }
+  const std::int64_t panel_width = 300;
+  const auto size = options.slice_px;
+  const auto view = detail::view_for(stack, labels, options);
+  Image image(size, size + panel_width, 3);
+  const auto at = detail::draw_scan(image, 0, 0, size, size, stack, labels, slice, view, 2.0, options);
+
+  const std::int64_t inset = 14;
+  const auto last = std::to_string(stack.geometry.count() - 1);
+  draw::text(image, inset, 26, "Slice " + std::to_string(slice), draw::Face::strong, theme::ink, true);
+  draw::text(image, inset, 46, "of 0\u2013" + last, draw::Face::small, theme::dim, true);
+  draw::text(image, inset, 64, detail::slice_place(stack, slice), draw::Face::small, theme::dim, true);
+  const double probability = detail::slice_probability(result, slice);
+  detail::draw_right_aligned(image, size - inset, 26, detail::format("P %.2f", probability), draw::Face::strong,
+                             probability >= 0.5 ? theme::alert : theme::ink);
+  detail::draw_right_aligned(image, size - inset, 46,
+                             detail::format("W %g  L %g", options.window_width_hu, options.window_center_hu),
+                             draw::Face::small, theme::dim);
+  if (!options.caption.empty()) {
+    detail::draw_right_aligned(image, size - inset, size - 14, draw::fit(options.caption, draw::Face::small, size / 2),
+                               draw::Face::small, theme::dim);
+  }
+  detail::draw_scale(image, inset, size - 16, size / 3, at.mm_per_px);
+  detail::draw_directions(image, 0, 0, size, size, view, draw::Face::strong, true);
+  if (!result.trust.ok) {
+    draw::text(image, inset, 88, "REVIEW NEEDED", draw::Face::strong, theme::warning, true);
+  }
+  draw_panel(image, size, 0, panel_width, size, labels, result, {{slice}, true});
+  return image;
+}
+
+ICHDET_INLINE std::vector<std::int64_t> sheet_slices(const SliceLabels& labels, const StudyResult& result,
+                                                     std::int64_t max_tiles) {
+  const auto count = labels.geometry.count();
+  std::vector<std::int64_t> findings;
+  std::vector<std::int64_t> others;
+  std::int64_t likeliest = 0;
+  for (std::int64_t k = 0; k < count; ++k) {
+    const auto plane = labels.labels.plane(k);
+    const double probability = detail::slice_probability(result, k);
+    const bool found = probability >= 0.5 || std::any_of(plane.begin(), plane.end(), [](auto v) { return v != 0; });
+    (found ? findings : others).push_back(k);
+    if (probability > detail::slice_probability(result, likeliest)) likeliest = k;
+  }
+  // n of the values, the middles of n equal stretches.
+  const auto sample = [](const std::vector<std::int64_t>& values, std::int64_t n) {
+    const auto size = std::int64_t(values.size());
+    if (n >= size) return values;
+    std::vector<std::int64_t> sampled;
+    for (std::int64_t i = 0; i < n; ++i) sampled.push_back(values[std::size_t((2 * i + 1) * size / (2 * n))]);
+    return sampled;
+  };
+  const auto tiles = std::min(max_tiles, count);
+  const auto rest = std::min(std::int64_t(others.size()), std::max(tiles - std::int64_t(findings.size()), tiles / 4));
+  auto chosen = sample(findings, tiles - rest);
+  if (!chosen.empty() && std::binary_search(findings.begin(), findings.end(), likeliest) &&
+      !std::binary_search(chosen.begin(), chosen.end(), likeliest)) {
+    *std::min_element(chosen.begin(), chosen.end(),
+                      [&](auto a, auto b) { return std::abs(a - likeliest) < std::abs(b - likeliest); }) = likeliest;
+  }
+  for (const auto k : sample(others, rest)) chosen.push_back(k);
+  std::sort(chosen.begin(), chosen.end());
+  return chosen;
+}
+
+ICHDET_INLINE Image render_sheet(const SliceStack& stack, const SliceLabels& labels, const StudyResult& result,
+                                 const OverlayOptions& options) {
+  detail::check_overlay(stack, labels, options);
+  const auto view = detail::view_for(stack, labels, options);
+  auto slices = sheet_slices(labels, result, options.max_tiles);
+  const auto present = detail::labels_by_slice(labels);
+  if (!detail::first_slice_is_lowest(stack.geometry)) std::reverse(slices.begin(), slices.end());
+
+  const double aspect = std::clamp(double(view.rows) * view.row_mm / (double(view.columns) * view.column_mm), 0.5, 1.6);
+  const std::int64_t gap = 4;
+  const std::int64_t panel_width = 300;
+  const std::int64_t title_height = 64;
+  const auto count = std::int64_t(slices.size());
+  // As near to 4 : 3 as whole columns allow.
+  const auto columns = std::clamp<std::int64_t>(std::llround(std::sqrt(double(count) * 1.2 * aspect)),
+                                                std::min<std::int64_t>(count, 3), count);
+  const auto rows = (count + columns - 1) / columns;
+  const auto width = std::max(options.tile_px, std::min<std::int64_t>(560, 4 * options.tile_px / columns));
+  const auto height = std::llround(double(width) * aspect);
+  const auto grid_width = columns * (width + gap) + gap;
+  const auto total_height = std::max<std::int64_t>(title_height + rows * (height + gap) + gap, 560);
+  Image image(total_height, grid_width + panel_width, 3);
+  draw::fill(image, 0, 0, image.columns, title_height, theme::panel);
+
+  double mm_per_px = 1;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const auto slice = slices[std::size_t(i)];
+    const auto x = gap + i % columns * (width + gap);
+    const auto y = title_height + gap + i / columns * (height + gap);
+    mm_per_px = detail::draw_scan(image, x, y, width, height, stack, labels, slice, view, 1.5, options).mm_per_px;
+    const double probability = detail::slice_probability(result, slice);
+    const auto& here = present[std::size_t(slice)];
+    const bool found = probability >= 0.5 || std::any_of(here.begin() + 1, here.end(), [](bool b) { return b; });
+    draw::frame(image, x, y, width, height, found ? theme::alert : theme::line);
+    draw::text(image, x + 8, y + 19, std::to_string(slice), draw::Face::strong, theme::ink, true);
+    draw::text(image, x + 8, y + height - 8, detail::slice_place(stack, slice), draw::Face::small, theme::dim, true);
+    detail::draw_right_aligned(image, x + width - 8, y + 19, detail::format("P %.2f", probability), draw::Face::small,
+                               probability >= 0.5 ? theme::alert : theme::dim);
+    detail::draw_directions(image, x, y, width, height, view, draw::Face::small, false);
+  }
+
+  draw::text(image, 14, 29, draw::fit(finding(result), draw::Face::title, grid_width - 28), draw::Face::title,
+             result.decision.positive ? theme::alert : theme::ink);
+  std::string note =
+      detail::format("%lld of %lld slices   W %g  L %g", static_cast<long long>(count),
+                     static_cast<long long>(stack.geometry.count()), options.window_width_hu, options.window_center_hu);
+  if (!options.caption.empty()) note = options.caption + "   " + note;
+  const std::int64_t scale_width = std::llround(50 / mm_per_px) + 60;
+  draw::text(image, 14, 52, draw::fit(note, draw::Face::small, grid_width - 28 - scale_width), draw::Face::small,
+             theme::dim);
+  detail::draw_scale(image, grid_width - scale_width, 50, scale_width - 50, mm_per_px);
+  draw_panel(image, grid_width, 0, panel_width, image.rows, labels, result, {slices, false});
+  return image;
+}
+
+}  // namespace ichdet

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "ichdet/core/config.hpp"
+#include "ichdet/core/results.hpp"
+#include "ichdet/core/slice_stack.hpp"
+#include "ichdet/io/png.hpp"
+#include "ichdet/report/draw.hpp"
+
+namespace ichdet {
+
+/// Colours of all that is not scan or label.
+namespace theme {
+inline constexpr draw::Color black{0, 0, 0}, panel{22, 24, 28}, line{62, 66, 74}, dim{150, 156, 166},
+    ink{232, 234, 238}, alert{240, 120, 40}, warning{255, 196, 60};
+}  // namespace theme
+
+/// What the panel beside a picture tells about the slices that the picture shows.
+struct PanelOptions {
+  std::vector<std::int64_t> shown;  ///< indices of the slices in the picture, marked along z
+  bool names_slices = true;         ///< whether each of them is named in the plot (one slice) or only ticked (a sheet)
+};
+
+/// Draws the panel: decision and probability, reasons for review, each label's colour, name and volume, each slice's
+/// probability along z (the head's end of the stack on top) with the labels it shows, the model, and "not for clinical
+/// use". At least 240 x 420 pixels are needed for nothing to be cut off.
+void draw_panel(Image& image, std::int64_t x, std::int64_t y, std::int64_t width, std::int64_t height,
+                const SliceLabels& labels, const StudyResult& result, const PanelOptions& options);
+
+}  // namespace ichdet
+
+#ifdef ICHDET_HEADER_ONLY
+#include "ichdet/impl/report/panel_inl.hpp"
+#endif
