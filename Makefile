@@ -38,7 +38,7 @@ demo: build ## find a hemorrhage in a phantom that ichdet makes itself (STUDY=fo
 install: setup $(BUILD)/build.ninja ## install to PREFIX (default /usr/local)
 	@cmake --build $(BUILD) -j $(JOBS) --target ichdet_installed
 	@cmake --install $(BUILD) --prefix "$(PREFIX)" | grep -v -e '/include/' -e 'Up-to-date' || true
-	@echo "installed: $(PREFIX)/bin/ichdet"
+	@echo "installed: $(PREFIX)/bin/ichdet (it uses the LibTorch in $(CURDIR)/.venv: keep that folder)"
 
 dev: ## warnings as errors, with address and undefined-behaviour sanitizers, in build-dev; then ctest there
 	@tools/setup.sh test
