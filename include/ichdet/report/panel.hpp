@@ -13,8 +13,9 @@ namespace ichdet {
 
 /// Colours of all that is not scan or label.
 namespace theme {
-inline constexpr draw::Color black{0, 0, 0}, panel{22, 24, 28}, line{62, 66, 74}, dim{150, 156, 166},
-    ink{232, 234, 238}, alert{240, 120, 40}, warning{255, 196, 60};
+inline constexpr draw::Color black{0, 0, 0}, panel{22, 24, 28}, line{62, 66, 74};
+inline constexpr draw::Color ink{232, 234, 238}, caption{196, 200, 208}, dim{150, 156, 166};  // bright to faint
+inline constexpr draw::Color alert{240, 120, 40}, warning{255, 196, 60};
 }  // namespace theme
 
 /// What the panel beside a picture tells about the slices that the picture shows.

@@ -103,8 +103,8 @@ ICHDET_INLINE void ring_if_tiny(Image& image, const Placed& at, const Array2f& f
       right = std::max(right, c);
     }
   }
-  if (bottom < 0 || std::max(bottom - top, right - left) >= 10) return;
-  draw::ring(image, double(at.x) + double(left + right) / 2, double(at.y) + double(top + bottom) / 2, 12, 1.3, color);
+  if (bottom < 0 || std::max(bottom - top, right - left) >= 6) return;
+  draw::ring(image, double(at.x) + double(left + right) / 2, double(at.y) + double(top + bottom) / 2, 11, 1.3, color);
 }
 
 /// Draws the labels of one slice. Where the lines of two labels run together that of the lower label is drawn.
@@ -204,7 +204,7 @@ ICHDET_INLINE void draw_directions(Image& image, std::int64_t x, std::int64_t y,
   const auto letter = [&](char direction, std::int64_t cx, std::int64_t cy) {
     const std::string text(1, direction);
     draw::text(image, cx - draw::text_width(text, face) / 2, cy + draw::cap_height(face) / 2, text, face,
-               {200, 204, 210}, true);
+               theme::caption, true);
   };
   const auto inset = draw::cap_height(face);
   letter(view.left, x + inset, y + height / 2);
@@ -234,19 +234,20 @@ ICHDET_INLINE Image render_slice(const SliceStack& stack, const SliceLabels& lab
   const auto at = detail::draw_scan(image, 0, 0, size, size, stack, labels, slice, view, 2.0, options);
 
   const std::int64_t inset = 14;
-  const auto last = std::to_string(stack.geometry.count() - 1);
   draw::text(image, inset, 26, "Slice " + std::to_string(slice), draw::Face::strong, theme::ink, true);
-  draw::text(image, inset, 46, "of 0\u2013" + last, draw::Face::small, theme::dim, true);
-  draw::text(image, inset, 64, detail::slice_place(stack, slice), draw::Face::small, theme::dim, true);
+  const auto range = "of 0\u2013" + std::to_string(stack.geometry.count() - 1);
+  draw::text(image, inset, 46, stack.geometry.count() > 1 ? range : "the only one", draw::Face::small, theme::caption,
+             true);
+  draw::text(image, inset, 64, detail::slice_place(stack, slice), draw::Face::small, theme::caption, true);
   const double probability = detail::slice_probability(result, slice);
   detail::draw_right_aligned(image, size - inset, 26, detail::format("P %.2f", probability), draw::Face::strong,
                              probability >= 0.5 ? theme::alert : theme::ink);
   detail::draw_right_aligned(image, size - inset, 46,
                              detail::format("W %g  L %g", options.window_width_hu, options.window_center_hu),
-                             draw::Face::small, theme::dim);
+                             draw::Face::small, theme::caption);
   if (!options.caption.empty()) {
     detail::draw_right_aligned(image, size - inset, size - 14, draw::fit(options.caption, draw::Face::small, size / 2),
-                               draw::Face::small, theme::dim);
+                               draw::Face::small, theme::caption);
   }
   detail::draw_scale(image, inset, size - 16, size / 3, at.mm_per_px);
   detail::draw_directions(image, 0, 0, size, size, view, draw::Face::strong, true);
@@ -326,9 +327,10 @@ ICHDET_INLINE Image render_sheet(const SliceStack& stack, const SliceLabels& lab
     const bool found = probability >= 0.5 || std::any_of(here.begin() + 1, here.end(), [](bool b) { return b; });
     draw::frame(image, x, y, width, height, found ? theme::alert : theme::line);
     draw::text(image, x + 8, y + 19, std::to_string(slice), draw::Face::strong, theme::ink, true);
-    draw::text(image, x + 8, y + height - 8, detail::slice_place(stack, slice), draw::Face::small, theme::dim, true);
+    draw::text(image, x + 8, y + height - 8, detail::slice_place(stack, slice), draw::Face::small, theme::caption,
+               true);
     detail::draw_right_aligned(image, x + width - 8, y + 19, detail::format("P %.2f", probability), draw::Face::small,
-                               probability >= 0.5 ? theme::alert : theme::dim);
+                               probability >= 0.5 ? theme::alert : theme::caption);
     detail::draw_directions(image, x, y, width, height, view, draw::Face::small, false);
   }
 

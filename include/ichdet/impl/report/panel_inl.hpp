@@ -43,7 +43,13 @@ ICHDET_INLINE void write_decision(PanelWriter& writer, const StudyResult& result
   writer.right -= 10;
   writer.pen = top + 6;
   writer.line("REVIEW NEEDED", draw::Face::strong, theme::warning);
-  for (const auto& reason : result.trust.reasons) writer.wrapped("\u00b7 " + reason, draw::Face::small, theme::ink, 3);
+  const std::size_t most = 4;
+  for (std::size_t i = 0; i < std::min(most, result.trust.reasons.size()); ++i) {
+    writer.wrapped("\u00b7 " + result.trust.reasons[i], draw::Face::small, theme::ink, 3);
+  }
+  if (most < result.trust.reasons.size()) {
+    writer.line(format("\u00b7 and %zu more", result.trust.reasons.size() - most), draw::Face::small, theme::ink);
+  }
   writer.left -= 10;
   writer.right += 10;
   writer.pen += 10;
@@ -160,8 +166,9 @@ ICHDET_INLINE void draw_panel(Image& image, std::int64_t x, std::int64_t y, std:
   detail::write_decision(writer, result);
   detail::write_legend(writer, result);
   const auto bottom = y + height - 92;
-  if (bottom - writer.pen > 500) detail::write_lesions(writer, result, 5);
-  detail::write_profile(writer, bottom, labels, result, options);
+  const bool one_slice = labels.geometry.count() == 1;
+  if (bottom - writer.pen > (one_slice ? 240 : 500)) detail::write_lesions(writer, result, 5);
+  if (!one_slice) detail::write_profile(writer, bottom, labels, result, options);
   writer.pen = bottom - 6;
   writer.heading("");
   writer.pen -= draw::line_height(draw::Face::small) + 4;
