@@ -48,58 +48,37 @@ def patient(study):
 
 
 def tilted_series(folder):
-    """The tilted slices on a 1 mm grid along the LPS axes, by linear interpolation between the two slices above and
-    below a point, along z (the way the table moved), and between the four pixels around its foot on each of them.
+    """The tilted slices on a 1 mm grid along their own rows, columns and normal, the smallest that holds every pixel.
 
-    The grid starts at the smallest corner coordinate of the slices and ends at the largest. Padding (below -1024) is
-    air. What no pair of slices holds is air.
+    A voxel's value is linear between the two slices around it, each read at the foot of the normal through the voxel
+    by bilinear interpolation. What neither holds is air, and so is padding (below -1024 HU).
     """
     import pydicom
+    from scipy.ndimage import map_coordinates
 
     slices = [pydicom.dcmread(f) for f in sorted(Path(folder).glob("*.dcm"))]
     row, column = (np.array(slices[0].ImageOrientationPatient[i : i + 3], float) for i in (0, 3))
-    normal = np.cross(row, column)
-    slices.sort(key=lambda s: np.dot(normal, np.array(s.ImagePositionPatient, float)))
+    axes = np.stack([row, column, np.cross(row, column)], 1)
+    slices.sort(key=lambda s: np.dot(axes[:, 2], np.array(s.ImagePositionPatient, float)))
     hu = np.stack([s.pixel_array * float(s.RescaleSlope) + float(s.RescaleIntercept) for s in slices])
     hu = np.maximum(hu, OUTSIDE_HU).astype(np.float64)
-    positions = np.array([s.ImagePositionPatient for s in slices], float)
+    corner = np.array([s.ImagePositionPatient for s in slices], float) @ axes  # along row, column, normal
     row_mm, column_mm = (float(v) for v in slices[0].PixelSpacing)
-    rows, columns = hu.shape[1:]
-    corners = np.array([p + a * row * column_mm * (columns - 1) + b * column * row_mm * (rows - 1)
-                        for p in positions for a in (0, 1) for b in (0, 1)])
-    low, high = corners.min(0), corners.max(0)
-    size = np.round(high - low).astype(int) + 1
-    offsets = positions @ normal
-    out = np.full(size[::-1], OUTSIDE_HU, np.float32)
-
-    def sample(index, points):
-        """Bilinear value of slice `index` (one for each point) at the foot of `points`; NaN off the slice."""
-        base = positions[index]
-        t = ((base - points) @ normal) / normal[2]
-        rel = points - base
-        rel[:, 2] += t
-        c, r = rel @ row / column_mm, rel @ column / row_mm
-        inside = (c >= 0) & (c <= columns - 1) & (r >= 0) & (r <= rows - 1)
-        c0, r0 = np.clip(np.floor(c).astype(int), 0, columns - 2), np.clip(np.floor(r).astype(int), 0, rows - 2)
-        fc, fr = c - c0, r - r0
-        v = (hu[index, r0, c0] * (1 - fr) * (1 - fc) + hu[index, r0, c0 + 1] * (1 - fr) * fc
-             + hu[index, r0 + 1, c0] * fr * (1 - fc) + hu[index, r0 + 1, c0 + 1] * fr * fc)
-        return np.where(inside, v, np.nan)
-
-    y, x = np.meshgrid(np.arange(size[1]), np.arange(size[0]), indexing="ij")
+    extent = np.array([column_mm * (hu.shape[2] - 1), row_mm * (hu.shape[1] - 1), 0])
+    low, high = corner.min(0), (corner + extent).max(0)
+    size = np.round(np.round(high - low + 1, 6)).astype(int)
+    out = np.empty(size[::-1], np.float32)
+    y, x = np.meshgrid(low[1] + np.arange(size[1]), low[0] + np.arange(size[0]), indexing="ij")
     for z in range(size[2]):
-        points = np.stack([x, y, np.full_like(x, z)], -1).reshape(-1, 3) + low
-        depth = points @ normal
-        above = np.searchsorted(offsets, depth, side="right")
-        held = (above > 0) & (above < len(offsets))
-        a, d, p = above[held], depth[held], points[held]
-        w = (d - offsets[a - 1]) / (offsets[a] - offsets[a - 1])
-        v = sample(a - 1, p.copy()) * (1 - w) + sample(a, p.copy()) * w
-        plane = np.full(len(points), OUTSIDE_HU, np.float32)
-        plane[held] = np.where(np.isnan(v), OUTSIDE_HU, v)
-        out[z] = plane.reshape(size[1], size[0])
+        depth = min(low[2] + z, corner[-1, 2])
+        upper = np.clip(np.searchsorted(corner[:, 2], depth, side="right"), 1, len(corner) - 1)
+        w = (depth - corner[upper - 1, 2]) / (corner[upper, 2] - corner[upper - 1, 2])
+        read = [map_coordinates(hu[i], [(y - corner[i, 1]) / row_mm, (x - corner[i, 0]) / column_mm], order=1,
+                                mode="constant", cval=OUTSIDE_HU) for i in (upper - 1, upper)]
+        out[z] = read[0] * (1 - w) + read[1] * w
     image = sitk.GetImageFromArray(out)
-    image.SetOrigin(low.tolist())
+    image.SetOrigin((axes @ low).tolist())
+    image.SetDirection(axes.flatten().tolist())
     return image
 
 

@@ -1,4 +1,16 @@
 // The extension `ichdet._nn`: what needs LibTorch. One function for each folder, in nn_<folder>.cpp.
 #include <pybind11/pybind11.h>
 
-PYBIND11_MODULE(_nn, m) { m.doc() = "Compiled part of ichdet that needs LibTorch."; }
+namespace py = pybind11;
+
+namespace ichdet::python {
+void bind_nn(py::module_& m);
+void bind_pipeline(py::module_& m);
+}  // namespace ichdet::python
+
+PYBIND11_MODULE(_nn, m) {
+  m.doc() = "Compiled part of ichdet that needs LibTorch.";
+  py::module_::import("ichdet._core");  // its Volume and Error are used here
+  ichdet::python::bind_nn(m);
+  ichdet::python::bind_pipeline(m);
+}

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+// Kernels over channels-last memory (…, x, channel) that LibTorch has no fused form of.
+namespace ichdet::nn {
+
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#define ICHDET_SIMD __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define ICHDET_SIMD
+#endif
+
+/// Batch norm in evaluation and PReLU: y = x * scale[c] + shift[c], times `slope` where negative.
+struct AffinePrelu {
+  std::vector<float> scale, shift;
+  float slope = 1;
+
+  /// Scale and shift repeated for `count` voxels of all channels, so that rows are computed without minding channels.
+  AffinePrelu repeated(std::int64_t count) const;
+};
+
+/// out[i] = prelu(x[i] * scale[i] + shift[i]); `out` may be `x`.
+void affine_prelu(const float* x, const float* scale, const float* shift, float slope, float* out, std::int64_t n);
+
+/// x[i] += shortcut[i], then as above.
+void add_affine_prelu(float* x, const float* shortcut, const float* scale, const float* shift, float slope, float* out,
+                      std::int64_t n);
+
+/// x[i] += shortcut[i]
+void add(float* x, const float* shortcut, std::int64_t n);
+
+/// One output row of a 3 x 3 x 3 valid convolution of a single channel: out[x, c] = bias[c] + sum of weight[tap, c] *
+/// rows[tap / 3][x + tap % 3], `rows` being the nine input rows in z, y order, weight and bias having 32 channels
+/// (zeros fill them up), of which `channels` are written.
+void convolve_first(const float* const* rows, const float* weight, const float* bias, float* out, std::int64_t width,
+                    std::int64_t channels);
+
+}  // namespace ichdet::nn
