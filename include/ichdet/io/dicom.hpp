@@ -27,7 +27,7 @@ struct DicomReadOptions {
 /// that PixelPaddingValue (and PixelPaddingRangeLimit) name are marked in `padding`, and keep their value. No other
 /// value is taken for padding.
 ///
-/// Native pixels (implicit, explicit, big endian, deflated) and RLE are decoded here; JPEG lossless, JPEG-LS and
+/// Native pixels (implicit, explicit, big endian, deflated), RLE and lossless JPEG are decoded here; JPEG-LS and
 /// JPEG 2000 by GDCM, after their headers were checked against the file's.
 ///
 /// Throws Error(dicom) for what is missing, contradictory or cut off, naming file and tag; Error(geometry) where slices

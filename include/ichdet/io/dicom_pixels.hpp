@@ -36,10 +36,15 @@ class FrameReader {
   std::vector<std::vector<Range>> frames_;  ///< encapsulated: each frame's fragments
 };
 
-/// Decodes one compressed frame through GDCM. The stream's own header must agree with `layout`; throws Error(dicom),
-/// naming `file`, where it does not or where decoding fails.
+/// Decodes one frame of JPEG-LS or JPEG 2000 through GDCM, whose own messages on stderr are switched off for the
+/// process. The stream's header must agree with `layout`; throws Error(dicom), naming `file`, where it does not or
+/// where decoding fails.
 void decode_with_gdcm(const std::string& stream, const PixelLayout& layout, const std::filesystem::path& file,
                       std::span<std::uint8_t> out);
+
+/// Decodes one frame of lossless JPEG (ITU-T T.81, process 14, any predictor) of one component. Throws as above.
+void decode_jpeg_lossless(std::span<const std::uint8_t> stream, const PixelLayout& layout,
+                          const std::filesystem::path& file, std::span<std::uint8_t> out);
 
 /// Decodes one RLE frame (PS3.5, annex G) of one sample per pixel.
 void decode_rle(std::span<const std::uint8_t> stream, const PixelLayout& layout, const std::filesystem::path& file,
@@ -57,5 +62,6 @@ bool mark_padding(std::span<const std::uint8_t> stored, const PixelLayout& layou
 
 #ifdef ICHDET_HEADER_ONLY
 #include "ichdet/impl/io/dicom_codecs_inl.hpp"
+#include "ichdet/impl/io/dicom_jpeg_inl.hpp"
 #include "ichdet/impl/io/dicom_pixels_inl.hpp"
 #endif

@@ -159,8 +159,11 @@ ICHDET_INLINE void FrameReader::read(std::int64_t frame, std::span<std::uint8_t>
     source_.read(fragment.first, fragment.second, stream.data() + done);
     done += std::size_t(fragment.second);
   }
+  const std::span bytes_of_stream(reinterpret_cast<const std::uint8_t*>(stream.data()), stream.size());
   if (layout_.syntax == TransferSyntax::rle) {
-    decode_rle({reinterpret_cast<const std::uint8_t*>(stream.data()), stream.size()}, layout_, file_, out);
+    decode_rle(bytes_of_stream, layout_, file_, out);
+  } else if (layout_.syntax == TransferSyntax::jpeg_lossless) {
+    decode_jpeg_lossless(bytes_of_stream, layout_, file_, out);
   } else {
     decode_with_gdcm(stream, layout_, file_, out);
   }
