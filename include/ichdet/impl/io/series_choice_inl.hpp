@@ -94,7 +94,13 @@ ICHDET_INLINE std::array<std::int64_t, 7> merits(const SeriesInfo& series) {
 
 ICHDET_INLINE std::string listing(const Inventory& inventory) {
   std::string text;
-  for (const auto& series : inventory.series) {
+  constexpr std::size_t shown = 8;
+  for (std::size_t i = 0; i < inventory.series.size(); ++i) {
+    const auto& series = inventory.series[i];
+    if (i == shown) {
+      text += "\n  and " + std::to_string(inventory.series.size() - shown) + " more series";
+      break;
+    }
     text += "\n  " + describe(series) + ", UID " + series.identity.series_instance_uid;
     if (!series.problems.empty()) {
       text += ": " + series.problems.front();
