@@ -25,6 +25,7 @@ std::string bytes_of(const std::filesystem::path& path) {
 }
 
 std::filesystem::path written(const std::filesystem::path& path, const std::string& bytes) {
+  std::filesystem::remove(path);  // some file systems flush to disk what overwrites a file
   std::ofstream(path, std::ios::binary) << bytes;
   return path;
 }
