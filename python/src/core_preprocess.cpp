@@ -1,6 +1,8 @@
 #include "convert.hpp"
 #include "ichdet/core/components.hpp"
 #include "ichdet/core/error.hpp"
+#include "ichdet/preprocess/masks.hpp"
+#include "ichdet/preprocess/morphology.hpp"
 #include "ichdet/preprocess/resample.hpp"
 #include "ichdet/preprocess/window.hpp"
 
@@ -193,11 +195,106 @@ threads : int, 0 for as many as the machine has)");
         py::arg("threads") = 0);
 }
 
+/// A function of a mask, a length in mm and a spacing.
+template <class F>
+auto ball(F f) {
+  return [f](ByteArray mask, double radius_mm, const Eigen::Vector3d& spacing_mm, int threads) {
+    const auto values = borrow<std::uint8_t, 3>(std::move(mask));
+    return lend(unlocked([&] { return f(values, radius_mm, spacing_mm, threads); }));
+  };
+}
+
+void bind_morphology(py::module_& m) {
+  const auto ball_function = [&](const char* name, auto f, const char* doc) {
+    m.def(name, ball(f), py::arg("mask"), py::arg("radius_mm"), py::arg("spacing_mm"), py::arg("threads") = 0, doc);
+  };
+  ball_function("dilate", dilate, "Dilation of a mask (z, y, x) with a ball; spacing_mm is x, y, z.");
+  ball_function("erode", erode, "Erosion with a ball; what lies outside the array takes no part.");
+  ball_function("open_mask", open_mask, "Erosion, then dilation.");
+  ball_function("close_mask", close_mask, "Dilation, then erosion.");
+  const auto mask_function = [&](const char* name, auto f, const char* doc) {
+    m.def(
+        name,
+        [f](ByteArray mask) {
+          const auto values = borrow<std::uint8_t, 3>(std::move(mask));
+          return lend(unlocked([&] { return f(values); }));
+        },
+        py::arg("mask"), doc);
+  };
+  mask_function("fill_holes", fill_holes, "As scipy.ndimage.binary_fill_holes.");
+  mask_function(
+      "fill_holes_in_slices", [](const auto& mask) { return fill_holes_in_slices(mask); },
+      "fill_holes in each slice by itself.");
+  mask_function("largest_piece", largest_piece, "The largest piece over shared faces.");
+  m.def(
+      "gaussian_smooth",
+      [](FloatArray values, double sigma_mm, const Eigen::Vector3d& spacing_mm, int threads) {
+        const auto source = borrow<float, 3>(std::move(values));
+        return lend(unlocked([&] { return gaussian_smooth(source, sigma_mm, spacing_mm, threads); }));
+      },
+      py::arg("values"), py::arg("sigma_mm"), py::arg("spacing_mm"), py::arg("threads") = 0,
+      "As scipy.ndimage.gaussian_filter(values, sigma_mm / spacing, mode='nearest'); spacing_mm is x, y, z.");
+}
+
+void bind_masks(py::module_& m) {
+  m.def(
+      "head_mask",
+      [](const Volume& volume, double tissue_hu, double clipped_tissue_hu, double thinnest_mm, double gap_mm,
+         int threads) {
+        const HeadMaskOptions options{tissue_hu, clipped_tissue_hu, thinnest_mm, gap_mm, threads};
+        return lend(unlocked([&] { return head_mask(volume, options); }));
+      },
+      py::arg("volume"), py::kw_only(), py::arg("tissue_hu") = HeadMaskOptions{}.tissue_hu,
+      py::arg("clipped_tissue_hu") = HeadMaskOptions{}.clipped_tissue_hu,
+      py::arg("thinnest_mm") = HeadMaskOptions{}.thinnest_mm, py::arg("gap_mm") = HeadMaskOptions{}.gap_mm,
+      py::arg("threads") = 0,
+      R"(The head with all that it holds, as uint8 (z, y, x), 1 inside.
+
+For full-range HU and for scans that are clipped to a window (see masks.hpp, Note [Clipped scans]).)");
+  m.def(
+      "brain_mask",
+      [](const Volume& volume, double low_hu, double high_hu, double bone_hu, double skull_gap_mm, double smooth_mm,
+         double erode_mm, int threads) {
+        const BrainMaskOptions options{low_hu, high_hu, bone_hu, skull_gap_mm, smooth_mm, erode_mm, threads};
+        return lend(unlocked([&] { return brain_mask(volume, options); }));
+      },
+      py::arg("volume"), py::kw_only(), py::arg("low_hu") = BrainMaskOptions{}.low_hu,
+      py::arg("high_hu") = BrainMaskOptions{}.high_hu, py::arg("bone_hu") = BrainMaskOptions{}.bone_hu,
+      py::arg("skull_gap_mm") = BrainMaskOptions{}.skull_gap_mm, py::arg("smooth_mm") = BrainMaskOptions{}.smooth_mm,
+      py::arg("erode_mm") = BrainMaskOptions{}.erode_mm, py::arg("threads") = 0,
+      R"(What lies inside the skull, fluid and blood included, as uint8 (z, y, x), 1 inside.
+
+After Muschelli et al. (NeuroImage 2015), with morphology in place of BET.)");
+  m.def(
+      "foreground_box",
+      [](ByteArray mask, std::int64_t margin) -> py::object {
+        const auto box = foreground_box(borrow<std::uint8_t, 3>(std::move(mask)), margin);
+        if (!box) return py::none();
+        return py::make_tuple(box->first, box->size);
+      },
+      py::arg("mask"), py::arg("margin") = 0,
+      "First voxel and size (x, y, z) of the box around a mask; None if empty.");
+  m.def(
+      "crop",
+      [](const Volume& v, std::array<std::int64_t, 3> first, std::array<std::int64_t, 3> size) {
+        return crop(v, {first, size});
+      },
+      py::arg("volume"), py::arg("first"), py::arg("size"), "The part in a box (x, y, z), with its geometry.");
+  m.def(
+      "crop",
+      [](const LabelMap& v, std::array<std::int64_t, 3> first, std::array<std::int64_t, 3> size) {
+        return crop(v, {first, size});
+      },
+      py::arg("labels"), py::arg("first"), py::arg("size"));
+}
+
 }  // namespace
 
 void bind_preprocess(py::module_& m) {
   bind_window(m);
   bind_resample(m);
+  bind_morphology(m);
+  bind_masks(m);
   m.def(
       "connected_components",
       [](ByteArray mask, int connectivity) {
