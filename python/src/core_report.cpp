@@ -187,10 +187,10 @@ void bind_pictures(py::module_& m) {
       py::arg("window_width_hu") = 80.0, py::arg("fill_opacity") = 0.0, py::arg("caption") = "",
       py::arg("max_tiles") = 30, "The contact sheet: (rows, columns, 3) uint8.");
   m.def(
-      "write_png", [](const std::string& path, const ByteArray& pixels) { write_png(path, to_image(pixels)); },
+      "write_png", [](const std::string& path, const ByteArray& pixels) { io::write_png(path, to_image(pixels)); },
       py::arg("path"), py::arg("pixels"), "Writes (rows, columns) or (rows, columns, 1 or 3) uint8.");
   m.def(
-      "read_png", [](const std::string& path) { return to_numpy(read_png(path)); }, py::arg("path"),
+      "read_png", [](const std::string& path) { return to_numpy(io::read_png(path)); }, py::arg("path"),
       "(rows, columns, 1 or 3) uint8.");
 }
 

@@ -7,6 +7,7 @@
 #include "ichdet/io/png.hpp"
 
 using namespace ichdet;
+using namespace ichdet::io;
 
 namespace {
 

@@ -30,6 +30,8 @@ struct Image {
   }
 };
 
+namespace io {
+
 /// The bytes of a PNG file (libpng, no time stamp). The same picture gives the same bytes with the same libpng and
 /// zlib. Throws Error(shape) where the picture contradicts itself.
 std::vector<std::uint8_t> encode_png(const Image& image);
@@ -41,6 +43,8 @@ Image decode_png(std::span<const std::uint8_t> bytes, const std::string& name = 
 /// Throws Error(io) that names the file.
 void write_png(const std::filesystem::path& path, const Image& image);
 Image read_png(const std::filesystem::path& path);
+
+}  // namespace io
 
 }  // namespace ichdet
 

@@ -88,8 +88,9 @@ ICHDET_INLINE std::vector<Piece> measure_pieces(const Components& components, co
   for (std::int64_t k = 0; k < slices.count(); ++k) {
     const auto& plane = slices.planes()[std::size_t(k)];
     for (std::int64_t r = 0; r < slices.rows(); ++r) {
+      const std::int32_t* numbers = &components.labels(k, r, 0);
       for (std::int64_t c = 0; c < slices.columns(); ++c) {
-        const auto number = components.labels(k, r, c);
+        const auto number = numbers[c];
         if (number == 0) continue;
         auto& piece = pieces[std::size_t(number - 1)];
         piece.voxels += 1;

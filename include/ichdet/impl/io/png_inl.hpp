@@ -37,14 +37,16 @@ ICHDET_INLINE Image::Image(std::int64_t rows_, std::int64_t columns_, std::int64
   pixels.assign(static_cast<std::size_t>(rows * columns * channels), fill);
 }
 
+namespace io {
+
 ICHDET_INLINE std::vector<std::uint8_t> encode_png(const Image& image) {
-  detail::check_image_shape(image.rows, image.columns, image.channels);
+  ichdet::detail::check_image_shape(image.rows, image.columns, image.channels);
   if (std::int64_t(image.pixels.size()) != image.rows * image.columns * image.channels) {
     throw Error::mismatch(ErrorCode::shape, "picture",
                           std::to_string(image.rows * image.columns * image.channels) + " values",
                           std::to_string(image.pixels.size()));
   }
-  detail::PngHandle png;
+  ichdet::detail::PngHandle png;
   png.image.width = static_cast<png_uint_32>(image.columns);
   png.image.height = static_cast<png_uint_32>(image.rows);
   png.image.format = image.channels == 1 ? PNG_FORMAT_GRAY : PNG_FORMAT_RGB;
@@ -58,7 +60,7 @@ ICHDET_INLINE std::vector<std::uint8_t> encode_png(const Image& image) {
 }
 
 ICHDET_INLINE Image decode_png(std::span<const std::uint8_t> bytes, const std::string& name) {
-  detail::PngHandle png;
+  ichdet::detail::PngHandle png;
   if (!png_image_begin_read_from_memory(&png.image, bytes.data(), bytes.size())) {
     throw Error(ErrorCode::io, name + ": " + png.image.message);
   }
@@ -92,5 +94,7 @@ ICHDET_INLINE Image read_png(const std::filesystem::path& path) {
   const std::vector<std::uint8_t> bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
   return decode_png(bytes, path.string());
 }
+
+}  // namespace io
 
 }  // namespace ichdet

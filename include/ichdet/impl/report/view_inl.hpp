@@ -31,25 +31,31 @@ ICHDET_INLINE std::array<Eigen::Vector3d, 2> reading_directions(const Eigen::Vec
 /// 1 where most of a cell of `size` x `size` pixels is denser than air.
 ICHDET_INLINE Array3<std::uint8_t> dense_cells(const SliceStack& stack, std::int64_t size) {
   const auto [nz, ny, nx] = stack.hu.shape();
+  const bool padded = !stack.padding.empty();
   float lowest = std::numeric_limits<float>::max();
   for (std::int64_t i = 0; i < stack.hu.size(); ++i) {
-    if (stack.padding.empty() || stack.padding.data()[i] == 0) lowest = std::min(lowest, stack.hu.data()[i]);
+    if (!padded || stack.padding.data()[i] == 0) lowest = std::min(lowest, stack.hu.data()[i]);
   }
   // Some sets are published clipped to the brain's window, air being its lower edge.
   const float threshold = lowest < -400 ? -250.0f : lowest + 5;
   Array3<std::uint8_t> cells({nz, (ny + size - 1) / size, (nx + size - 1) / size});
+  std::vector<std::int64_t> dense(static_cast<std::size_t>(cells.extent(2)));
   for (std::int64_t z = 0; z < nz; ++z) {
     for (std::int64_t cy = 0; cy < cells.extent(1); ++cy) {
-      for (std::int64_t cx = 0; cx < cells.extent(2); ++cx) {
-        std::int64_t dense = 0;
-        std::int64_t all = 0;
-        for (std::int64_t y = cy * size; y < std::min(ny, (cy + 1) * size); ++y) {
-          for (std::int64_t x = cx * size; x < std::min(nx, (cx + 1) * size); ++x, ++all) {
-            const bool padded = !stack.padding.empty() && stack.padding(z, y, x) != 0;
-            dense += !padded && stack.hu(z, y, x) > threshold;
+      std::fill(dense.begin(), dense.end(), 0);
+      const auto last = std::min(ny, (cy + 1) * size);
+      for (std::int64_t y = cy * size; y < last; ++y) {
+        const float* hu = &stack.hu(z, y, 0);
+        const std::uint8_t* padding = padded ? &stack.padding(z, y, 0) : nullptr;
+        for (std::int64_t cx = 0, x = 0; x < nx; ++cx) {
+          for (const auto end = std::min(nx, x + size); x < end; ++x) {
+            dense[std::size_t(cx)] += hu[x] > threshold && (!padded || padding[x] == 0);
           }
         }
-        cells(z, cy, cx) = 2 * dense > all;
+      }
+      for (std::int64_t cx = 0; cx < cells.extent(2); ++cx) {
+        const auto all = (last - cy * size) * (std::min(nx, (cx + 1) * size) - cx * size);
+        cells(z, cy, cx) = 2 * dense[std::size_t(cx)] > all;
       }
     }
   }
@@ -181,8 +187,9 @@ ICHDET_INLINE SliceView upright_view(const SliceStack& stack, const ViewOptions&
   if (box.last_row < 0) return view;
   for (std::int64_t z = 0; z < keep.extent(0); ++z) {
     for (std::int64_t y = 0; y < keep.extent(1); ++y) {
+      const std::uint8_t* row = &keep(z, y, 0);
       for (std::int64_t x = 0; x < keep.extent(2); ++x) {
-        if (keep(z, y, x) != 0) box.add(y, x);
+        if (row[x] != 0) box.add(y, x);
       }
     }
   }
