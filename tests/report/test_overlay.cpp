@@ -114,10 +114,10 @@ TEST_CASE("resizing keeps constants and means, and does not alias") {
 
 TEST_CASE("a sheet shows all slices, or the findings first") {
   const auto all = scan(12, {5});
-  CHECK(sheet_slices(all.labels, all.result, 30).size() == 12);
+  CHECK(sheet_slices(labels_by_slice(all.labels), all.result, 30).size() == 12);
 
   const auto some = scan(100, {40, 41, 42, 43, 90});
-  const auto chosen = sheet_slices(some.labels, some.result, 20);
+  const auto chosen = sheet_slices(labels_by_slice(some.labels), some.result, 20);
   CHECK(chosen.size() == 20);
   CHECK(std::is_sorted(chosen.begin(), chosen.end()));
   CHECK(std::adjacent_find(chosen.begin(), chosen.end()) == chosen.end());
@@ -128,11 +128,11 @@ TEST_CASE("a sheet shows all slices, or the findings first") {
   for (std::size_t i = 0; i < many.size(); ++i) many[i] = std::int64_t(i);
   auto full = scan(100, many);
   full.result.slices[33].probability = 0.99;
-  const auto sampled = sheet_slices(full.labels, full.result, 20);
+  const auto sampled = sheet_slices(labels_by_slice(full.labels), full.result, 20);
   CHECK(sampled.size() == 20);
   CHECK(std::binary_search(sampled.begin(), sampled.end(), std::int64_t{33}));
   CHECK(std::count_if(sampled.begin(), sampled.end(), [](auto k) { return k < 80; }) == 15);
-  CHECK(sheet_slices(full.labels, full.result, 1).size() == 1);
+  CHECK(sheet_slices(labels_by_slice(full.labels), full.result, 1).size() == 1);
 }
 
 TEST_CASE("pictures are drawn for any number of slices, twice the same") {
@@ -144,7 +144,7 @@ TEST_CASE("pictures are drawn for any number of slices, twice the same") {
     CHECK(sheet.columns < 2400);
     CHECK(sheet.pixels == render_sheet(stack, labels, result).pixels);
     OverlayOptions options;
-    options.view = upright_view(stack, {}, labels.labels);
+    options.setup = picture_setup(stack, labels);
     CHECK(render_slice(stack, labels, result, count - 1).pixels ==
           render_slice(stack, labels, result, count - 1, options).pixels);
   }

@@ -9,9 +9,17 @@
 #include "ichdet/core/results.hpp"
 #include "ichdet/core/slice_stack.hpp"
 #include "ichdet/io/png.hpp"
+#include "ichdet/report/panel.hpp"
 #include "ichdet/report/view.hpp"
 
 namespace ichdet {
+
+/// What all pictures of a study share. Work it out once where there are many to draw.
+struct PictureSetup {
+  SliceView view;
+  LabelsBySlice labels;
+};
+PictureSetup picture_setup(const SliceStack& stack, const SliceLabels& labels);
 
 struct OverlayOptions {
   double window_center_hu = 40;  ///< the brain window, W80 L40
@@ -19,10 +27,10 @@ struct OverlayOptions {
   bool outlines = true;     ///< a crisp line around each label, just outside it
   double fill_opacity = 0;  ///< tint inside the lines, in [0, 1]; 0 leaves the blood as the scanner saw it
   std::string caption;      ///< one line of the caller's own, such as the series' description; never filled from DICOM
-  std::int64_t slice_px = 760;    ///< height and width of the slice in `render_slice`
-  std::int64_t tile_px = 240;     ///< width of a slice in `render_sheet`; more where there are fewer than 4 columns
-  std::int64_t max_tiles = 30;    ///< how many slices a sheet shows at most
-  std::optional<SliceView> view;  ///< as `upright_view` gives it; computed for each picture where not given
+  std::int64_t slice_px = 760;        ///< height and width of the slice in `render_slice`
+  std::int64_t tile_px = 240;         ///< width of a slice in `render_sheet`; more where there are fewer than 4 columns
+  std::int64_t max_tiles = 30;        ///< how many slices a sheet shows at most
+  std::optional<PictureSetup> setup;  ///< as `picture_setup` gives it; worked out for each picture where not given
 };
 
 /// One slice, upright and in radiological convention, beside a panel that says what was found.
@@ -45,7 +53,7 @@ Image render_sheet(const SliceStack& stack, const SliceLabels& labels, const Stu
 /// Which slices a sheet of `max_tiles` shows, ascending: all, or else up to three quarters of the tiles evenly sampled
 /// from those with a label or a probability of at least 0.5 (the likeliest one among them), the others evenly sampled
 /// from the rest.
-std::vector<std::int64_t> sheet_slices(const SliceLabels& labels, const StudyResult& result, std::int64_t max_tiles);
+std::vector<std::int64_t> sheet_slices(const LabelsBySlice& labels, const StudyResult& result, std::int64_t max_tiles);
 
 }  // namespace ichdet
 

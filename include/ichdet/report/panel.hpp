@@ -18,6 +18,10 @@ inline constexpr draw::Color ink{232, 234, 238}, caption{196, 200, 208}, dim{150
 inline constexpr draw::Color alert{240, 120, 40}, warning{255, 196, 60};
 }  // namespace theme
 
+/// For each slice, which labels it shows, ascending, background left out.
+using LabelsBySlice = std::vector<std::vector<std::uint8_t>>;
+LabelsBySlice labels_by_slice(const SliceLabels& labels);
+
 /// What the panel beside a picture tells about the slices that the picture shows.
 struct PanelOptions {
   std::vector<std::int64_t> shown;  ///< indices of the slices in the picture, marked along z
@@ -28,7 +32,8 @@ struct PanelOptions {
 /// probability along z (the head's end of the stack on top) with the labels it shows, the model, and "not for clinical
 /// use". At least 240 x 420 pixels are needed for nothing to be cut off.
 void draw_panel(Image& image, std::int64_t x, std::int64_t y, std::int64_t width, std::int64_t height,
-                const SliceLabels& labels, const StudyResult& result, const PanelOptions& options);
+                const SliceGeometry& geometry, const LabelsBySlice& labels, const StudyResult& result,
+                const PanelOptions& options);
 
 }  // namespace ichdet
 

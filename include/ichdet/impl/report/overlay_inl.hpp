@@ -24,6 +24,10 @@ struct Placed {
 
 ICHDET_INLINE void check_overlay(const SliceStack& stack, const SliceLabels& labels, const OverlayOptions& options) {
   check_shape("labels to draw", stack.geometry.shape(), labels.labels.shape());
+  if (options.setup && std::int64_t(options.setup->labels.size()) != stack.geometry.count()) {
+    throw Error::mismatch(ErrorCode::shape, "OverlayOptions.setup", std::to_string(stack.geometry.count()) + " slices",
+                          std::to_string(options.setup->labels.size()));
+  }
   if (!(options.window_width_hu > 0)) {
     throw Error::mismatch(ErrorCode::options, "window_width_hu", "a positive number",
                           std::to_string(options.window_width_hu));
@@ -214,11 +218,11 @@ ICHDET_INLINE void draw_directions(Image& image, std::int64_t x, std::int64_t y,
   letter(view.bottom, x + width / 2, y + height - inset);
 }
 
-ICHDET_INLINE SliceView view_for(const SliceStack& stack, const SliceLabels& labels, const OverlayOptions& options) {
-  return options.view ? *options.view : upright_view(stack, {}, labels.labels);
-}
-
 }  // namespace detail
+
+ICHDET_INLINE PictureSetup picture_setup(const SliceStack& stack, const SliceLabels& labels) {
+  return {upright_view(stack, {}, labels.labels), labels_by_slice(labels)};
+}
 
 ICHDET_INLINE Image render_slice(const SliceStack& stack, const SliceLabels& labels, const StudyResult& result,
                                  std::int64_t slice, const OverlayOptions& options) {
@@ -229,7 +233,7 @@ ICHDET_INLINE Image render_slice(const SliceStack& stack, const SliceLabels& lab
   }
   const std::int64_t panel_width = 300;
   const auto size = options.slice_px;
-  const auto view = detail::view_for(stack, labels, options);
+  const auto [view, by_slice] = options.setup ? *options.setup : picture_setup(stack, labels);
   Image image(size, size + panel_width, 3);
   const auto at = detail::draw_scan(image, 0, 0, size, size, stack, labels, slice, view, 2.0, options);
 
@@ -254,20 +258,19 @@ ICHDET_INLINE Image render_slice(const SliceStack& stack, const SliceLabels& lab
   if (!result.trust.ok) {
     draw::text(image, inset, 88, "REVIEW NEEDED", draw::Face::strong, theme::warning, true);
   }
-  draw_panel(image, size, 0, panel_width, size, labels, result, {{slice}, true});
+  draw_panel(image, size, 0, panel_width, size, stack.geometry, by_slice, result, {{slice}, true});
   return image;
 }
 
-ICHDET_INLINE std::vector<std::int64_t> sheet_slices(const SliceLabels& labels, const StudyResult& result,
+ICHDET_INLINE std::vector<std::int64_t> sheet_slices(const LabelsBySlice& labels, const StudyResult& result,
                                                      std::int64_t max_tiles) {
-  const auto count = labels.geometry.count();
+  const auto count = std::int64_t(labels.size());
   std::vector<std::int64_t> findings;
   std::vector<std::int64_t> others;
   std::int64_t likeliest = 0;
   for (std::int64_t k = 0; k < count; ++k) {
-    const auto plane = labels.labels.plane(k);
     const double probability = detail::slice_probability(result, k);
-    const bool found = probability >= 0.5 || std::any_of(plane.begin(), plane.end(), [](auto v) { return v != 0; });
+    const bool found = probability >= 0.5 || !labels[std::size_t(k)].empty();
     (found ? findings : others).push_back(k);
     if (probability > detail::slice_probability(result, likeliest)) likeliest = k;
   }
@@ -295,9 +298,8 @@ ICHDET_INLINE std::vector<std::int64_t> sheet_slices(const SliceLabels& labels, 
 ICHDET_INLINE Image render_sheet(const SliceStack& stack, const SliceLabels& labels, const StudyResult& result,
                                  const OverlayOptions& options) {
   detail::check_overlay(stack, labels, options);
-  const auto view = detail::view_for(stack, labels, options);
-  auto slices = sheet_slices(labels, result, options.max_tiles);
-  const auto present = detail::labels_by_slice(labels);
+  const auto [view, by_slice] = options.setup ? *options.setup : picture_setup(stack, labels);
+  auto slices = sheet_slices(by_slice, result, options.max_tiles);
   if (!detail::first_slice_is_lowest(stack.geometry)) std::reverse(slices.begin(), slices.end());
 
   const double aspect = std::clamp(double(view.rows) * view.row_mm / (double(view.columns) * view.column_mm), 0.5, 1.6);
@@ -323,8 +325,7 @@ ICHDET_INLINE Image render_sheet(const SliceStack& stack, const SliceLabels& lab
     const auto y = title_height + gap + i / columns * (height + gap);
     mm_per_px = detail::draw_scan(image, x, y, width, height, stack, labels, slice, view, 1.5, options).mm_per_px;
     const double probability = detail::slice_probability(result, slice);
-    const auto& here = present[std::size_t(slice)];
-    const bool found = probability >= 0.5 || std::any_of(here.begin() + 1, here.end(), [](bool b) { return b; });
+    const bool found = probability >= 0.5 || !by_slice[std::size_t(slice)].empty();
     draw::frame(image, x, y, width, height, found ? theme::alert : theme::line);
     draw::text(image, x + 8, y + 19, std::to_string(slice), draw::Face::strong, theme::ink, true);
     draw::text(image, x + 8, y + height - 8, detail::slice_place(stack, slice), draw::Face::small, theme::caption,
@@ -344,7 +345,7 @@ ICHDET_INLINE Image render_sheet(const SliceStack& stack, const SliceLabels& lab
   draw::text(image, 14, 52, draw::fit(note, draw::Face::small, grid_width - 28 - scale_width), draw::Face::small,
              theme::dim);
   detail::draw_scale(image, grid_width - scale_width, 50, scale_width - 50, mm_per_px);
-  draw_panel(image, grid_width, 0, panel_width, image.rows, labels, result, {slices, false});
+  draw_panel(image, grid_width, 0, panel_width, image.rows, stack.geometry, by_slice, result, {slices, false});
   return image;
 }
 

@@ -9,6 +9,18 @@
 
 namespace ichdet {
 
+ICHDET_INLINE LabelsBySlice labels_by_slice(const SliceLabels& labels) {
+  LabelsBySlice found(static_cast<std::size_t>(labels.geometry.count()));
+  for (std::int64_t k = 0; k < labels.geometry.count(); ++k) {
+    std::array<bool, 256> present{};
+    for (const auto value : labels.labels.plane(k)) present[value] = true;
+    for (std::size_t value = 1; value < present.size(); ++value) {
+      if (present[value]) found[std::size_t(k)].push_back(std::uint8_t(value));
+    }
+  }
+  return found;
+}
+
 namespace detail {
 
 /// Lays out a panel from the top down.
@@ -91,18 +103,18 @@ ICHDET_INLINE void write_lesions(PanelWriter& writer, const StudyResult& result,
 }
 
 /// The plot of probability along z in the rectangle from the writer's pen to `bottom`.
-ICHDET_INLINE void write_profile(PanelWriter& writer, std::int64_t bottom, const SliceLabels& labels,
-                                 const StudyResult& result, const PanelOptions& options) {
+ICHDET_INLINE void write_profile(PanelWriter& writer, std::int64_t bottom, const SliceGeometry& geometry,
+                                 const LabelsBySlice& labels, const StudyResult& result, const PanelOptions& options) {
   writer.heading("PROBABILITY BY SLICE");
   auto& image = writer.image;
   const auto top = writer.pen + 10;
-  const auto count = labels.geometry.count();
+  const auto count = geometry.count();
   bottom = std::min(bottom - 20, top + 24 * count);
   if (bottom - top < 30) return;
   const auto left = writer.left + 30;
   const auto strips = std::int64_t(result.labels.size());
   const auto right = writer.right - 8 * strips - 6;
-  const auto first_lowest = first_slice_is_lowest(labels.geometry);
+  const auto first_lowest = first_slice_is_lowest(geometry);
   const auto edge = [&](std::int64_t k) {  // where slice k begins, from the top
     const auto from_top = first_lowest ? count - k : k;
     return top + from_top * (bottom - top) / count;
@@ -129,12 +141,12 @@ ICHDET_INLINE void write_profile(PanelWriter& writer, std::int64_t bottom, const
     draw::fill(image, left, y, std::max<std::int64_t>(length, 1), size - gap,
                score.probability >= 0.5 ? theme::alert : draw::Color{112, 120, 132});
   }
-  const auto present = labels_by_slice(labels);
   for (std::int64_t k = 0; k < count; ++k) {
     const auto [y, size] = span(k);
     auto x = right + 6;
     for (const auto& [value, name] : result.labels) {
-      const bool here = value > 0 && value < 256 && present[std::size_t(k)][std::size_t(value)];
+      const auto& present = labels[std::size_t(k)];
+      const bool here = std::find(present.begin(), present.end(), value) != present.end();
       draw::fill(image, x, y, 5, size, here ? draw::label_color(value) : theme::line, here ? 1 : 0.35);
       x += 8;
     }
@@ -160,15 +172,16 @@ ICHDET_INLINE void write_profile(PanelWriter& writer, std::int64_t bottom, const
 }  // namespace detail
 
 ICHDET_INLINE void draw_panel(Image& image, std::int64_t x, std::int64_t y, std::int64_t width, std::int64_t height,
-                              const SliceLabels& labels, const StudyResult& result, const PanelOptions& options) {
+                              const SliceGeometry& geometry, const LabelsBySlice& labels, const StudyResult& result,
+                              const PanelOptions& options) {
   draw::fill(image, x, y, width, height, theme::panel);
   detail::PanelWriter writer{image, x + 18, x + width - 18, y + 14};
   detail::write_decision(writer, result);
   detail::write_legend(writer, result);
   const auto bottom = y + height - 92;
-  const bool one_slice = labels.geometry.count() == 1;
+  const bool one_slice = geometry.count() == 1;
   if (bottom - writer.pen > (one_slice ? 240 : 500)) detail::write_lesions(writer, result, 5);
-  if (!one_slice) detail::write_profile(writer, bottom, labels, result, options);
+  if (!one_slice) detail::write_profile(writer, bottom, geometry, labels, result, options);
   writer.pen = bottom - 6;
   writer.heading("");
   writer.pen -= draw::line_height(draw::Face::small) + 4;

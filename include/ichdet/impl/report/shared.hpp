@@ -1,7 +1,6 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cstdarg>
 #include <cstdio>
 #include <string>
@@ -52,15 +51,6 @@ inline std::string ranges(const std::vector<std::int64_t>& ascending) {
     begin = end;
   }
   return text;
-}
-
-/// For each slice, which labels (below 256) it shows.
-inline std::vector<std::array<bool, 256>> labels_by_slice(const SliceLabels& labels) {
-  std::vector<std::array<bool, 256>> present(static_cast<std::size_t>(labels.geometry.count()));
-  for (std::int64_t k = 0; k < labels.geometry.count(); ++k) {
-    for (const auto value : labels.labels.plane(k)) present[std::size_t(k)][value] = true;
-  }
-  return present;
 }
 
 /// Whether the picture's lower end is the stack's first slice.
