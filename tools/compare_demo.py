@@ -8,26 +8,31 @@ import math
 import sys
 
 
+def place(lesion: dict) -> str:
+    x, y, z = lesion["centroid_mm"]
+    return f"L {x:.0f}, P {y:.0f}, S {z:.0f} mm"
+
+
 def main(result_path: str, truth_path: str) -> int:
     with open(result_path) as file:
         result = json.load(file)
     with open(truth_path) as file:
         truth = json.load(file)
 
+    put_in = truth["hemorrhages"]
     print("put in:")
-    for lesion in truth["lesions"]:
-        x, y, z = lesion["centroid_mm"]
-        print(f"  {lesion['type']:<20} {lesion['volume_ml']:7.2f} mL at ({x:.0f}, {y:.0f}, {z:.0f}) mm LPS")
-    print(f"found: hemorrhage {'yes' if result['decision'] else 'no'}, probability {result['probability']:.2f}")
-    for lesion in result["lesions"]:
-        distance = min((math.dist(lesion["centroid_mm"], other["centroid_mm"]) for other in truth["lesions"]), default=None)
-        x, y, z = lesion["centroid_mm"]
-        print(
-            f"  {lesion['label']:<20} {lesion['volume_ml']:7.2f} mL at ({x:.0f}, {y:.0f}, {z:.0f}) mm LPS, "
-            f"confidence {lesion['confidence']:.2f}"
-            + (f", {distance:.0f} mm from what was put in" if distance is not None else "")
-        )
-    return 0 if result["decision"] or not truth["lesions"] else 1
+    for one in put_in:
+        print(f"  {one['type']:<18} {one['volume_ml']:6.1f} mL at {place(one)}")
+    answer = "yes" if result["decision"] else "no"
+    print(f"found: hemorrhage {answer}, probability {result['probability']:.2f} (not calibrated)")
+    for one in result["lesions"]:
+        line = f"  {one['label']:<18} {one['volume_ml']:6.1f} mL at {place(one)}, confidence {one['confidence']:.2f}"
+        if put_in:
+            nearest = min(put_in, key=lambda other: math.dist(one["centroid_mm"], other["centroid_mm"]))
+            distance = math.dist(one["centroid_mm"], nearest["centroid_mm"])
+            line += f", {distance:.0f} mm from the {nearest['type']} one's centre"
+        print(line)
+    return 0 if result["decision"] or not put_in else 1
 
 
 if __name__ == "__main__":

@@ -62,6 +62,7 @@ Exit run(const std::vector<std::string>& command, const std::filesystem::path& l
   posix_spawn_file_actions_destroy(&actions);
   if (failure != 0) return {127, std::strerror(failure)};
   const int code = wait_for(child, stage, progress);
+  progress(stage, 1);
   return {code, tail_of(log)};
 }
 

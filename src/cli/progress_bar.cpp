@@ -26,7 +26,8 @@ ProgressBar::ProgressBar() {
 void ProgressBar::draw(std::string_view stage, double fraction) {
   if (!on_terminal_) return;
   const auto now = std::chrono::steady_clock::now();
-  if (stage == stage_ && fraction < 1 && now - last_ < std::chrono::milliseconds(100)) return;
+  if (fraction >= 1) return clear();
+  if (stage == stage_ && now - last_ < std::chrono::milliseconds(100)) return;
   stage_ = stage;
   last_ = now;
   const double done = std::clamp(std::isfinite(fraction) ? fraction : 0.0, 0.0, 1.0);
@@ -39,7 +40,7 @@ void ProgressBar::draw(std::string_view stage, double fraction) {
               ' ');  // bars of short names stand below each other
   std::string cells(bar, ' ');
   std::fill_n(cells.begin(), int(std::lround(done * bar)), '#');
-  std::fprintf(stderr, "\r\033[K%s [%s] %3.0f %%", text.c_str(), cells.c_str(), std::floor(done * 100));
+  std::fprintf(stderr, "\r\033[K%s [%s] %3.0f %%\r", text.c_str(), cells.c_str(), std::floor(done * 100));
   std::fflush(stderr);
   drawn_ = true;
 }

@@ -14,7 +14,7 @@ class ProgressBar {
   ProgressBar(const ProgressBar&) = delete;
   ProgressBar& operator=(const ProgressBar&) = delete;
 
-  /// `fraction` in [0, 1]. Redraws ten times a second at most.
+  /// `fraction` in [0, 1]; at 1 the line is wiped, so that a result can follow. Redraws ten times a second at most.
   void draw(std::string_view stage, double fraction);
   /// Wipes the line, so that something else can be written.
   void clear();
