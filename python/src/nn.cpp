@@ -6,6 +6,7 @@ namespace py = pybind11;
 namespace ichdet::python {
 void bind_nn(py::module_& m);
 void bind_pipeline(py::module_& m);
+void bind_detector(py::module_& m);
 }  // namespace ichdet::python
 
 PYBIND11_MODULE(_nn, m) {
@@ -13,4 +14,5 @@ PYBIND11_MODULE(_nn, m) {
   py::module_::import("ichdet._core");  // its Volume and Error are used here
   ichdet::python::bind_nn(m);
   ichdet::python::bind_pipeline(m);
+  ichdet::python::bind_detector(m);
 }

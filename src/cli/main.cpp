@@ -58,6 +58,7 @@ int main(int argc, char** argv) {
   context.progress.report = [&](std::string_view stage, double fraction) {
     if (!context.quiet) bar.draw(stage, fraction);
   };
+  ichdet::cli::add_detect(app, context);
   ichdet::cli::add_models(app, context);
   try {
     app.parse(argc, argv);

@@ -26,7 +26,7 @@ struct Detection {
 
 /// A segmentation bundle, or an ensemble of them, applied to studies. Load once, apply to many.
 ///
-/// Resamples the stack to the bundle's spacing (preprocess::segmentation_grid), segments, takes each voxel's likeliest
+/// Resamples the stack to the bundle's spacing (segmentation_grid), segments, takes each voxel's likeliest
 /// class, and brings labels (nearest) and blood probability (linear) back to the native slices, where volumes, lesions
 /// and slice scores are measured. Until a bundle brings a calibration, slice probability is the mean of the `top_voxels`
 /// highest blood probabilities of the slice, study probability the highest slice's, lesion confidence the mean over its

@@ -1,0 +1,52 @@
+#include <pybind11/stl/filesystem.h>
+
+#include "convert.hpp"
+#include "ichdet/pipeline/detector.hpp"
+#include "ichdet/pipeline/write_detection.hpp"
+#include "ichdet/report/json.hpp"
+#include "ichdet/report/summary.hpp"
+
+namespace ichdet::python {
+
+void bind_detector(py::module_& m) {
+  py::class_<Detection>(m, "Detection", "What a study showed: result (as result.json has it), labels, grid_labels.")
+      .def_property_readonly("result", [](const Detection& d) {
+        return py::module_::import("json").attr("loads")(to_json_text(d.result));
+      })
+      .def_readonly("labels", &Detection::labels)
+      .def_readonly("grid_labels", &Detection::grid_labels)
+      .def("__str__", [](const Detection& d) { return summary(d.result); })
+      .def(
+          "write",
+          [](const Detection& d, const io::Study& study, const std::filesystem::path& folder) {
+            const py::gil_scoped_release unlocked;
+            write_detection(d, study, folder);
+          },
+          py::arg("study"), py::arg("folder"), "Write result.json, labels.nii.gz, sheet.png and slices/ into a folder.");
+
+  py::class_<Detector>(m, "Detector", R"(Finds blood in head CT studies. Load once, apply to many.
+
+bundles : folders of bundles; several are averaged
+threads : 0 for as many as the machine has
+decision_threshold : study probability from which the answer is yes
+min_lesion_ml : smaller pieces are not listed as lesions; their volume still counts)")
+      .def(py::init([](const std::vector<std::filesystem::path>& bundles, int threads, double decision_threshold,
+                       double min_lesion_ml) {
+             const py::gil_scoped_release unlocked;
+             std::vector<Bundle> members;
+             for (const auto& folder : bundles) members.push_back(open_bundle(folder));
+             SegmenterOptions segmenter;
+             segmenter.network.threads = threads;
+             DetectorOptions options;
+             options.threads = threads;
+             options.decision_threshold = decision_threshold;
+             options.min_lesion_ml = min_lesion_ml;
+             return Detector(Segmenter(members, segmenter), options);
+           }),
+           py::arg("bundles"), py::kw_only(), py::arg("threads") = 0, py::arg("decision_threshold") = 0.5,
+           py::arg("min_lesion_ml") = 0.1)
+      .def("__call__", [](const Detector& detector, const SliceStack& stack) { return detector(stack); },
+           py::arg("stack"), py::call_guard<py::gil_scoped_release>());
+}
+
+}  // namespace ichdet::python

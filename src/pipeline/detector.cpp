@@ -1,0 +1,94 @@
+#include "ichdet/pipeline/detector.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <utility>
+
+#include "ichdet/aggregate/lesions.hpp"
+#include "ichdet/aggregate/slices.hpp"
+#include "ichdet/core/error.hpp"
+#include "ichdet/core/version.hpp"
+#include "ichdet/preprocess/grid.hpp"
+#include "ichdet/preprocess/resample.hpp"
+
+namespace ichdet {
+
+namespace {
+
+/// Runs `stage` and notes how long it took.
+template <class Stage>
+auto timed(StudyResult& result, const char* name, Stage&& stage) {
+  const auto start = std::chrono::steady_clock::now();
+  auto value = stage();
+  result.timings_s.emplace_back(name, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  return value;
+}
+
+/// Per voxel, the sum over the classes that are blood.
+Array3<float> blood_probability(const ProbabilityMap& probabilities, const std::vector<ClassSpec>& classes) {
+  Array3<float> blood(probabilities.geometry.shape());
+  for (std::size_t c = 0; c < classes.size(); ++c) {
+    if (!classes[c].blood) continue;
+    const auto plane = probabilities.values.plane(std::int64_t(c));
+    for (std::int64_t i = 0; i < blood.size(); ++i) blood.data()[i] += plane[std::size_t(i)];
+  }
+  return blood;
+}
+
+void check(const DetectorOptions& o) {
+  if (!(o.decision_threshold > 0 && o.decision_threshold < 1)) {
+    throw Error::mismatch(ErrorCode::options, "decision_threshold", "a number between 0 and 1", std::to_string(o.decision_threshold));
+  }
+  if (!(o.min_lesion_ml >= 0)) {
+    throw Error::mismatch(ErrorCode::options, "min_lesion_ml", "0 or more", std::to_string(o.min_lesion_ml));
+  }
+  if (o.top_voxels < 1) throw Error::mismatch(ErrorCode::options, "top_voxels", "at least 1", std::to_string(o.top_voxels));
+}
+
+}  // namespace
+
+Detector::Detector(Segmenter segmenter, DetectorOptions options) : segmenter_(std::move(segmenter)), options_(options) {
+  check(options_);
+}
+
+Detection Detector::operator()(const SliceStack& stack, const Progress& progress) const {
+  const ModelSpec& spec = segmenter_.spec();
+  StudyResult result;
+  result.version = version;
+  result.bundles = segmenter_.identities();
+  result.assumptions = stack.assumptions;
+
+  progress("resample", 0);
+  const Volume volume = timed(result, "resample", [&] {
+    // Beyond the slices the grid reads as the scan's darkest pixel, as in blast-ct 2.1.0, nifti/rescale.py.
+    const float darkest = *std::min_element(stack.hu.begin(), stack.hu.end());
+    return resample_to(stack, segmentation_grid(stack.geometry, Eigen::Vector3d(spec.spacing_mm.data())),
+                                   {.outside = darkest, .threads = options_.threads});
+  });
+  const ProbabilityMap probabilities = timed(result, "segment", [&] { return segmenter_(volume, progress); });
+
+  progress("measure", 0);
+  LabelMap grid_labels = argmax(probabilities);
+  SliceLabels labels = timed(result, "to native slices", [&] { return resample_to(grid_labels, stack.geometry, options_.threads); });
+  const auto blood = resample_to(blood_probability(probabilities, spec.classes), volume.geometry, stack.geometry,
+                                             {.threads = options_.threads});
+
+  timed(result, "measure", [&] {
+    for (std::size_t c = 1; c < labels.names.size(); ++c) result.labels.emplace(int(c), labels.names[c]);
+    result.slices = slice_scores(blood, stack.geometry, options_.top_voxels);
+    result.decision = decide_by_highest_slice(result.slices, options_.decision_threshold);
+    result.volumes_ml = volumes_ml(labels);
+    LesionOptions lesion_options;
+    lesion_options.min_volume_ml = options_.min_lesion_ml;
+    result.lesions = lesions(labels, blood, lesion_options);
+    return 0;
+  });
+  if (stack.geometry.count() == 1) {
+    result.assumptions.emplace_back("A single slice: the 3D network read it repeated over its thickness, without neighbours.");
+  }
+  progress("measure", 1);
+  return {std::move(result), std::move(labels), std::move(grid_labels)};
+}
+
+}  // namespace ichdet

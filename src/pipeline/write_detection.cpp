@@ -1,0 +1,63 @@
+#include "ichdet/pipeline/write_detection.hpp"
+
+#include <cstdio>
+#include <system_error>
+
+#include "ichdet/core/error.hpp"
+#include "ichdet/io/nifti.hpp"
+#include "ichdet/io/png.hpp"
+#include "ichdet/report/json.hpp"
+#include "ichdet/report/overlay.hpp"
+
+namespace ichdet {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+void make_folder(const fs::path& folder) {
+  std::error_code failure;
+  fs::create_directories(folder, failure);
+  if (failure) throw Error(ErrorCode::io, folder.string() + ": cannot be made: " + failure.message());
+}
+
+/// What an earlier result may have left that this one would not overwrite.
+void remove_stale(const fs::path& folder) {
+  fs::remove(folder / "labels_grid.nii.gz");
+  for (const auto& file : fs::directory_iterator(folder / "slices")) {
+    const auto name = file.path().stem().string();
+    if (file.path().extension() == ".png" && name.size() == 3 && name.find_first_not_of("0123456789") == std::string::npos) {
+      fs::remove(file.path());
+    }
+  }
+}
+
+}  // namespace
+
+StudyResult write_detection(const Detection& detection, const io::Study& study, const fs::path& folder, const Progress& progress) {
+  make_folder(folder / "slices");
+  remove_stale(folder);
+
+  StudyResult result = detection.result;
+  io::write_nifti(folder / "labels.nii.gz", io::on_source_grid(detection.labels, study));
+  if (!study.source_grid && !study.stack.geometry.regular()) {
+    result.assumptions.emplace_back(
+        "The slices are not evenly spaced: the affine of labels.nii.gz is nominal (their mean step); labels_grid.nii.gz "
+        "holds the same labels on a regular grid.");
+    io::write_nifti(folder / "labels_grid.nii.gz", detection.grid_labels);
+  }
+  write_result(folder / "result.json", result);
+
+  const auto count = study.stack.geometry.count();
+  for (std::int64_t slice = 0; slice < count; ++slice) {
+    progress("pictures", double(slice) / double(count + 1));
+    char name[16];
+    std::snprintf(name, sizeof name, "%03d.png", int(slice));
+    write_png(folder / "slices" / name, render_slice(study.stack, detection.labels, result, slice));
+  }
+  write_png(folder / "sheet.png", render_sheet(study.stack, detection.labels, result));
+  progress("pictures", 1);
+  return result;
+}
+
+}  // namespace ichdet
