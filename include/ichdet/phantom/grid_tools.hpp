@@ -7,7 +7,7 @@
 #include "ichdet/core/slice_stack.hpp"
 
 /// What the phantom's parts share: separable blur, exact distances, look-up by position. All on (slice, row, column).
-namespace ichdet::detail {
+namespace ichdet::phantom_detail {
 
 /// Weights of a Gaussian of `sigma` pixels, to 3.5 sigma, summing to 1.
 std::vector<float> gaussian_weights(double sigma);
@@ -27,7 +27,7 @@ Array3<std::uint8_t> largest_piece(const Array3<std::uint8_t>& mask, const Slice
 /// Fractional (slice, row, column) of an LPS position; the slice by offset along the normal, beyond the ends unclamped.
 Eigen::Vector3d to_slice_index(const SliceGeometry& geometry, const Eigen::Vector3d& lps_mm);
 
-}  // namespace ichdet::detail
+}  // namespace ichdet::phantom_detail
 
 #ifdef ICHDET_HEADER_ONLY
 #include "ichdet/impl/phantom/grid_tools_inl.hpp"

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "ichdet/core/config.hpp"
+#include "ichdet/phantom/hemorrhage.hpp"
 #include "ichdet/phantom/random.hpp"
 
 namespace ichdet {
@@ -25,6 +26,7 @@ struct HeadShape {
 
 /// Brain pushed aside by `volume_mm3` of blood around `centre` (head coordinates).
 struct Displacement {
+  HemorrhageType type;
   Eigen::Vector3f centre;
   float volume_mm3;
 };

@@ -6,7 +6,7 @@
 #include "ichdet/core/slice_stack.hpp"
 #include "ichdet/phantom/hemorrhage.hpp"
 
-namespace ichdet::detail {
+namespace ichdet::phantom_detail {
 
 /// Where a hemorrhage begins, LPS mm: `target_mm`, or from side, region and seed, moved along the normal into the
 /// stack. Throws Error(options) for a region its type does not know, a volume that is not positive, or a target outside
@@ -14,7 +14,11 @@ namespace ichdet::detail {
 Eigen::Vector3d choose_target(const Hemorrhage& hemorrhage, const Eigen::Affine3d& head_to_lps,
                               const SliceGeometry& geometry, std::uint64_t seed);
 
-}  // namespace ichdet::detail
+/// How much thinner a subdural crescent around `centre` is at a point; both in head coordinates. It is wider from front
+/// to back than up and down.
+float subdural_thinning_mm(const Eigen::Vector3f& point, const Eigen::Vector3f& centre);
+
+}  // namespace ichdet::phantom_detail
 
 #ifdef ICHDET_HEADER_ONLY
 #include "ichdet/impl/phantom/target_inl.hpp"

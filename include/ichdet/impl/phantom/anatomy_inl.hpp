@@ -11,7 +11,7 @@
 
 namespace ichdet {
 
-namespace detail {
+namespace phantom_detail {
 
 /// The pixels within `mm` of the mask in their slice.
 ICHDET_INLINE Array3<std::uint8_t> grown(const Array3<std::uint8_t>& mask, const SliceGeometry& geometry, float mm,
@@ -74,11 +74,11 @@ ICHDET_INLINE Array3<std::uint8_t> find_cavity(const SliceStack& stack, const Ar
   return largest_piece(cavity, geometry);
 }
 
-}  // namespace detail
+}  // namespace phantom_detail
 
 ICHDET_INLINE HeadAnatomy anatomy_from_scan(const SliceStack& stack, const AnatomyOptions& options,
                                             const Progress& progress) {
-  using namespace detail;
+  using namespace phantom_detail;
   const auto& geometry = stack.geometry;
   HeadAnatomy a;
   progress("head anatomy", 0);

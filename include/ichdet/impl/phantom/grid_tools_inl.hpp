@@ -6,7 +6,7 @@
 #include "ichdet/core/parallel.hpp"
 #include "ichdet/phantom/grid_tools.hpp"
 
-namespace ichdet::detail {
+namespace ichdet::phantom_detail {
 
 ICHDET_INLINE std::vector<float> gaussian_weights(double sigma) {
   const int radius = sigma > 0 ? int(std::ceil(3.5 * sigma)) : 0;
@@ -190,4 +190,4 @@ ICHDET_INLINE Eigen::Vector3d to_slice_index(const SliceGeometry& geometry, cons
           offset.dot(plane.along_row) / plane.column_spacing_mm};
 }
 
-}  // namespace ichdet::detail
+}  // namespace ichdet::phantom_detail

@@ -7,10 +7,11 @@
 #include "ichdet/phantom/anatomy.hpp"
 #include "ichdet/phantom/distance.hpp"
 #include "ichdet/phantom/head_model.hpp"
+#include "ichdet/phantom/target.hpp"
 
 namespace ichdet {
 
-namespace detail {
+namespace phantom_detail {
 
 using namespace shapes;  // NOLINT: this file is made of them
 
@@ -23,8 +24,8 @@ ICHDET_INLINE Vector3f mirrored(const Vector3f& p) { return {std::abs(p.x()), p.
 ICHDET_INLINE float ventricle_distance(const Vector3f& p, float grow) {
   const Vector3f q = mirrored(p);
   const float g = grow;
-  float d = tube(q, {13.5F, -37, 5}, 2.6F + g, {7.8F, -24, 9}, 4.4F + g);
-  d = join(d, tube(q, {7.8F, -24, 9}, 4.4F + g, {6.3F, -10, 15}, 4.4F + g), 2);
+  float d = tube(q, {14, -38, 5}, 3.0F + g, {8.5F, -24, 9}, 5.0F + g);
+  d = join(d, tube(q, {8.5F, -24, 9}, 5.0F + g, {6.5F, -10, 15}, 4.6F + g), 2);
   d = join(d, tube(q, {6.3F, -10, 15}, 4.4F + g, {11, 12, 21}, 5.0F + g), 2);
   d = join(d, tube(q, {11, 12, 21}, 5.0F + g, {22, 31, 14}, 6.4F + g), 2);
   d = join(d, tube(q, {22, 31, 14}, 6.4F + g, {22, 47, 9}, 3.6F + g), 2);
@@ -32,7 +33,7 @@ ICHDET_INLINE float ventricle_distance(const Vector3f& p, float grow) {
   d = join(d, tube(q, {23, 31, 12}, 5.0F + g, {31, 22, -3}, 2.6F + g), 2);
   d = join(d, tube(q, {31, 22, -3}, 2.4F + g, {30, -6, -20}, 1.6F + g), 2);
   // The caudate's head and the thalamus bulge into them; the septum parts the two.
-  d = meet(d, -ellipsoid(q, {14.5F + g, -25, 6}, {5.5F, 9, 9}), 1.5F);
+  d = meet(d, -ellipsoid(q, {16.5F + 1.4F * g, -25, 6}, {5.5F, 9, 10}), 2.5F);
   d = meet(d, -ellipsoid(q, {11, 10, 6}, {9, 15, 10}), 1.5F);
   d = std::max(d, 0.8F - q.x());
   const float foramen = tube(q, {5, -12, 11}, 1.2F, {0, -9, 4}, 1.4F);
@@ -46,7 +47,7 @@ ICHDET_INLINE float ventricle_distance(const Vector3f& p, float grow) {
 ICHDET_INLINE float nuclei_distance(const Vector3f& p) {
   const Vector3f q = mirrored(p);
   const float caudate =
-      join(ellipsoid(q, {13.5F, -25, 6}, {5, 9, 9}), tube(q, {14, -20, 13}, 3.5F, {18, 8, 23}, 1.8F), 3);
+      join(ellipsoid(q, {15.5F, -25, 6}, {5, 9, 9}), tube(q, {14, -20, 13}, 3.5F, {18, 8, 23}, 1.8F), 3);
   constexpr float c = 0.94F, s = 0.34F;  // the lentiform nucleus is turned outwards at the back
   const Vector3f local(c * (q.x() - 24) - s * (q.y() + 9), s * (q.x() - 24) + c * (q.y() + 9), q.z() - 2);
   const float lentiform = ellipsoid(local, Vector3f::Zero(), {6.5F, 15, 9});
@@ -57,33 +58,39 @@ ICHDET_INLINE float nuclei_distance(const Vector3f& p) {
 /// The brain stem and its peduncles; what surrounds it in the middle of the base is CSF.
 ICHDET_INLINE float stem_distance(const Vector3f& p) {
   const Vector3f q = mirrored(p);
-  float d = ellipsoid(q, {0, 12, -14}, {15, 12, 11});
-  d = join(d, tube(q, {6, 5, -14}, 7, {13, -2, -4}, 8), 4);
+  float d = ellipsoid(q, {0, 13, -14}, {13.5F, 11, 11});
+  d = join(d, tube(q, {8, 4, -16}, 6.5F, {14, -2, -4}, 8), 3);
   d = join(d, ellipsoid(q, {0, 14, -34}, {15, 13, 15}), 4);
   d = join(d, tube(q, {8, 20, -36}, 9, {24, 36, -38}, 10), 5);
   return join(d, tube(q, {0, 18, -46}, 7.5F, {0, 22, -100}, 6), 5);
 }
 
 /// Spaces of CSF wider than a sulcus. `wide` adds to them.
-ICHDET_INLINE float cistern_distance(const Vector3f& p, float wide) {
+ICHDET_INLINE float cistern_distance(const Vector3f& p, float wide, std::uint64_t seed) {
   const Vector3f q = mirrored(p);
   const float stem = stem_distance(p);
-  float d = ellipsoid(q, {0, -17, -19}, {10 + wide, 10 + wide, 8});                  // suprasellar
+  // Suprasellar: a star of five or six points.
+  const float around_sella = std::atan2(p.x(), -(p.y() + 17));
+  const float star = 7.2F + wide + 2.4F * std::cos(5 * around_sella);
+  float d = ellipsoid(q, {0, -17, -19}, {star, star, 7});                            // suprasellar
   d = join(d, tube(q, {7, -17, -19}, 3.0F + wide, {30, -25, -14}, 1.0F + wide), 3);  // to the Sylvian fissures
   d = join(d, tube(q, {0, -24, -17}, 2.6F + wide, {0, -50, -10}, 0.9F), 3);          // interhemispheric
   d = std::min(d, ellipsoid(q, {0, 27, -7}, {10 + wide, 4.5F + wide, 6}));           // quadrigeminal
   d = std::min(d, ellipsoid(q, {0, 30, 3}, {6 + wide, 8, 4 + wide}));                // above the cerebellum
-  const float around = std::max({std::abs(stem - 1.2F) - 1.4F - 0.6F * wide, p.z() + 6, p.y() - 28});
+  const float around = std::max(
+      {std::abs(stem - 1.2F) - 0.7F - 0.6F * wide - 2.2F * lattice_noise(seed + 2, p, 14), p.z() + 6, p.y() - 28});
   d = std::min(d, around);                                                         // ambient, prepontine
   d = join(d, tube(q, {18, 6, -37}, 3.0F + wide, {30, 14, -37}, 1.6F + wide), 3);  // cerebellopontine
   d = std::min(d, ellipsoid(q, {0, 68, -56}, {9 + 2 * wide, 10, 10 + 2 * wide}));  // cisterna magna
   d = std::max(d, -stem);
   // Sylvian fissure: a sheet from the insula outwards, and the insula's own.
-  const float climb = p.z() + 9 - 0.33F * (p.y() + 30);
-  const float opening =
-      std::max({std::abs(climb + 0.04F * (q.x() - 40)) - 1.1F - 1.2F * wide, 35 - q.x(), p.y() - 28, -34 - p.y()});
-  const float insula = std::max({std::abs(ellipsoid(q, {20, -8, 3}, {17.5F, 24, 17})) - 0.9F - 0.8F * wide, 28 - q.x(),
-                                 std::abs(p.z() - 2) - 12});
+  const float ripple = lattice_noise(seed, p, 13);
+  const float climb = 0.85F * (p.z() + 8 - 0.62F * (p.y() + 26)) + 7 * ripple;
+  const float opening = std::max({std::abs(climb) - 1.0F - 1.3F * wide - 1.2F * lattice_noise(seed + 1, p, 9),
+                                  34 - q.x(), p.y() - 24, -32 - p.y()});
+  const float insula = std::max({std::abs(ellipsoid(q, {20, -8, 3}, {17.5F, 24, 17}) + 4 * ripple) - 0.7F -
+                                     0.9F * wide - 1.5F * lattice_noise(seed + 1, p, 9),
+                                 28 - q.x(), std::abs(p.z() - 2) - 12});
   return std::min({d, opening, insula});
 }
 
@@ -103,11 +110,11 @@ ICHDET_INLINE float petrous_distance(const Vector3f& p) {
   return join(tube(q, {16, -2, -40}, 6, {44, 20, -38}, 9), ellipsoid(q, {58, 26, -44}, {12, 17, 20}), 6);
 }
 
-}  // namespace detail
+}  // namespace phantom_detail
 
 ICHDET_INLINE HeadShape HeadShape::draw(std::uint64_t seed, double atrophy) {
   if (!(atrophy <= 1)) throw Error::mismatch(ErrorCode::options, "atrophy", "at most 1", std::to_string(atrophy));
-  const auto draw = [&](std::uint64_t i) { return float(counter_uniform(seed, detail::stream_shape, i)); };
+  const auto draw = [&](std::uint64_t i) { return float(counter_uniform(seed, phantom_detail::stream_shape, i)); };
   HeadShape shape;
   shape.seed = seed;
   shape.atrophy = atrophy >= 0 ? float(atrophy) : 0.2F + 0.5F * draw(0);
@@ -120,11 +127,11 @@ ICHDET_INLINE HeadShape HeadShape::draw(std::uint64_t seed, double atrophy) {
 
 ICHDET_INLINE double tentorium_height_mm(double x, double y) noexcept {
   const double dy = (y - 30) / 34;
-  return -29 + 30 * std::exp(-(x * x / (27 * 27) + dy * dy));
+  return -39 + 41 * std::exp(-0.85 * std::sqrt(x * x / (27 * 27) + dy * dy + 0.04));
 }
 
 ICHDET_INLINE float HeadModel::cavity_distance(const Eigen::Vector3f& p) const {
-  using namespace detail;
+  using namespace phantom_detail;
   const Vector3f q = mirrored(p);
   const float width = 68 * (1 - 0.13F * ramp(-p.y(), -10, 80)) * (1 - 0.05F * ramp(p.y(), 40, 84));
   const float height = p.z() > 0 ? 74 : 42;
@@ -133,7 +140,7 @@ ICHDET_INLINE float HeadModel::cavity_distance(const Eigen::Vector3f& p) const {
   const float roofs = 7 * std::exp(-((q.x() - 29) * (q.x() - 29) + (p.y() + 58) * (p.y() + 58)) / 420);
   const float cribriform = -5 * std::exp(-q.x() * q.x() / 60);
   const float ridge = -37 + 0.12F * q.x();
-  const float floor = mix(-15 + roofs + cribriform, -62, ramp(p.y(), ridge - 7, ridge + 7));
+  const float floor = mix(-15 + roofs + cribriform - 0.3F * (p.y() + 58), -62, ramp(p.y(), ridge - 7, ridge + 7));
   vault = meet(vault, floor - p.z(), 5);
   vault = meet(vault, -25 - 12 * ramp(q.x(), 12, 24) - 30 * ramp(p.y(), -8, 6) - p.z(), 4);
   const float middle = ellipsoid(q, {39, -12, -19}, {24, 31, 23});
@@ -148,7 +155,7 @@ ICHDET_INLINE float HeadModel::cavity_distance(const Eigen::Vector3f& p) const {
 }
 
 ICHDET_INLINE HeadModel::Fields HeadModel::compute(const Eigen::Vector3f& p) const {
-  using namespace detail;
+  using namespace phantom_detail;
   const Vector3f q = mirrored(p);
   const std::uint64_t s = shape_.seed * 8;
   // Brain structures are bent a little, differently in each person and on each side.
@@ -164,12 +171,13 @@ ICHDET_INLINE HeadModel::Fields HeadModel::compute(const Eigen::Vector3f& p) con
   const float temple = std::exp(-((p.y() + 15) * (p.y() + 15) / 900 + (p.z() + 12) * (p.z() + 12) / 400));
   bone -= 3.2F * temple * ramp(q.x(), 40, 60);
   bone = mix(std::min(bone, 4.5F), bone, std::max(crown, ramp(p.y(), 30, 60)));
+  bone = mix(bone, 2.2F, ramp(-p.y(), 30, 45) * ramp(-p.z(), -2, 6) * ramp(85 + p.y(), 4, 14));
   f[bone_mm] = std::max(bone, 2.0F);
 
   const float scalp = shape_.scalp_mm + 1.0F * f[slow] + 7 * temple * ramp(q.x(), 40, 60) +
                       5 * ramp(-p.z(), 0, 40) * ramp(p.y(), 40, 70);
   float outline = f[cavity] - f[bone_mm] - scalp;
-  outline = join(outline, ellipsoid(q, {0, -30, -62}, {64, 78, 74}), 14);
+  outline = join(outline, ellipsoid(q, {0, -30, -62}, {64, 72, 74}), 14);
   outline = join(outline, tube(q, {0, 22, -70}, 58, {0, 24, -140}, 58), 14);
   outline = join(outline, ellipsoid(q, {0, -108, -62}, {13, 17, 20}), 8);
   outline =
@@ -188,7 +196,7 @@ ICHDET_INLINE HeadModel::Fields HeadModel::compute(const Eigen::Vector3f& p) con
   f[sheet] = bent.x();
   f[ventricles] = ventricle_distance(bent, shape_.ventricle_growth_mm) + 0.5F * f[slow];
   f[nuclei] = nuclei_distance(bent) + 0.8F * f[slow];
-  f[cisterns] = cistern_distance(bent, 1.2F * (shape_.atrophy - 0.3F)) + 0.5F * f[slow];
+  f[cisterns] = cistern_distance(bent, 1.2F * (shape_.atrophy - 0.3F), s * 4 + 1) + 0.5F * f[slow];
 
   if (f[cavity] < 4) {
     // Sulci run inwards from the surface: the pattern is that of the point's direction, little changed by its depth.
@@ -198,7 +206,7 @@ ICHDET_INLINE HeadModel::Fields HeadModel::compute(const Eigen::Vector3f& p) con
     Vector3f slope;
     const float value = gyri_(place, &slope);
     f[sulcus] = std::clamp(value / std::max(slope.norm(), 0.12F), -12.0F, 12.0F);
-    f[sulcus] += 1.2F * gyri_bend_(p);
+    f[sulcus] += 1.1F * gyri_bend_(p);
     Vector3f folds(p.x() * 0.45F, p.y(), p.z());
     folds += 2 * Vector3f(f[slow], -f[slow], f[slow]);
     const float fold = folia_(folds, &slope);
@@ -209,8 +217,8 @@ ICHDET_INLINE HeadModel::Fields HeadModel::compute(const Eigen::Vector3f& p) con
 
 ICHDET_INLINE HeadModel::HeadModel(const HeadShape& shape, int threads)
     : shape_(shape),
-      gyri_(shape.seed * 16 + 1, 40, 25),
-      gyri_bend_(shape.seed * 16 + 2, 16, 15),
+      gyri_(shape.seed * 16 + 1, 40, 22, 0.25F),
+      gyri_bend_(shape.seed * 16 + 2, 16, 12),
       folia_(shape.seed * 16 + 3, 24, 10),
       size_{101, 130, 118},
       origin_(-100, -132, -122) {
@@ -219,14 +227,14 @@ ICHDET_INLINE HeadModel::HeadModel(const HeadShape& shape, int threads)
     auto* out = table_.data() + std::size_t(z) * std::size_t(size_[0]) * std::size_t(size_[1]);
     for (int y = 0; y < size_[1]; ++y) {
       for (int x = 0; x < size_[0]; ++x) {
-        *out++ = compute(origin_ + detail::table_step_mm * Eigen::Vector3f(float(x), float(y), float(z)));
+        *out++ = compute(origin_ + phantom_detail::table_step_mm * Eigen::Vector3f(float(x), float(y), float(z)));
       }
     }
   });
 }
 
 ICHDET_INLINE HeadModel::Fields HeadModel::interpolate(const Eigen::Vector3f& p) const {
-  Eigen::Array3f index = (p - origin_).array() / detail::table_step_mm;
+  Eigen::Array3f index = (p - origin_).array() / phantom_detail::table_step_mm;
   const Eigen::Array3f last(float(size_[0] - 2), float(size_[1] - 2), float(size_[2] - 2));
   index = index.max(0).min(last + 0.999F);
   const Eigen::Array3i cell = index.cast<int>();
@@ -251,15 +259,14 @@ ICHDET_INLINE float HeadModel::midline_mm(const Eigen::Vector3f& point_mm) const
 
 /// Everything outside the cranial cavity.
 ICHDET_INLINE float HeadModel::outside_hu(const Eigen::Vector3f& p, const Fields& f) const {
-  using namespace detail;
+  using namespace phantom_detail;
   const Vector3f q = mirrored(p);
   const float below_skin = -f[skin];
   const float outside_bone = f[cavity] - f[bone_mm];
   const float grain = lattice_noise(shape_.seed * 8 + stream_soft, p, 7);
 
   // Scalp: skin, fat, galea; muscle over the temples and in the neck.
-  float hu = mix(-95 + 12 * grain, 20, inside(below_skin - 1.6F, 0.8F));
-  hu = mix(hu, 35, inside(outside_bone - 0.9F, 0.8F));
+  float hu = mix(-95 + 12 * grain, 35, inside(outside_bone - 0.9F, 0.8F));
   const float temporal = std::max({62 - 3 - q.x() - 0.02F * p.z() * p.z(),
                                    std::abs(p.y() + 16) - 30 + 0.012F * p.z() * p.z(), std::abs(p.z() + 18) - 38});
   const bool vault = p.z() > -12 || outside_bone < 2;
@@ -267,10 +274,11 @@ ICHDET_INLINE float HeadModel::outside_hu(const Eigen::Vector3f& p, const Fields
   if (!vault) {
     const float neck = std::max(-(p.y() - 30), p.z() + 28);
     const float deep = std::max(p.z() + 34, 5 - below_skin);
-    muscle = std::min({muscle, neck, deep}) + 7 * std::max(grain - 0.25F, 0.0F) * 4;
+    const float planes = std::abs(lattice_noise(shape_.seed * 8 + stream_soft + 1, p, 17));
+    muscle = std::max(std::min({muscle, neck, deep}), 1.5F - 16 * planes);
   }
-  muscle = std::max(muscle, 3.4F - below_skin);
-  hu = mix(hu, 55 + 6 * grain, inside(muscle, 1.5F));
+  muscle = std::max(muscle + 2.5F * grain, 3.4F - below_skin);
+  hu = mix(hu, 55 + 6 * grain, inside(muscle, 4.0F));
 
   // Orbit: fat, globe with lens, muscles, nerve.
   if (f[orbit] < 2.5F) {
@@ -284,8 +292,8 @@ ICHDET_INLINE float HeadModel::outside_hu(const Eigen::Vector3f& p, const Fields
   }
   const float globe = (q - Vector3f(33, -83, -31)).norm() - 11.8F;
   if (globe < 1) {
-    hu = mix(hu, 45, inside(globe));
-    hu = mix(hu, 10, inside(globe + 1.2F));
+    hu = mix(hu, 55, inside(globe));
+    hu = mix(hu, 14, inside(globe + 1.5F));
     hu = mix(hu, 70, inside(ellipsoid(q, {33, -91.5F, -31}, {4.5F, 2, 4.5F})));
   }
 
@@ -315,13 +323,14 @@ ICHDET_INLINE float HeadModel::outside_hu(const Eigen::Vector3f& p, const Fields
   if (const float canal = tube(q, {56, 2, -42}, 3.2F, {84, 6, -42}, 4.0F); canal < 1)
     hu = mix(hu, -1000, inside(canal));
 
+  hu = mix(hu, 45, inside(below_skin - 2, 0.8F) * (hu < 60 ? 1.0F : 0.0F));
   return mix(hu, -1000, inside(below_skin, 0.8F));
 }
 
 /// The cranial cavity.
 ICHDET_INLINE float HeadModel::brain_hu(const Eigen::Vector3f& p, const Fields& f, HeadSample& sample) const {
-  using namespace detail;
-  constexpr float csf_hu = 6, grey_hu = 37.5F, white_hu = 28, dura_hu = 48, venous_hu = 54;
+  using namespace phantom_detail;
+  constexpr float csf_hu = 6, grey_hu = 38.5F, white_hu = 30, dura_hu = 62, venous_hu = 55;
   const Vector3f q = mirrored(p);
   const float depth = -f[cavity];
   const float atrophy = shape_.atrophy;
@@ -338,23 +347,25 @@ ICHDET_INLINE float HeadModel::brain_hu(const Eigen::Vector3f& p, const Fields& 
     to_csf = std::min(to_csf, std::max(std::abs(f[folia]) - groove, groove > 0 ? -1.0F : 3.0F));
     to_csf = std::min(to_csf, stem_distance(p) > 0 && p.z() < -20 ? depth - 1.6F : 99.0F);
   } else {
-    const float reach = 16 + 7 * f[slow] + 3 * atrophy;
-    const float groove = (0.75F + 1.15F * atrophy + 0.5F * f[slow]) * (1 - depth / reach);
+    const float reach = 19 + 12 * f[slow] + 3 * atrophy;
+    const float groove = (0.6F + 1.0F * atrophy + 1.1F * f[slow]) * (1 - depth / reach);
     // Below the bottom of a sulcus the distance grows with the depth.
     const float below = std::max(depth - reach, 0.0F);
     to_csf = std::min(to_csf, std::hypot(std::max(std::abs(f[sulcus]) - std::max(groove, 0.0F), 0.0F), below) -
                                   (groove > 0 && std::abs(f[sulcus]) < groove ? groove - std::abs(f[sulcus]) : 0.0F));
     const float callosum = ellipsoid(p, {0, 2, 4}, {40, 43, 23});
-    const float fissure = std::max(across - 0.7F - 0.9F * atrophy - 0.5F * f[slow], -callosum);
+    const float fissure =
+        std::max(across - 0.35F - 0.8F * atrophy - 2.0F * f[slow] - 0.5F * ramp(-p.y(), 20, 60), -callosum);
     if (p.z() > -14) to_csf = std::min(to_csf, fissure);
     if (behind) to_csf = std::min(to_csf, over_tent - 0.9F);
   }
   to_csf = std::min(to_csf, f[cisterns]);
 
   const float ribbon = cerebellar ? 2.2F : 3.0F + 0.8F * f[slow];
-  const float white = cerebellar ? 31 : white_hu;
-  float hu = mix(cerebellar ? 37.0F : grey_hu, white, ramp(to_csf, ribbon - 0.9F, ribbon + 1.1F));
-  if (!cerebellar) hu = mix(hu, 36.5F, inside(f[nuclei], 2.0F));
+  // White matter is darkest deep in the middle of each hemisphere.
+  const float white = cerebellar ? 34.5F : white_hu - 2.0F * atrophy * ramp(to_csf, 8, 20);
+  float hu = mix(cerebellar ? 38.0F : grey_hu, white, ramp(to_csf, ribbon - 2.2F, ribbon + (cerebellar ? 2.0F : 3.8F)));
+  if (!cerebellar) hu = mix(hu, 37, inside(f[nuclei], 3.0F));
   const float stem = stem_distance(p);
   if (p.z() < 2) hu = mix(hu, 32, inside(stem, 2.0F));
   hu += 0.8F * f[slow];
@@ -368,16 +379,15 @@ ICHDET_INLINE float HeadModel::brain_hu(const Eigen::Vector3f& p, const Fields& 
 
   // Dura: falx, tentorium; the venous sinuses at their edges; calcifications.
   const float falx_edge = ellipsoid(p, {0, 10, 2}, {60, 58, 33});
-  const float falx = std::max({across - 0.55F, -falx_edge, p.y() < 0 ? -12 - p.z() : -over_tent});
+  const float falx = std::max({across - 0.6F, -falx_edge, p.y() < 0 ? -12 - p.z() : -over_tent});
   float dura = falx;
   if (behind && depth < 40) dura = std::min(dura, std::max(std::abs(over_tent) - 0.5F, depth - 34));
   const float dural = inside(dura);
   hu = mix(hu, dura_hu, dural);
   float sinus = std::max(across * 1.2F - 4.5F + 0.8F * depth, depth - 6);  // superior sagittal
   if (p.z() < 0 && p.y() < 40) sinus = 9;
-  if (behind)
-    sinus = std::min(sinus, std::max(std::hypot(depth - 2.5F, over_tent * 0.8F) - 4, 18 - p.y()));  // transverse
-  sinus = std::min(sinus, tube(p, {0, 34, 2}, 1.6F, {0, 76, -24}, 2.2F));                           // straight
+  if (behind) sinus = std::min(sinus, std::max(std::hypot(depth - 2, over_tent * 0.8F) - 3, 18 - p.y()));  // transverse
+  sinus = std::min(sinus, tube(p, {0, 34, 2}, 1.6F, {0, 76, -24}, 2.2F));                                  // straight
   const float venous = inside(sinus, 1.0F);
   hu = mix(hu, venous_hu, venous);
   const float vessels =
@@ -400,8 +410,34 @@ ICHDET_INLINE float HeadModel::brain_hu(const Eigen::Vector3f& p, const Fields& 
   return hu;
 }
 
+namespace phantom_detail {
+
+/// From where a point is to where its tissue was before the blood pushed it.
+ICHDET_INLINE Vector3f undo_push(const Vector3f& p, float depth, const Displacement& push) {
+  const Vector3f away = p - push.centre;
+  if (push.type == HemorrhageType::intraparenchymal) {
+    // A ball of blood moves tissue outwards so that each shell keeps its volume; none moves at the bone.
+    const float r3 = std::max(std::pow(away.norm(), 3.0F), 1.0F);
+    const float held = std::cbrt(std::max(1 - 0.75F * push.volume_mm3 / (3.14159265F * r3), 0.0F));
+    return away * ((held - 1) * ramp(depth, 0, 14));
+  }
+  float thickness = 0;
+  if (push.type == HemorrhageType::subdural) {
+    thickness = 1 + push.volume_mm3 / 14000 - subdural_thinning_mm(p, push.centre);
+  } else if (push.type == HemorrhageType::epidural) {
+    const float reach = std::cbrt(push.volume_mm3 / 0.84F);
+    const float along2 = std::max(away.squaredNorm() - depth * depth, 0.0F);
+    thickness = 0.42F * std::sqrt(std::max(reach * reach - along2, 0.0F));
+  }
+  if (thickness <= 0 || p.x() * push.centre.x() < 0) return Vector3f::Zero();
+  const Vector3f outwards = p.cwiseQuotient(Vector3f(67 * 67, 83 * 83, 74 * 74)).normalized();
+  return outwards * (thickness * std::exp(-std::max(depth - thickness, 0.0F) / 28));
+}
+
+}  // namespace phantom_detail
+
 ICHDET_INLINE HeadSample HeadModel::at(const Eigen::Vector3f& point_mm, const std::vector<Displacement>& pushed) const {
-  using namespace detail;
+  using namespace phantom_detail;
   HeadSample sample;
   const Vector3f& p = point_mm;
   if ((p - origin_).minCoeff() < 0 ||
@@ -417,10 +453,7 @@ ICHDET_INLINE HeadSample HeadModel::at(const Eigen::Vector3f& point_mm, const st
   if (in_cavity == 0) return sample;
   Vector3f rest = p;
   for (const auto& push : pushed) {
-    const Vector3f away = rest - push.centre;
-    const float r3 = std::max(std::pow(away.norm(), 3.0F), 1.0F);
-    const float held = std::cbrt(std::max(1 - 0.75F * push.volume_mm3 / (3.14159265F * r3), 0.0F));
-    rest -= away * ((1 - held) * ramp(-f[cavity], 0, 14));
+    rest += undo_push(rest, -f[cavity], push);
   }
   if (rest != p) {
     const float depth = f[cavity];

@@ -15,7 +15,7 @@
 
 namespace ichdet {
 
-namespace detail {
+namespace phantom_detail {
 
 inline constexpr float never = std::numeric_limits<float>::infinity();
 
@@ -62,12 +62,7 @@ ICHDET_INLINE float growth_cost(const Growth& g, const PixelAnatomy& p) {
     case HemorrhageType::subdural: {
       if (g.side * p.midline < 2.5F || p.depth > 35 || below_tentorium(p.head)) return never;
       if (p.head.z() < -22 || (p.head.y() < -34 && p.head.z() < -4)) return never;
-      // Along the bone, wider from front to back than up and down.
-      const Eigen::Vector3f along = p.head.cwiseQuotient(Eigen::Vector3f(67, 83, 74)).normalized();
-      const Eigen::Vector3f centre = g.target_head.cwiseQuotient(Eigen::Vector3f(67, 83, 74)).normalized();
-      const Eigen::Vector3f arc = (along - centre).cwiseProduct(Eigen::Vector3f(0.85F, 0.85F, 1.25F)) * 75;
-      const float away = arc.norm() / 78;
-      return p.depth * (1 + 0.12F * coarse) + 7 * away * away * away + 1.5F * coarse + 2;
+      return p.depth * (1 + 0.12F * coarse) + subdural_thinning_mm(p.head, g.target_head) + 1.5F * coarse + 2;
     }
     case HemorrhageType::epidural: {
       if (g.side * p.midline < 1 || p.depth > 45) return never;
@@ -184,11 +179,11 @@ ICHDET_INLINE float cost_for_volume(const Array3<float>& cost, const std::vector
                         std::to_string(volume) + " mL in that place of this head");
 }
 
-}  // namespace detail
+}  // namespace phantom_detail
 
 ICHDET_INLINE PaintedLabels paint(SliceStack& stack, const HeadAnatomy& anatomy,
                                   const std::vector<Hemorrhage>& hemorrhages, const PaintOptions& options) {
-  using namespace detail;
+  using namespace phantom_detail;
   const auto shape = stack.geometry.shape();
   check_shape("anatomy, depth_mm", shape, anatomy.depth_mm.shape());
   check_shape("anatomy, ventricle", shape, anatomy.ventricle.shape());

@@ -15,7 +15,7 @@
 
 namespace ichdet {
 
-namespace detail {
+namespace phantom_detail {
 
 inline constexpr std::uint64_t stream_pose = 21, stream_noise = 1000;
 
@@ -93,8 +93,8 @@ ICHDET_INLINE float holder_hu(float x, float y) {
   const float shell = Eigen::Vector2f(x / 106, (y - 6) / 103).norm() - 1;
   const float open = std::min(inside((18 - y) / 1.0F), 1.0F);
   float hu = -1000;
-  hu = mix(hu, -955, inside(std::abs(shell * 104 + 4) - 3.2F, 1.0F) * open);
-  return mix(hu, -420, inside(std::abs(shell * 104 - 1) - 0.9F, 1.0F) * open);
+  hu = mix(hu, -960, inside(std::abs(shell * 104 + 4) - 3.2F, 1.0F) * open);
+  return mix(hu, 160, inside(std::abs(shell * 104 - 1) - 0.7F, 1.0F) * open);
 }
 
 ICHDET_INLINE void add_noise(std::span<float> pixels, const PhantomOptions& o, std::int64_t slice) {
@@ -122,27 +122,28 @@ ICHDET_INLINE void add_noise(std::span<float> pixels, const PhantomOptions& o, s
   for (std::size_t i = 0; i < white.size(); ++i) pixels[i] += gain * (white[i] - share * low[i]);
 }
 
-}  // namespace detail
+}  // namespace phantom_detail
 
 ICHDET_INLINE PhantomStudy make_phantom(const PhantomOptions& options, const Progress& progress) {
-  detail::check_options(options);
+  phantom_detail::check_options(options);
   const HeadShape shape = HeadShape::draw(options.seed, options.atrophy);
   progress("anatomy", 0);
   const HeadModel model(shape, options.threads);
-  const SliceGeometry geometry = detail::phantom_planes(options);
+  const SliceGeometry geometry = phantom_detail::phantom_planes(options);
   HeadAnatomy anatomy;
-  anatomy.head_to_lps = detail::head_pose(options, shape);
+  anatomy.head_to_lps = phantom_detail::head_pose(options, shape);
   const Eigen::Affine3d to_head = anatomy.head_to_lps.inverse();
 
   std::vector<Hemorrhage> asked = options.hemorrhages;
   std::vector<Displacement> pushed;
   for (std::size_t i = 0; i < asked.size(); ++i) {
-    const Eigen::Vector3d target = detail::choose_target(asked[i], anatomy.head_to_lps, geometry, options.seed + i);
+    const Eigen::Vector3d target =
+        phantom_detail::choose_target(asked[i], anatomy.head_to_lps, geometry, options.seed + i);
     asked[i].target_mm = target;
     if (!options.mass_effect) continue;
     const Eigen::Vector3f centre = (to_head * target).cast<float>();
     const auto volume = float(asked[i].volume_ml * 1000 / shape.scale.prod());
-    if (asked[i].type == HemorrhageType::intraparenchymal) pushed.push_back({centre, volume});
+    pushed.push_back({asked[i].type, centre, volume});
   }
 
   SliceStack stack(geometry, Array3<float>(geometry.shape()));
@@ -171,7 +172,8 @@ ICHDET_INLINE PhantomStudy make_phantom(const PhantomOptions& options, const Pro
           const double shift = ((k + 0.5) / options.subsamples - 0.5) * plane.thickness_mm;
           const Eigen::Vector3d p = middle + geometry.normal() * shift;
           const HeadSample one = model.at((to_head * p).cast<float>(), pushed);
-          const float hu = one.hu <= -999 && options.table ? detail::holder_hu(float(p.x()), float(p.y())) : one.hu;
+          const float hu =
+              one.hu <= -999 && options.table ? phantom_detail::holder_hu(float(p.x()), float(p.y())) : one.hu;
           mean.hu += hu / float(options.subsamples);
           mean.ventricle += one.ventricle / float(options.subsamples);
           mean.csf += one.csf / float(options.subsamples);
@@ -195,12 +197,12 @@ ICHDET_INLINE PhantomStudy make_phantom(const PhantomOptions& options, const Pro
   for (std::size_t i = 0; i < asked.size(); ++i) painted.placed[i].asked = options.hemorrhages[i];
   progress("scan", 0.8);
 
-  const auto kernel = detail::gaussian_weights(options.blur_mm / 2.3548 / options.pixel_mm);
+  const auto kernel = phantom_detail::gaussian_weights(options.blur_mm / 2.3548 / options.pixel_mm);
   parallel_for(geometry.count(), options.threads, [&](std::int64_t s) {
     std::vector<float> scratch;
     auto pixels = stack.hu.plane(s);
-    detail::blur_slice(pixels, options.rows, options.columns, kernel, kernel, scratch);
-    if (options.noise_hu > 0) detail::add_noise(pixels, options, s);
+    phantom_detail::blur_slice(pixels, options.rows, options.columns, kernel, kernel, scratch);
+    if (options.noise_hu > 0) phantom_detail::add_noise(pixels, options, s);
     for (std::size_t i = 0; i < pixels.size(); ++i) {
       pixels[i] = std::clamp(std::round(pixels[i]), -1024.0F, 3071.0F);
       if (options.padding_hu && stack.padding.plane(s)[i] != 0) pixels[i] = *options.padding_hu;

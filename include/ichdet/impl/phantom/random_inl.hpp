@@ -6,7 +6,7 @@
 
 namespace ichdet {
 
-namespace detail {
+namespace phantom_detail {
 
 ICHDET_INLINE std::uint64_t mix64(std::uint64_t x) noexcept {
   x ^= x >> 30;
@@ -16,11 +16,12 @@ ICHDET_INLINE std::uint64_t mix64(std::uint64_t x) noexcept {
   return x ^ (x >> 31);
 }
 
-}  // namespace detail
+}  // namespace phantom_detail
 
 ICHDET_INLINE std::uint64_t counter_hash(std::uint64_t seed, std::uint64_t stream, std::uint64_t index) noexcept {
-  return detail::mix64(detail::mix64(seed * 0x9e3779b97f4a7c15ULL + stream * 0xd1342543de82ef95ULL + 1) +
-                       index * 0x9e3779b97f4a7c15ULL);
+  return phantom_detail::mix64(
+      phantom_detail::mix64(seed * 0x9e3779b97f4a7c15ULL + stream * 0xd1342543de82ef95ULL + 1) +
+      index * 0x9e3779b97f4a7c15ULL);
 }
 
 ICHDET_INLINE double counter_uniform(std::uint64_t seed, std::uint64_t stream, std::uint64_t index) noexcept {

@@ -11,7 +11,7 @@
 #include "ichdet/phantom/random.hpp"
 #include "ichdet/phantom/target.hpp"
 
-namespace ichdet::detail {
+namespace ichdet::phantom_detail {
 
 inline constexpr std::uint64_t stream_target = 31;
 
@@ -98,4 +98,11 @@ ICHDET_INLINE Eigen::Vector3d choose_target(const Hemorrhage& h, const Eigen::Af
   return lps;
 }
 
-}  // namespace ichdet::detail
+ICHDET_INLINE float subdural_thinning_mm(const Eigen::Vector3f& point, const Eigen::Vector3f& centre) {
+  const Eigen::Vector3f radii(67, 83, 74);
+  const Eigen::Vector3f step = point.cwiseQuotient(radii).normalized() - centre.cwiseQuotient(radii).normalized();
+  const float away = step.cwiseProduct(Eigen::Vector3f(0.82F, 0.82F, 1.2F)).norm();
+  return 7 * away * away * away;
+}
+
+}  // namespace ichdet::phantom_detail
