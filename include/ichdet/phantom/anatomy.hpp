@@ -28,13 +28,14 @@ struct HeadAnatomy {
 /// Settings of `anatomy_from_scan`.
 struct AnatomyOptions {
   double bone_hu = 300;            ///< skull above this; where no value exceeds it (clipped scans), the highest value
-  double csf_hu = 16;              ///< smoothed HU below this is mostly CSF
-  double ventricle_depth_mm = 22;  ///< CSF nearer to the skull than this is never called ventricle
+  double csf_hu = 14;              ///< smoothed HU below this is mostly CSF
+  double ventricle_depth_mm = 20;  ///< CSF nearer to the skull than this is never called ventricle
   int threads = 0;                 ///< 0: as many as the machine has
 };
 
-/// Derives the anatomy of a real scan: brain = the largest piece of soft tissue after opening; cavity = that closed and
-/// filled up to the bone; CSF = dark parts of the smoothed cavity; ventricles = deep and near the midline.
+/// Derives the anatomy of a real scan: brain = the largest piece of soft tissue with bone around it, after opening;
+/// cavity = that closed and filled up to the bone; CSF = dark parts of the smoothed cavity; ventricles = deep and near
+/// the midline.
 ///
 /// Distances treat a tilted gantry's slices as stacked along their normal. A stack that covers less than 100 mm is
 /// placed by an assumption that it says. Throws Error(geometry) where no cavity is found.

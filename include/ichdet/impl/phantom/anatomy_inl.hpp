@@ -32,12 +32,12 @@ ICHDET_INLINE Array3<std::uint8_t> shrunk(const Array3<std::uint8_t>& mask, cons
   return result;
 }
 
-/// HU clipped to soft tissue's range and blurred by 1 mm in the slices.
+/// HU clipped to soft tissue's range and blurred by 1.3 mm in the slices.
 ICHDET_INLINE Array3<float> smoothed(const SliceStack& stack, int threads) {
   Array3<float> result(stack.hu.shape());
   const auto& plane = stack.geometry.planes().front();
-  const auto along_row = gaussian_weights(1.0 / plane.column_spacing_mm);
-  const auto along_column = gaussian_weights(1.0 / plane.row_spacing_mm);
+  const auto along_row = gaussian_weights(1.3 / plane.column_spacing_mm);
+  const auto along_column = gaussian_weights(1.3 / plane.row_spacing_mm);
   parallel_for(result.extent(0), threads, [&](std::int64_t s) {
     auto out = result.plane(s);
     const auto in = stack.hu.plane(s);
@@ -51,14 +51,72 @@ ICHDET_INLINE Array3<float> smoothed(const SliceStack& stack, int threads) {
   return result;
 }
 
-/// The cranial cavity: the largest piece of soft tissue, closed, up to the bone.
+/// Sets what the mask encloses in each slice.
+ICHDET_INLINE void fill_holes(Array3<std::uint8_t>& mask, int threads) {
+  const std::int64_t rows = mask.extent(1);
+  const std::int64_t columns = mask.extent(2);
+  parallel_for(mask.extent(0), threads, [&](std::int64_t s) {
+    auto pixels = mask.plane(s);
+    std::vector<std::uint8_t> outside(pixels.size(), 0);
+    std::vector<std::int64_t> queue;
+    const auto visit = [&](std::int64_t r, std::int64_t c) {
+      if (r < 0 || c < 0 || r >= rows || c >= columns) return;
+      const auto at = static_cast<std::size_t>(r * columns + c);
+      if (pixels[at] != 0 || outside[at] != 0) return;
+      outside[at] = 1;
+      queue.push_back(r * columns + c);
+    };
+    for (std::int64_t r = 0; r < rows; ++r) visit(r, 0), visit(r, columns - 1);
+    for (std::int64_t c = 0; c < columns; ++c) visit(0, c), visit(rows - 1, c);
+    while (!queue.empty()) {
+      const std::int64_t r = queue.back() / columns;
+      const std::int64_t c = queue.back() % columns;
+      queue.pop_back();
+      visit(r - 1, c), visit(r + 1, c), visit(r, c - 1), visit(r, c + 1);
+    }
+    for (std::size_t i = 0; i < pixels.size(); ++i) pixels[i] = outside[i] == 0;
+  });
+}
+
+/// How many of the eight directions in the slice lead from a pixel to bone.
+ICHDET_INLINE Array3<std::uint8_t> bone_around(const SliceStack& stack, float bone_hu, int threads) {
+  const auto shape = stack.hu.shape();
+  Array3<std::uint8_t> count(shape);
+  parallel_for(shape[0], threads, [&](std::int64_t s) {
+    for (int dy = -1; dy <= 1; ++dy) {
+      for (int dx = -1; dx <= 1; ++dx) {
+        if (dy == 0 && dx == 0) continue;
+        std::vector<std::uint8_t> seen(static_cast<std::size_t>(shape[1] * shape[2]), 0);
+        for (std::int64_t i = 0; i < shape[1]; ++i) {
+          const std::int64_t r = dy > 0 ? shape[1] - 1 - i : i;
+          for (std::int64_t j = 0; j < shape[2]; ++j) {
+            const std::int64_t c = dx > 0 ? shape[2] - 1 - j : j;
+            const std::int64_t y = r + dy;
+            const std::int64_t x = c + dx;
+            const bool beyond = y < 0 || x < 0 || y >= shape[1] || x >= shape[2];
+            const bool found =
+                stack.hu(s, r, c) >= bone_hu || (!beyond && seen[static_cast<std::size_t>(y * shape[2] + x)] != 0);
+            seen[static_cast<std::size_t>(r * shape[2] + c)] = found;
+            count(s, r, c) = std::uint8_t(count(s, r, c) + (found ? 1 : 0));
+          }
+        }
+      }
+    }
+  });
+  return count;
+}
+
+/// The cranial cavity: the largest piece of soft tissue with bone around it, closed, up to the bone.
 ICHDET_INLINE Array3<std::uint8_t> find_cavity(const SliceStack& stack, const Array3<float>& smooth, float bone_hu,
                                                const AnatomyOptions& o) {
   const auto& geometry = stack.geometry;
   Array3<std::uint8_t> soft(stack.hu.shape());
+  const auto around = bone_around(stack, bone_hu, o.threads);
+  constexpr std::uint8_t enough = 6;  // muscle outside the skull has it on one side only
   for (std::int64_t i = 0; i < soft.size(); ++i) {
     const float h = smooth.data()[i];
-    soft.data()[i] = h > -12 && h < std::min(110.0F, bone_hu) && stack.hu.data()[i] < bone_hu;
+    soft.data()[i] =
+        h > -12 && h < std::min(110.0F, bone_hu) && stack.hu.data()[i] < bone_hu && around.data()[i] >= enough;
   }
   constexpr float opening_mm = 4;
   const auto core = largest_piece(shrunk(soft, geometry, opening_mm, o.threads), geometry);
@@ -71,7 +129,9 @@ ICHDET_INLINE Array3<std::uint8_t> find_cavity(const SliceStack& stack, const Ar
     const float h = stack.hu.data()[i];
     cavity.data()[i] &= std::uint8_t(h < rim_hu && h > -60);
   }
-  return largest_piece(cavity, geometry);
+  cavity = largest_piece(cavity, geometry);
+  fill_holes(cavity, o.threads);
+  return cavity;
 }
 
 }  // namespace phantom_detail
@@ -174,7 +234,7 @@ ICHDET_INLINE HeadAnatomy anatomy_from_scan(const SliceStack& stack, const Anato
         const double x = (geometry.planes()[std::size_t(s)].to_lps(double(r), double(c)) - mean).dot(left);
         a.midline_mm(s, r, c) = float(x);
         if (cavity(s, r, c) == 0) continue;
-        const float fluid = 1 - shapes::ramp(smooth(s, r, c), float(options.csf_hu) - 9, float(options.csf_hu) + 9);
+        const float fluid = 1 - shapes::ramp(smooth(s, r, c), float(options.csf_hu) - 6, float(options.csf_hu) + 6);
         const bool deep = a.depth_mm(s, r, c) > options.ventricle_depth_mm && std::abs(x) < 42;
         (deep ? a.ventricle : a.csf)(s, r, c) = fluid;
       }

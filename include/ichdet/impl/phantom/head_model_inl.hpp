@@ -99,7 +99,7 @@ ICHDET_INLINE float air_distance(const Vector3f& p, float frontal) {
   const Vector3f q = mirrored(p);
   float d = ellipsoid(q, {9, -89.5F, -9}, {8 + 3 * frontal, 3.6F + frontal, 10 + 3 * frontal});
   d = std::min(d, ellipsoid(q, {6, -62, -31}, {7, 20, 11}));
-  d = std::min(d, ellipsoid(q, {7, -26, -41}, {8, 12, 9}));
+  d = std::min(d, ellipsoid(q, {7, -30, -38}, {8, 12, 9}));
   d = std::min(d, ellipsoid(q, {31, -66, -68}, {14, 15, 16}));
   d = std::min(d, ellipsoid(q, {7, -62, -66}, {6, 30, 22}));
   return std::min(d, ellipsoid(q, {0, -20, -84}, {13, 9, 24}));
@@ -149,6 +149,8 @@ ICHDET_INLINE float HeadModel::cavity_distance(const Eigen::Vector3f& p) const {
   d = std::max(d, -petrous_distance(p));
   const float clivus = tube(q, {0, -14, -34}, 7, {0, 1, -56}, 6);
   d = std::max(d, -clivus);
+  d = join(d, ellipsoid(q, {0, -18, -27}, {7, 5.5F, 6}), 2);      // the pituitary's fossa
+  d = join(d, tube(q, {11, -26, -27}, 5, {14, -10, -28}, 6), 3);  // beside it, the cavernous sinus
   d = join(d, tube(q, {0, 26, -58}, 15, {0, 24, -120}, 10), 6);
   // Slow unevenness of the bone, asymmetric.
   return d + 1.6F * lattice_noise(shape_.seed * 8 + 1, p, 45) + 0.7F * lattice_noise(shape_.seed * 8 + 2, p, 17);
@@ -423,7 +425,7 @@ ICHDET_INLINE Vector3f undo_push(const Vector3f& p, float depth, const Displacem
   }
   float thickness = 0;
   if (push.type == HemorrhageType::subdural) {
-    thickness = 1 + push.volume_mm3 / 14000 - subdural_thinning_mm(p, push.centre);
+    thickness = 1.5F + push.volume_mm3 / 11000 - subdural_thinning_mm(p, push.centre);
   } else if (push.type == HemorrhageType::epidural) {
     const float reach = std::cbrt(push.volume_mm3 / 0.84F);
     const float along2 = std::max(away.squaredNorm() - depth * depth, 0.0F);

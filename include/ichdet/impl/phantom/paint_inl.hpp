@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cmath>
+#include <functional>
 #include <limits>
+#include <queue>
 #include <string>
 
 #include "ichdet/core/error.hpp"
@@ -49,10 +51,10 @@ ICHDET_INLINE float growth_cost(const Growth& g, const PixelAnatomy& p) {
   switch (g.h.type) {
     case HemorrhageType::intraparenchymal: {
       const bool stem = g.infratentorial && std::abs(g.target_head.x()) < 8;
-      if (p.depth < 1.5F || p.ventricle > 0.3F || p.csf > 0.55F) return never;
+      if (p.depth < 1.5F || p.ventricle > 0.5F || (p.csf > 0.55F && p.depth < 12)) return never;
       if (!stem && g.side * p.midline < 1.5F) return never;
       if (below_tentorium(p.head) != g.infratentorial) return never;
-      return (g.shape * offset).norm() * (1 + 0.38F * coarse + 0.16F * fine);
+      return (g.shape * offset).norm() * (1 + 0.38F * coarse + 0.16F * fine) * (1 + 0.8F * (p.csf + p.ventricle));
     }
     case HemorrhageType::intraventricular: {
       if (p.ventricle < 0.5F) return never;
@@ -71,7 +73,7 @@ ICHDET_INLINE float growth_cost(const Growth& g, const PixelAnatomy& p) {
       return std::hypot(along, p.depth / 0.42F) * (1 + 0.06F * coarse);
     }
     case HemorrhageType::subarachnoid: {
-      if (p.csf < 0.35F || p.depth > 45) return never;
+      if (p.csf < 0.25F || p.depth > 45) return never;
       const bool basal = g.target_head.z() < -8 && std::abs(g.target_head.x()) < 12;
       if (!basal && g.side * p.midline < 0.5F) return never;
       return offset.norm() * (1 + 0.3F * coarse) + 12 * (1 - p.csf) + 0.3F * p.depth + 12;
@@ -159,24 +161,71 @@ ICHDET_INLINE Growth plan_growth(const Hemorrhage& h, const SliceStack& stack, c
   return g;
 }
 
+/// Throws that the hemorrhage found room for `found_ml` alone.
+[[noreturn]] ICHDET_INLINE void does_not_fit(const Hemorrhage& h, double found_ml) {
+  throw Error::mismatch(ErrorCode::options, std::string(to_string(h.type)) + " hemorrhage",
+                        "room for " + std::to_string(h.volume_ml) + " mL",
+                        std::to_string(found_ml) + " mL in that place of this head");
+}
+
 /// The cost up to which pixels are taken so that their volume is nearest to the one asked for.
 ICHDET_INLINE float cost_for_volume(const Array3<float>& cost, const std::vector<double>& pixel_ml,
                                     const Hemorrhage& h) {
-  std::vector<std::pair<float, float>> candidates;
+  std::vector<std::pair<float, double>> candidates;
   for (std::int64_t s = 0; s < cost.extent(0); ++s) {
     for (const float value : cost.plane(s)) {
-      if (value < never) candidates.emplace_back(value, float(pixel_ml[std::size_t(s)]));
+      if (value < never) candidates.emplace_back(value, pixel_ml[std::size_t(s)]);
     }
   }
   std::sort(candidates.begin(), candidates.end());
   double volume = 0;
   for (const auto& [value, ml] : candidates) {
-    volume += double(ml);
-    if (volume >= h.volume_ml - double(ml) / 2) return value;
+    volume += ml;
+    if (volume >= h.volume_ml - ml / 2) return value;
   }
-  throw Error::mismatch(ErrorCode::options, std::string(to_string(h.type)) + " hemorrhage",
-                        "room for " + std::to_string(h.volume_ml) + " mL",
-                        std::to_string(volume) + " mL in that place of this head");
+  does_not_fit(h, volume);
+}
+
+/// The same, taking only pixels that hang together with the cheapest one; the cost of the others becomes `never`.
+ICHDET_INLINE float connected_cost_for_volume(Array3<float>& cost, const std::vector<double>& pixel_ml,
+                                              const Hemorrhage& h) {
+  const auto [slices, rows, columns] = cost.shape();
+  const std::int64_t area = rows * columns;
+  using Entry = std::pair<float, std::int64_t>;
+  std::priority_queue<Entry, std::vector<Entry>, std::greater<>> front;
+  Array3<std::uint8_t> state(cost.shape());  // 1: in the front, 2: taken
+  const auto visit = [&, c = cost.data()](bool there, std::int64_t at) {
+    if (!there || state.data()[at] != 0 || c[at] == never) return;
+    state.data()[at] = 1;
+    front.emplace(c[at], at);
+  };
+  visit(true, std::min_element(cost.begin(), cost.end()) - cost.begin());
+  double volume = 0;
+  float level = -never;
+  while (!front.empty()) {
+    const auto [value, at] = front.top();
+    front.pop();
+    const std::int64_t s = at / area;
+    const std::int64_t r = at % area / columns;
+    const std::int64_t c = at % columns;
+    const double ml = pixel_ml[std::size_t(s)];
+    state.data()[at] = 2;
+    level = std::max(level, value);
+    volume += ml;
+    if (volume >= h.volume_ml - ml / 2) {
+      for (std::int64_t i = 0; i < cost.size(); ++i) {
+        if (cost.data()[i] <= level && state.data()[i] != 2) cost.data()[i] = never;
+      }
+      return level;
+    }
+    visit(c > 0, at - 1);
+    visit(c + 1 < columns, at + 1);
+    visit(r > 0, at - columns);
+    visit(r + 1 < rows, at + columns);
+    visit(s > 0, at - area);
+    visit(s + 1 < slices, at + area);
+  }
+  does_not_fit(h, volume);
 }
 
 }  // namespace phantom_detail
@@ -213,7 +262,8 @@ ICHDET_INLINE PaintedLabels paint(SliceStack& stack, const HeadAnatomy& anatomy,
         cost(s, r, c) = growth_cost(growth, pixel_anatomy(stack, anatomy, to_head, s, r, c));
       }
     });
-    const float level = cost_for_volume(cost, pixel_ml, h);
+    const float level = h.type == HemorrhageType::intraparenchymal ? connected_cost_for_volume(cost, pixel_ml, h)
+                                                                   : cost_for_volume(cost, pixel_ml, h);
 
     const SliceStack before(stack.geometry, stack.hu.clone());
     const auto edge = float(h.soft_edge_mm);
@@ -231,7 +281,7 @@ ICHDET_INLINE PaintedLabels paint(SliceStack& stack, const HeadAnatomy& anatomy,
         const float hu = before.hu(s, r, c);
         if (hu < -60) continue;
         const float mean = local_mean(before, s, r, c);
-        const float base = std::clamp(mean, 0.0F, 60.0F);
+        const float base = std::clamp(mean, 0.0F, 42.0F);
         float part = shapes::inside(over, 2 * edge) * (1 - std::clamp((hu - 100) / 900, 0.0F, 1.0F));
         if (h.type == HemorrhageType::intraventricular) part *= shapes::ramp(anatomy.ventricle(s, r, c), 0, 0.8F);
         if (h.type == HemorrhageType::subarachnoid) part *= shapes::ramp(anatomy.csf(s, r, c), 0, 0.8F);

@@ -91,10 +91,10 @@ ICHDET_INLINE Eigen::Affine3d head_pose(const PhantomOptions& o, const HeadShape
 ICHDET_INLINE float holder_hu(float x, float y) {
   using namespace shapes;
   const float shell = Eigen::Vector2f(x / 106, (y - 6) / 103).norm() - 1;
-  const float open = std::min(inside((18 - y) / 1.0F), 1.0F);
+  const float open = inside(2 - y, 1.0F);
   float hu = -1000;
   hu = mix(hu, -960, inside(std::abs(shell * 104 + 4) - 3.2F, 1.0F) * open);
-  return mix(hu, 160, inside(std::abs(shell * 104 - 1) - 0.7F, 1.0F) * open);
+  return mix(hu, 300, inside(std::abs(shell * 104 - 1) - 0.9F, 1.0F) * open);
 }
 
 ICHDET_INLINE void add_noise(std::span<float> pixels, const PhantomOptions& o, std::int64_t slice) {

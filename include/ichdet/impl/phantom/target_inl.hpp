@@ -102,7 +102,7 @@ ICHDET_INLINE float subdural_thinning_mm(const Eigen::Vector3f& point, const Eig
   const Eigen::Vector3f radii(67, 83, 74);
   const Eigen::Vector3f step = point.cwiseQuotient(radii).normalized() - centre.cwiseQuotient(radii).normalized();
   const float away = step.cwiseProduct(Eigen::Vector3f(0.82F, 0.82F, 1.2F)).norm();
-  return 7 * away * away * away;
+  return 14 * away * away * away;
 }
 
 }  // namespace ichdet::phantom_detail
