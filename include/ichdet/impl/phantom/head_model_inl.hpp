@@ -185,6 +185,7 @@ ICHDET_INLINE HeadModel::Fields HeadModel::compute(const Eigen::Vector3f& p) con
   outline =
       std::min(outline, std::max(ellipsoid(q, {80, 18, -36}, {9, 16, 28}), -ellipsoid(q, {84, 14, -36}, {6, 11, 21})));
   f[skin] = outline;
+  if (outline > 3 * table_step_mm) return f;  // air: nothing else is looked at
 
   f[air] = air_distance(p, 1.5F * lattice_noise(s + 7, Vector3f(500, 500, 500), 40) + 0.5F) + 1.5F * f[slow];
   f[petrous] = petrous_distance(p);
