@@ -30,7 +30,8 @@ struct PaintedLabels {
 /// ellipsoid in brain, on one side. Intraventricular: ventricular CSF from the dependent (posterior) part up, with a
 /// level. Subdural: a crescent on the inner table over one hemisphere. Epidural: a lens on the inner table.
 /// Subarachnoid: CSF of sulci and cisterns around a point. Partial volume with bone and CSF is kept, and the scan's own
-/// noise with `keep_noise`. Pixels farther than the soft edge (and the rim) from the label keep their value.
+/// noise with `keep_noise`. Outside the label only
+/// pixels whose cost is within the soft edge (and the rim) of the last one taken change.
 ///
 /// Throws Error(options) where a hemorrhage of that volume does not fit or a setting makes no sense, Error(shape) where
 /// the anatomy is of another stack.
