@@ -59,6 +59,7 @@ int main(int argc, char** argv) {
     if (!context.quiet) bar.draw(stage, fraction);
   };
   ichdet::cli::add_detect(app, context);
+  ichdet::cli::add_info(app, context);
   ichdet::cli::add_models(app, context);
   try {
     app.parse(argc, argv);

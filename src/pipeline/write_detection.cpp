@@ -48,14 +48,16 @@ StudyResult write_detection(const Detection& detection, const io::Study& study, 
   }
   write_result(folder / "result.json", result);
 
+  OverlayOptions pictures;
+  pictures.setup = picture_setup(study.stack, detection.labels);
   const auto count = study.stack.geometry.count();
   for (std::int64_t slice = 0; slice < count; ++slice) {
     progress("pictures", double(slice) / double(count + 1));
     char name[16];
     std::snprintf(name, sizeof name, "%03d.png", int(slice));
-    write_png(folder / "slices" / name, render_slice(study.stack, detection.labels, result, slice));
+    io::write_png(folder / "slices" / name, render_slice(study.stack, detection.labels, result, slice, pictures));
   }
-  write_png(folder / "sheet.png", render_sheet(study.stack, detection.labels, result));
+  io::write_png(folder / "sheet.png", render_sheet(study.stack, detection.labels, result, pictures));
   progress("pictures", 1);
   return result;
 }
