@@ -45,6 +45,16 @@ def test_range_of_blast_ct():
     np.testing.assert_allclose(found, expected, rtol=0, atol=2.5e-7)
 
 
+@pytest.mark.parametrize("threads", [1, 3])
+def test_large_arrays_of_odd_shape(threads):
+    """Above 8 MiB the values go past the caches in blocks of 16 bytes, with a rest at both ends."""
+    hu = scan(5, (27, 333, 517))
+    expected = np.stack([reference(hu, w) for w in WINDOWS])
+    np.testing.assert_array_equal(ichdet.window_channels(hu, WINDOWS, threads=threads), expected)
+    eight = (expected * np.float32(255)).astype(np.uint8)
+    np.testing.assert_array_equal(ichdet.window_channels_8bit(hu, WINDOWS, threads=threads), eight)
+
+
 @pytest.mark.parametrize("order", ["channel_first", "slice_first"])
 def test_8bit_equals_numpy(order):
     hu = scan(3)

@@ -3,12 +3,18 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <cstdlib>
 #include <functional>
 #include <memory>
+#include <new>
 #include <numeric>
 #include <span>
 #include <vector>
 #include <xtensor/xadapt.hpp>
+
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
 
 namespace ichdet {
 
@@ -30,11 +36,23 @@ class Array {
     owner_ = std::move(storage);
   }
 
-  /// Allocates without writing to the memory: for arrays whose every value is about to be set.
+  /// Allocates without writing to the memory: for arrays whose every value is about to be set. Large ones ask Linux for
+  /// huge pages, since the first touch of ordinary ones takes longer than most stages.
   static Array uninitialized(const Shape& shape) {
-    auto storage = std::make_shared_for_overwrite<T[]>(static_cast<std::size_t>(count(shape)));
-    T* data = storage.get();
-    return Array(data, shape, std::move(storage));
+    constexpr std::size_t huge_page = std::size_t{1} << 21;
+    const auto bytes = static_cast<std::size_t>(count(shape)) * sizeof(T);
+    if (bytes < 2 * huge_page) {
+      auto storage = std::make_shared_for_overwrite<T[]>(static_cast<std::size_t>(count(shape)));
+      T* data = storage.get();
+      return Array(data, shape, std::move(storage));
+    }
+    const auto rounded = (bytes + huge_page - 1) / huge_page * huge_page;
+    void* memory = std::aligned_alloc(huge_page, rounded);
+    if (memory == nullptr) throw std::bad_alloc();
+#ifdef __linux__
+    madvise(memory, rounded, MADV_HUGEPAGE);
+#endif
+    return Array(static_cast<T*>(memory), shape, std::shared_ptr<const void>(memory, std::free));
   }
 
   /// Borrows `data` (row-major, contiguous), kept alive by `owner`.

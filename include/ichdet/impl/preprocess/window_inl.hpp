@@ -4,6 +4,10 @@
 #include <charconv>
 #include <cmath>
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #include "ichdet/core/error.hpp"
 #include "ichdet/core/parallel.hpp"
 #include "ichdet/preprocess/window.hpp"
@@ -28,24 +32,50 @@ ICHDET_INLINE void check_window(const Window& w) {
   }
 }
 
+/// Copies past the caches, which would else first read every line that is about to be overwritten.
+ICHDET_INLINE void copy_past_caches(const void* from, std::int64_t bytes, void* to) {
+  auto* source = static_cast<const std::uint8_t*>(from);
+  auto* target = static_cast<std::uint8_t*>(to);
+#ifdef __SSE2__
+  const auto head = std::min(bytes, std::int64_t(-reinterpret_cast<std::uintptr_t>(target) & 15));
+  std::copy_n(source, head, target);
+  std::int64_t i = head;
+  for (; i + 16 <= bytes; i += 16) {
+    const auto block = _mm_loadu_si128(reinterpret_cast<const __m128i*>(source + i));
+    _mm_stream_si128(reinterpret_cast<__m128i*>(target + i), block);
+  }
+  std::copy_n(source + i, bytes - i, target + i);
+#else
+  std::copy_n(source, bytes, target);
+#endif
+}
+
 /// Calls `convert(from, to, count, window)` for every window on pieces small enough to stay in the first-level cache,
 /// so that `hu` is read from memory once.
 template <class T, class Convert>
 void for_each_window(const Array3<float>& hu, std::span<const Window> windows, ChannelOrder order, int threads, T* out,
                      const Convert& convert) {
-  constexpr std::int64_t piece = 4096;
+  constexpr std::int64_t piece = 2048;
+  constexpr std::int64_t cached_bytes = 1 << 23;
   const std::int64_t plane = hu.extent(1) * hu.extent(2);
   const std::int64_t planes = hu.extent(0);
   const auto channels = std::int64_t(windows.size());
   const std::int64_t channel_step = order == ChannelOrder::channel_first ? planes * plane : plane;
   const std::int64_t plane_step = order == ChannelOrder::channel_first ? plane : channels * plane;
+  const bool large = planes * plane * channels * std::int64_t(sizeof(T)) > cached_bytes;
   parallel_for(planes, threads, [&](std::int64_t z) {
+    T converted[piece];
     for (std::int64_t i = 0; i < plane; i += piece) {
       const auto count = std::min(piece, plane - i);
       for (std::int64_t c = 0; c < channels; ++c) {
-        convert(hu.data() + z * plane + i, out + c * channel_step + z * plane_step + i, count, windows[std::size_t(c)]);
+        T* to = out + c * channel_step + z * plane_step + i;
+        convert(hu.data() + z * plane + i, large ? converted : to, count, windows[std::size_t(c)]);
+        if (large) copy_past_caches(converted, count * std::int64_t(sizeof(T)), to);
       }
     }
+#ifdef __SSE2__
+    if (large) _mm_sfence();
+#endif
   });
 }
 
@@ -69,12 +99,12 @@ void write_windows(const Array3<float>& hu, std::span<const Window> windows, con
 ICHDET_INLINE void write_windows_8bit(const Array3<float>& hu, std::span<const Window> windows, Rounding rounding,
                                       const WindowOptions& options, std::uint8_t* out) {
   for (const auto& w : windows) check_window(w);
-  const float half = rounding == Rounding::nearest ? 0.5F : 0.0F;
   for_each_window(hu, windows, options.order, options.threads, out,
                   [&](const float* from, std::uint8_t* to, std::int64_t count, const Window& w) {
                     const auto low = float(w.low_hu);
                     const auto high = float(w.high_hu);
                     const auto width = float(w.high_hu - w.low_hu);
+                    const float half = rounding == Rounding::nearest ? 0.5F : 0.0F;
                     for (std::int64_t i = 0; i < count; ++i) {
                       const float clipped = std::min(high, std::max(low, from[i]));
                       to[i] = std::uint8_t(std::int32_t((clipped - low) / width * 255.0F + half));
