@@ -114,10 +114,10 @@ TEST_CASE("resizing keeps constants and means, and does not alias") {
 
 TEST_CASE("a sheet shows all slices, or the findings first") {
   const auto all = scan(12, {5});
-  CHECK(sheet_slices(labels_by_slice(all.labels), all.result, 30).size() == 12);
+  CHECK(sheet_slices(picture_setup(all.stack, all.labels), all.result, 30).size() == 12);
 
   const auto some = scan(100, {40, 41, 42, 43, 90});
-  const auto chosen = sheet_slices(labels_by_slice(some.labels), some.result, 20);
+  const auto chosen = sheet_slices(picture_setup(some.stack, some.labels), some.result, 20);
   CHECK(chosen.size() == 20);
   CHECK(std::is_sorted(chosen.begin(), chosen.end()));
   CHECK(std::adjacent_find(chosen.begin(), chosen.end()) == chosen.end());
@@ -128,11 +128,17 @@ TEST_CASE("a sheet shows all slices, or the findings first") {
   for (std::size_t i = 0; i < many.size(); ++i) many[i] = std::int64_t(i);
   auto full = scan(100, many);
   full.result.slices[33].probability = 0.99;
-  const auto sampled = sheet_slices(labels_by_slice(full.labels), full.result, 20);
+  const auto sampled = sheet_slices(picture_setup(full.stack, full.labels), full.result, 20);
   CHECK(sampled.size() == 20);
   CHECK(std::binary_search(sampled.begin(), sampled.end(), std::int64_t{33}));
   CHECK(std::count_if(sampled.begin(), sampled.end(), [](auto k) { return k < 80; }) == 15);
-  CHECK(sheet_slices(labels_by_slice(full.labels), full.result, 1).size() == 1);
+  CHECK(sheet_slices(picture_setup(full.stack, full.labels), full.result, 1).size() == 1);
+
+  auto airy = scan(12, {1});
+  for (const std::int64_t k : {0, 1, 10, 11})
+    std::fill(airy.stack.hu.plane(k).begin(), airy.stack.hu.plane(k).end(), -1000.0f);
+  const auto heads = sheet_slices(picture_setup(airy.stack, airy.labels), airy.result, 30);
+  CHECK(heads == std::vector<std::int64_t>{1, 2, 3, 4, 5, 6, 7, 8, 9});
 }
 
 TEST_CASE("pictures are drawn for any number of slices, twice the same") {

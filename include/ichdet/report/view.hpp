@@ -23,6 +23,7 @@ struct SliceView {
 
   /// The part that is shown, in the picture's rows and columns.
   std::int64_t first_row = 0, first_column = 0, rows = 0, columns = 0;
+  std::int64_t first_slice = 0, slices = 0;  ///< those before and behind show no head
 };
 
 struct ViewOptions {

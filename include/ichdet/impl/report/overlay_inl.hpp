@@ -220,6 +220,26 @@ ICHDET_INLINE void draw_directions(Image& image, std::int64_t x, std::int64_t y,
 
 }  // namespace detail
 
+namespace detail {
+
+/// As near to a sheet of 4 : 3 as goes with few tiles left empty, for tiles `aspect` times as high as wide.
+ICHDET_INLINE std::int64_t sheet_columns(std::int64_t count, double aspect) {
+  std::int64_t best = 1;
+  double least = 1e9;
+  for (std::int64_t columns = 1; columns <= count; ++columns) {
+    const auto rows = (count + columns - 1) / columns;
+    const double shape = double(columns) / (double(rows) * aspect) / 1.33;
+    const double cost = std::abs(std::log(shape)) + 2 * double(rows * columns - count) / double(rows * columns);
+    if (cost < least) {
+      least = cost;
+      best = columns;
+    }
+  }
+  return best;
+}
+
+}  // namespace detail
+
 ICHDET_INLINE PictureSetup picture_setup(const SliceStack& stack, const SliceLabels& labels) {
   return {upright_view(stack, {}, labels.labels), labels_by_slice(labels)};
 }
@@ -262,17 +282,19 @@ ICHDET_INLINE Image render_slice(const SliceStack& stack, const SliceLabels& lab
   return image;
 }
 
-ICHDET_INLINE std::vector<std::int64_t> sheet_slices(const LabelsBySlice& labels, const StudyResult& result,
+ICHDET_INLINE std::vector<std::int64_t> sheet_slices(const PictureSetup& setup, const StudyResult& result,
                                                      std::int64_t max_tiles) {
-  const auto count = std::int64_t(labels.size());
   std::vector<std::int64_t> findings;
   std::vector<std::int64_t> others;
   std::int64_t likeliest = 0;
-  for (std::int64_t k = 0; k < count; ++k) {
+  for (auto k = std::int64_t{0}; k < std::int64_t(setup.labels.size()); ++k) {
     const double probability = detail::slice_probability(result, k);
-    const bool found = probability >= 0.5 || !labels[std::size_t(k)].empty();
-    (found ? findings : others).push_back(k);
     if (probability > detail::slice_probability(result, likeliest)) likeliest = k;
+    if (probability >= 0.5 || !setup.labels[std::size_t(k)].empty()) {
+      findings.push_back(k);
+    } else if (k >= setup.view.first_slice && k < setup.view.first_slice + setup.view.slices) {
+      others.push_back(k);
+    }
   }
   // n of the values, the middles of n equal stretches.
   const auto sample = [](const std::vector<std::int64_t>& values, std::int64_t n) {
@@ -282,7 +304,7 @@ ICHDET_INLINE std::vector<std::int64_t> sheet_slices(const LabelsBySlice& labels
     for (std::int64_t i = 0; i < n; ++i) sampled.push_back(values[std::size_t((2 * i + 1) * size / (2 * n))]);
     return sampled;
   };
-  const auto tiles = std::min(max_tiles, count);
+  const auto tiles = std::min(max_tiles, std::int64_t(findings.size() + others.size()));
   const auto rest = std::min(std::int64_t(others.size()), std::max(tiles - std::int64_t(findings.size()), tiles / 4));
   auto chosen = sample(findings, tiles - rest);
   if (!chosen.empty() && std::binary_search(findings.begin(), findings.end(), likeliest) &&
@@ -298,8 +320,9 @@ ICHDET_INLINE std::vector<std::int64_t> sheet_slices(const LabelsBySlice& labels
 ICHDET_INLINE Image render_sheet(const SliceStack& stack, const SliceLabels& labels, const StudyResult& result,
                                  const OverlayOptions& options) {
   detail::check_overlay(stack, labels, options);
-  const auto [view, by_slice] = options.setup ? *options.setup : picture_setup(stack, labels);
-  auto slices = sheet_slices(by_slice, result, options.max_tiles);
+  const auto setup = options.setup ? *options.setup : picture_setup(stack, labels);
+  const auto& [view, by_slice] = setup;
+  auto slices = sheet_slices(setup, result, options.max_tiles);
   if (!detail::first_slice_is_lowest(stack.geometry)) std::reverse(slices.begin(), slices.end());
 
   const double aspect = std::clamp(double(view.rows) * view.row_mm / (double(view.columns) * view.column_mm), 0.5, 1.6);
@@ -307,9 +330,7 @@ ICHDET_INLINE Image render_sheet(const SliceStack& stack, const SliceLabels& lab
   const std::int64_t panel_width = 300;
   const std::int64_t title_height = 64;
   const auto count = std::int64_t(slices.size());
-  // As near to 4 : 3 as whole columns allow.
-  const auto columns = std::clamp<std::int64_t>(std::llround(std::sqrt(double(count) * 1.2 * aspect)),
-                                                std::min<std::int64_t>(count, 3), count);
+  const auto columns = detail::sheet_columns(count, aspect);
   const auto rows = (count + columns - 1) / columns;
   const auto width = std::max(options.tile_px, std::min<std::int64_t>(560, 4 * options.tile_px / columns));
   const auto height = std::llround(double(width) * aspect);

@@ -90,8 +90,11 @@ ICHDET_INLINE Array3<std::uint8_t> spread(const Array3<std::uint8_t>& cells, std
 
 struct Box {
   std::int64_t first_row = std::numeric_limits<std::int64_t>::max(), first_column = first_row;
-  std::int64_t last_row = -1, last_column = -1;
-  void add(std::int64_t row, std::int64_t column) {
+  std::int64_t first_slice = first_row;
+  std::int64_t last_row = -1, last_column = -1, last_slice = -1;
+  void add(std::int64_t slice, std::int64_t row, std::int64_t column) {
+    first_slice = std::min(first_slice, slice);
+    last_slice = std::max(last_slice, slice);
     first_row = std::min(first_row, row);
     last_row = std::max(last_row, row);
     first_column = std::min(first_column, column);
@@ -113,8 +116,8 @@ ICHDET_INLINE Box head_box(const SliceStack& stack) {
     for (std::int64_t y = 0; y < head.extent(1); ++y) {
       for (std::int64_t x = 0; x < head.extent(2); ++x) {
         if (head(z, y, x) == 0) continue;
-        box.add(y * size, x * size);
-        box.add(std::min(stack.geometry.rows(), (y + 1) * size) - 1,
+        box.add(z, y * size, x * size);
+        box.add(z, std::min(stack.geometry.rows(), (y + 1) * size) - 1,
                 std::min(stack.geometry.columns(), (x + 1) * size) - 1);
       }
     }
@@ -181,6 +184,7 @@ ICHDET_INLINE SliceView upright_view(const SliceStack& stack, const ViewOptions&
   view.row_mm = view.transposed ? plane.column_spacing_mm : plane.row_spacing_mm;
   view.rows = view.transposed ? geometry.columns() : geometry.rows();
   view.columns = view.transposed ? geometry.rows() : geometry.columns();
+  view.slices = geometry.count();
   if (!options.crop_to_head) return view;
 
   detail::Box box = detail::head_box(stack);
@@ -189,10 +193,12 @@ ICHDET_INLINE SliceView upright_view(const SliceStack& stack, const ViewOptions&
     for (std::int64_t y = 0; y < keep.extent(1); ++y) {
       const std::uint8_t* row = &keep(z, y, 0);
       for (std::int64_t x = 0; x < keep.extent(2); ++x) {
-        if (row[x] != 0) box.add(y, x);
+        if (row[x] != 0) box.add(z, y, x);
       }
     }
   }
+  view.first_slice = box.first_slice;
+  view.slices = box.last_slice - box.first_slice + 1;
   if (view.transposed) {
     std::swap(box.first_row, box.first_column);
     std::swap(box.last_row, box.last_column);
