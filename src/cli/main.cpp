@@ -61,6 +61,7 @@ int main(int argc, char** argv) {
   ichdet::cli::add_detect(app, context);
   ichdet::cli::add_info(app, context);
   ichdet::cli::add_models(app, context);
+  ichdet::cli::add_phantom(app, context);
   try {
     app.parse(argc, argv);
     return done;
