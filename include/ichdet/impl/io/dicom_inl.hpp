@@ -1,11 +1,17 @@
 #pragma once
 
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
+
 #include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <set>
 #include <string>
 #include <utility>
@@ -36,12 +42,20 @@ ICHDET_INLINE std::vector<ReadUnit> read_units(const SeriesInfo& series) {
   return units;
 }
 
-/// An array whose pages are first touched by the threads that fill them.
+/// An array whose pages are first touched by the threads that fill them; in huge pages where the system has them, since
+/// page faults would otherwise take as long as reading.
 template <class T>
 Array3<T> unfilled(const typename Array3<T>::Shape& shape) {
-  auto storage = std::make_shared_for_overwrite<T[]>(std::size_t(shape[0] * shape[1] * shape[2]));
-  T* const data = storage.get();
-  return Array3<T>(data, shape, std::shared_ptr<const void>(std::move(storage)));
+  constexpr std::size_t huge_page = std::size_t(2) << 20;
+  const std::size_t bytes = std::size_t(shape[0] * shape[1] * shape[2]) * sizeof(T);
+  const std::size_t whole_pages = (bytes + huge_page - 1) / huge_page * huge_page;
+  void* const memory = bytes < huge_page ? std::malloc(bytes) : std::aligned_alloc(huge_page, whole_pages);
+  if (memory == nullptr) throw std::bad_alloc();
+#ifdef __linux__
+  if (bytes >= huge_page) ::madvise(memory, bytes, MADV_HUGEPAGE);
+#endif
+  return Array3<T>(static_cast<T*>(memory), shape,
+                   std::shared_ptr<const void>(memory, [](const void* held) { std::free(const_cast<void*>(held)); }));
 }
 
 ICHDET_INLINE std::string millimetres(double value) {

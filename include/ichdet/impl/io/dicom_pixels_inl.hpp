@@ -24,14 +24,21 @@ ICHDET_INLINE bool is_native(TransferSyntax syntax) {
 }
 
 /// Calls `body(i, stored)` with each pixel's value, as pydicom has it: shifted up and down again by the unused bits.
+/// Bodies capture by value, so that the loops can be vectorized.
 template <class Word, class Body>
-void for_each_stored(std::span<const std::uint8_t> bytes, int bits_stored, Body&& body) {
+void for_each_stored(std::span<const std::uint8_t> bytes, int bits_stored, Body body) {
   const std::size_t count = bytes.size() / sizeof(Word);
+  const std::uint8_t* const data = bytes.data();
   const int unused = int(8 * sizeof(Word)) - bits_stored;
-  for (std::size_t i = 0; i < count; ++i) {
+  const auto word_at = [data](std::size_t i) {
     Word word;
-    std::memcpy(&word, bytes.data() + i * sizeof(Word), sizeof(Word));
-    body(i, std::int32_t(Word(Word(word << unused) >> unused)));
+    std::memcpy(&word, data + i * sizeof(Word), sizeof(Word));
+    return word;
+  };
+  if (unused == 0) {
+    for (std::size_t i = 0; i < count; ++i) body(i, std::int32_t(word_at(i)));
+  } else {
+    for (std::size_t i = 0; i < count; ++i) body(i, std::int32_t(Word(Word(word_at(i) << unused) >> unused)));
   }
 }
 
@@ -175,7 +182,8 @@ ICHDET_INLINE void to_hu(std::span<const std::uint8_t> stored, const PixelLayout
   if (slope == 1 && intercept == std::round(intercept) && std::abs(intercept) < (1 << 23)) {
     // Whole numbers below 2^24 are exact as float, in whatever way they are computed.
     const auto shift = std::int32_t(intercept);
-    detail::for_each_stored(stored, layout, [&](std::size_t i, std::int32_t value) { out[i] = float(value + shift); });
+    detail::for_each_stored(stored, layout,
+                            [out, shift](std::size_t i, std::int32_t value) { out[i] = float(value + shift); });
     return;
   }
   // A table of every possible value; volatile keeps the compiler from fusing multiply and add into one rounding.
@@ -197,13 +205,12 @@ ICHDET_INLINE bool mark_padding(std::span<const std::uint8_t> stored, const Pixe
   }
   const std::int32_t a = *layout.padding_value, b = layout.padding_limit.value_or(a);
   const std::int32_t low = std::min(a, b), high = std::max(a, b);
-  std::uint8_t any = 0;
-  detail::for_each_stored(stored, layout, [&](std::size_t i, std::int32_t value) {
-    const auto is_padding = std::uint8_t((value >= low) & (value <= high));
-    mask[i] = is_padding;
-    any |= is_padding;
+  const auto span = std::uint32_t(high - low);
+  std::uint8_t* const out = mask.data();
+  detail::for_each_stored(stored, layout, [out, low, span](std::size_t i, std::int32_t value) {
+    out[i] = std::uint32_t(value - low) <= span ? 1 : 0;
   });
-  return any != 0;
+  return std::memchr(mask.data(), 1, mask.size()) != nullptr;
 }
 
 }  // namespace ichdet::io
