@@ -1,0 +1,119 @@
+#include "ichdet/models/deepmedic.hpp"
+
+#include <ATen/Functions.h>
+#include <doctest/doctest.h>
+
+#include <cstring>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "ichdet/core/error.hpp"
+#include "ichdet/nn/prepare.hpp"
+#include "ichdet/nn/state_dict.hpp"
+
+using namespace ichdet;
+using models::DeepMedicImpl;
+
+namespace {
+
+/// A network whose batch norms do something, with some channels that a zero scale makes constant: some in every reader
+/// of their run of shortcuts (these can go), some in one reader only (these must stay).
+DeepMedicImpl random_network() {
+  at::manual_seed(3);
+  models::DeepMedicOptions options;
+  options.feature_maps = {6, 6, 8, 8, 8, 8, 10, 10};
+  options.fully_connected = {12, 12};
+  DeepMedicImpl network(options);
+  const at::NoGradGuard no_grad;
+  const auto shake = [](models::PreActBlockImpl& block) {
+    auto& bn = *block.bn;
+    bn.weight.copy_(at::rand_like(bn.weight) + 0.5);
+    bn.bias.copy_(at::randn_like(bn.bias));
+    bn.running_mean.copy_(at::randn_like(bn.running_mean));
+    bn.running_var.copy_(at::rand_like(bn.running_var) + 0.5);
+    block.prelu->weight.fill_(0.3);
+  };
+  for (std::size_t p = 0; p < network.paths.size(); ++p) {
+    for (auto& block : network.paths[p]->blocks) shake(*block);
+    auto& blocks = network.paths[p]->blocks;
+    for (const auto i : {1, 2}) blocks[std::size_t(i)]->bn->weight[2] = 0;  // all readers of the first run
+    blocks[4]->bn->weight[1] = 0;                                           // one reader of the second
+    blocks[7]->bn->weight[5] = 0;  // all readers of the third, with the head below
+  }
+  for (auto& block : network.head) shake(*block);
+  for (std::int64_t p = 0; p < 3; ++p) network.head[0]->bn->weight[p * 10 + 5] = 0;
+  network.eval();
+  return network;
+}
+
+double largest_difference(const at::Tensor& a, const at::Tensor& b) { return (a - b).abs().max().item<double>(); }
+
+}  // namespace
+
+TEST_CASE("parameters have the published names and the sizes are the package's") {
+  DeepMedicImpl network;
+  const auto parameters = network.named_parameters();
+  CHECK(parameters.contains("path(5, 5, 5)0.path.1.bn.weight"));
+  CHECK(parameters["path(1, 1, 1)2.path.8.conv.weight"].sizes() == at::IntArrayRef({50, 50, 3, 3, 3}));
+  CHECK(parameters.contains("fully_connected.2.prelu.weight"));
+  CHECK(network.output_size({140, 110, 170}) == models::Triple{60, 30, 90});
+  CHECK(network.input_size({60, 30, 90}) == models::Triple{140, 110, 170});
+  CHECK_THROWS_AS(network.output_size({141, 110, 110}), Error);
+  CHECK_THROWS_AS(network.output_size({80, 110, 110}), Error);
+}
+
+TEST_CASE("the prepared network gives the plain one's logits, and the head is its own") {
+  const at::NoGradGuard no_grad;
+  auto network = random_network();
+  const auto prepared = prepare(network);
+  const auto x = at::randn({1, 1, 95, 110, 125});
+  const auto expected = network.forward(x);
+  CHECK(expected.sizes() == at::IntArrayRef({1, 5, 15, 30, 45}));
+  CHECK(largest_difference(expected, network.forward_head(network.forward_features(x))) == 0);
+  const auto found = prepared(x);
+  CHECK(found.sizes() == expected.sizes());
+  CHECK(largest_difference(found, expected) < 1e-4 * expected.abs().max().item<double>());
+  CHECK(largest_difference(found, prepared(x)) == 0);
+  CHECK_THROWS_AS(prepared(at::randn({1, 1, 85, 110, 125})), Error);
+  CHECK_THROWS_AS(prepared(at::randn({1, 2, 95, 110, 125})), Error);
+}
+
+TEST_CASE("tiles at multiples of 15 give what one large tile gives") {
+  const at::NoGradGuard no_grad;
+  auto network = random_network();
+  const auto prepared = prepare(network);
+  const auto x = at::randn({1, 1, 110, 125, 110});
+  const auto whole = prepared(x);
+  const auto part = prepared(x.narrow(2, 15, 95).narrow(3, 30, 95).narrow(4, 0, 110));
+  const auto same = whole.narrow(2, 15, 15).narrow(3, 30, 15);
+  CHECK(largest_difference(part, same) < 1e-4 * same.abs().max().item<double>());
+}
+
+TEST_CASE("what can't be prepared is refused") {
+  DeepMedicImpl network;
+  CHECK_THROWS_AS(prepare(network, {Precision::bfloat16}), Error);
+  CHECK_THROWS_AS(prepare(*network.head.front()), Error);
+  CHECK_THROWS_AS(parse_precision("int8"), Error);
+}
+
+TEST_CASE("weights that do not fit are listed by name") {
+  const auto file = std::string(ICHDET_BINARY_DIR) + "/tests/state_dict.safetensors";
+  const std::string header = R"({"fully_connected.0.bn.bias":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},)"
+                             R"("surprise":{"dtype":"F32","shape":[],"data_offsets":[4,8]}})";
+  const std::uint64_t length = header.size();
+  std::string text(8, '\0');
+  std::memcpy(text.data(), &length, 8);
+  std::ofstream(file, std::ios::binary) << text << header << std::string(8, '\0');
+  DeepMedicImpl network;
+  try {
+    load_state_dict(network, SafeTensors(file));
+    FAIL("nothing was refused");
+  } catch (const Error& e) {
+    const std::string message = e.what();
+    INFO(message);
+    CHECK(e.code() == ErrorCode::weights);
+    CHECK(message.find("missing: path(5, 5, 5)0.path.1.bn.weight") != std::string::npos);
+    CHECK(message.find("1 unexpected: surprise") != std::string::npos);
+    CHECK(message.find("1 misshapen: fully_connected.0.bn.bias (expected [150], found [1])") != std::string::npos);
+  }
+}

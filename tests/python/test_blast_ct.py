@@ -1,0 +1,123 @@
+"""BLAST-CT v1 against the Python package blast-ct.
+
+Probabilities of two tiles are compared with the package's network where it is installed; volumes end to end with the
+package's, computed once by tools/make_blast_reference.py. ICHDET_BLAST_SCANS names the scans (default: all).
+"""
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+nn = pytest.importorskip("ichdet.nn")
+torch = pytest.importorskip("torch")
+import ichdet  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[2]
+GOLDEN = json.loads((ROOT / "tests" / "golden" / "blast_ct_v1.json").read_text())
+CLASSES = ["background", "IPH", "EAH", "oedema", "IVH"]
+
+
+@pytest.fixture(scope="module")
+def bundles(real_data, tmp_path_factory):
+    """Bundles of members 1 and 2, converted from the published weights."""
+    data = real_data("blast_ct_v1")
+    out = tmp_path_factory.mktemp("bundles")
+    subprocess.run([sys.executable, ROOT / "python/ichdet/convert/blast_ct.py", data / "model_1.pt", data / "model_2.pt",
+                    "--config", data / "config.json", "--licence", data / "LICENSE.txt", "--out", out], check=True)
+    return [out / "blast-ct-v1-01", out / "blast-ct-v1-02"]
+
+
+def package_network(data, member):
+    # Only the package's training hooks use tensorboard; it need not be installed.
+    sys.modules.setdefault("torch.utils.tensorboard", types.SimpleNamespace(SummaryWriter=None))
+    read_config = pytest.importorskip("blast_ct.read_config")
+    network = read_config.get_model(json.loads((data / "config.json").read_text()))
+    state = torch.load(data / f"model_{member}.pt", map_location="cpu", weights_only=True)
+    network.load_state_dict(state)
+    return network.eval()
+
+
+def package_probabilities(network, x):
+    torch.set_flush_denormal(True)
+    try:
+        with torch.inference_mode():
+            return torch.softmax(network(torch.from_numpy(x))[0], 1).numpy()
+    finally:
+        torch.set_flush_denormal(False)
+
+
+def softmax(logits):
+    e = np.exp(logits - logits.max(1, keepdims=True))
+    return e / e.sum(1, keepdims=True)
+
+
+def real_volume(real_data, study="0014"):
+    volume = ichdet.read_nifti(real_data("phe_sich") / f"{study}_ct.nii.gz")
+    return ichdet.resample_to(volume, volume.geometry.with_spacing([1, 1, 1]), outside=float(volume.hu.min()))
+
+
+@pytest.mark.parametrize("size,member", [(140, 1), (110, 2)])
+def test_tile_probabilities_equal_the_packages(real_data, bundles, size, member):
+    data = real_data("blast_ct_v1")
+    hu = real_volume(real_data).hu
+    tile = hu[10:10 + size, 50:50 + size, 50:50 + size]
+    x = ((2 * np.clip(tile, -15, 100) + 15 - 100) / 115).astype(np.float32)[None, None]
+    expected = package_probabilities(package_network(data, member), x)
+    assert expected[:, 1:].max() > 0.5  # there is something to agree on
+    network = nn.Network(bundles[member - 1])
+    np.testing.assert_allclose(softmax(network(x)), expected, atol=1e-4)
+    np.testing.assert_allclose(softmax(network.forward(x)), expected, atol=1e-4)
+
+
+def test_segmenter_equals_the_packages_patches(real_data, bundles):
+    """Whole-volume probabilities, ensemble of two, against one patch of the package at the volume's border."""
+    data = real_data("blast_ct_v1")
+    volume = real_volume(real_data)
+    small = ichdet.Volume(np.ascontiguousarray(volume.hu[:40, 60:160, 60:150]), volume.geometry.crop([60, 60, 0], [90, 100, 40]))
+    segmenter = nn.Segmenter(bundles)
+    assert segmenter.classes == CLASSES
+    found = segmenter(small)
+    np.testing.assert_allclose(found.sum(0), 1, atol=1e-5)
+    x = ((2 * np.clip(small.hu, -15, 100) + 15 - 100) / 115).astype(np.float32)
+    x = np.pad(x, ((40, 40 + 20), (40, 40), (40, 40)), mode="edge")  # the output is 30 voxels and more: 60, then cut
+    patch = np.ascontiguousarray(x[:140, 30:170, 15:155])[None, None]  # output starts at voxel (0, 30, 15)
+    expected = np.mean([package_probabilities(package_network(data, m), patch)[0] for m in (1, 2)], axis=0)
+    np.testing.assert_allclose(found[:, :40, 30:90, 15:75], expected[:, :40], atol=1e-4)
+
+
+def reference_input(name, entry, real_data):
+    """The scan as an ichdet volume at 1 mm, and what the labels go back to."""
+    if name == "head_ct_ge_tilt":
+        sys.path.insert(0, str(ROOT / "tools"))
+        make = pytest.importorskip("make_blast_reference")
+        image = make.tilted_series(real_data(name))
+        hu = make.sitk.GetArrayFromImage(image).astype("<f4")
+        affine = np.eye(4)
+        affine[:3, :3] = np.array(image.GetDirection()).reshape(3, 3)
+        affine[:3, 3] = image.GetOrigin()
+        volume = ichdet.Volume(hu, ichdet.Geometry(image.GetSize(), affine))
+    else:
+        volume = ichdet.read_nifti(real_data("phe_sich") / f"{name}_ct.nii.gz")
+    assert hashlib.sha256(np.ascontiguousarray(volume.hu, "<f4").tobytes()).hexdigest() == entry["input_sha256"]
+    return volume
+
+
+@pytest.mark.parametrize("name", os.environ.get("ICHDET_BLAST_SCANS", " ".join(sorted(GOLDEN["scans"]))).split())
+def test_volumes_equal_the_packages(name, real_data, bundles):
+    entry = GOLDEN["scans"][name]
+    native = reference_input(name, entry, real_data)
+    grid = native.geometry.with_spacing([1, 1, 1])
+    volume = ichdet.resample_to(native, grid, outside=float(native.hu.min()))
+    labels = nn.Segmenter(bundles[:1])(volume).argmax(0).astype(np.uint8)
+    back = ichdet.resample_to(ichdet.LabelMap(labels, CLASSES, grid), native.geometry).labels
+    voxel_ml = float(np.prod(native.geometry.spacing_mm)) / 1000
+    for label, expected in enumerate(entry["members_1"]["volumes_ml"].values(), 1):
+        found = (back == label).sum() * voxel_ml
+        print(name, CLASSES[label], round(found, 3), "mL, package", round(expected, 3))
+        assert found == pytest.approx(expected, rel=0.01, abs=0.05), CLASSES[label]
