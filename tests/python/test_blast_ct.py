@@ -58,7 +58,7 @@ def softmax(logits):
 
 
 def real_volume(real_data, study="0014"):
-    volume = ichdet.read_nifti(real_data("phe_sich") / f"{study}_ct.nii.gz")
+    volume, _ = ichdet.read_nifti(real_data("phe_sich") / f"{study}_ct.nii.gz")
     return ichdet.resample_to(volume, volume.geometry.with_spacing([1, 1, 1]), outside=float(volume.hu.min()))
 
 
@@ -69,7 +69,7 @@ def test_tile_probabilities_equal_the_packages(real_data, bundles, size, member)
     tile = hu[10:10 + size, 50:50 + size, 50:50 + size]
     x = ((2 * np.clip(tile, -15, 100) + 15 - 100) / 115).astype(np.float32)[None, None]
     expected = package_probabilities(package_network(data, member), x)
-    assert expected[:, 1:].max() > 0.5  # there is something to agree on
+    assert expected[:, 1:].max() > 0.3  # there is something to agree on
     network = nn.Network(bundles[member - 1])
     np.testing.assert_allclose(softmax(network(x)), expected, atol=1e-4)
     np.testing.assert_allclose(softmax(network.forward(x)), expected, atol=1e-4)
@@ -103,7 +103,7 @@ def reference_input(name, entry, real_data):
         affine[:3, 3] = image.GetOrigin()
         volume = ichdet.Volume(hu, ichdet.Geometry(image.GetSize(), affine))
     else:
-        volume = ichdet.read_nifti(real_data("phe_sich") / f"{name}_ct.nii.gz")
+        volume, _ = ichdet.read_nifti(real_data("phe_sich") / f"{name}_ct.nii.gz")
     assert hashlib.sha256(np.ascontiguousarray(volume.hu, "<f4").tobytes()).hexdigest() == entry["input_sha256"]
     return volume
 
@@ -117,7 +117,8 @@ def test_volumes_equal_the_packages(name, real_data, bundles):
     labels = nn.Segmenter(bundles[:1])(volume).argmax(0).astype(np.uint8)
     back = ichdet.resample_to(ichdet.LabelMap(labels, CLASSES, grid), native.geometry).labels
     voxel_ml = float(np.prod(native.geometry.spacing_mm)) / 1000
-    for label, expected in enumerate(entry["members_1"]["volumes_ml"].values(), 1):
+    for label in range(1, 5):
+        expected = entry["members_1"]["volumes_ml"][CLASSES[label]]
         found = (back == label).sum() * voxel_ml
         print(name, CLASSES[label], round(found, 3), "mL, package", round(expected, 3))
         assert found == pytest.approx(expected, rel=0.01, abs=0.05), CLASSES[label]
