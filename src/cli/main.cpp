@@ -60,6 +60,8 @@ int main(int argc, char** argv) {
   };
   ichdet::cli::add_detect(app, context);
   ichdet::cli::add_info(app, context);
+  ichdet::cli::add_convert(app, context);
+  ichdet::cli::add_window(app, context);
   ichdet::cli::add_models(app, context);
   ichdet::cli::add_phantom(app, context);
   try {
