@@ -175,10 +175,10 @@ std::int64_t Registry::size_bytes(const RegistryEntry& entry) const {
                          [](std::int64_t sum, const auto& file) { return sum + file.second; });
 }
 
-Registry parse_registry(std::string_view text, const std::string& subject) {
+Registry parse_registry(std::string_view json_text, const std::string& subject) {
   json document;
   try {
-    document = json::parse(text);
+    document = json::parse(json_text);
   } catch (const json::exception& e) {
     throw Error(ErrorCode::weights, subject + ": not JSON: " + e.what());
   }

@@ -49,6 +49,7 @@ int wait_for(pid_t child, const std::string& stage, const Progress& progress) {
 Exit run(const std::vector<std::string>& command, const std::filesystem::path& log, const std::string& stage,
          const Progress& progress) {
   std::vector<char*> arguments;
+  arguments.reserve(command.size() + 1);
   for (const auto& argument : command) arguments.push_back(const_cast<char*>(argument.c_str()));
   arguments.push_back(nullptr);
 

@@ -53,7 +53,7 @@ struct Registry {
 };
 
 /// Reads and validates a registry. Throws Error(weights) that names `subject`, the entry and the field.
-Registry parse_registry(std::string_view json, const std::string& subject);
+Registry parse_registry(std::string_view json_text, const std::string& subject);
 
 /// The registry that ichdet was built with.
 Registry builtin_registry();
