@@ -9,8 +9,8 @@ import sys
 
 
 def place(lesion: dict) -> str:
-    x, y, z = lesion["centroid_mm"]
-    return f"L {x:.0f}, P {y:.0f}, S {z:.0f} mm"
+    letters = ("LR", "PA", "SI")
+    return " ".join(f"{pair[mm < 0]} {abs(mm):.0f}" for pair, mm in zip(letters, lesion["centroid_mm"])) + " mm"
 
 
 def main(result_path: str, truth_path: str) -> int:
@@ -25,13 +25,15 @@ def main(result_path: str, truth_path: str) -> int:
         print(f"  {one['type']:<18} {one['volume_ml']:6.1f} mL at {place(one)}")
     answer = "yes" if result["decision"] else "no"
     print(f"found: hemorrhage {answer}, probability {result['probability']:.2f} (not calibrated)")
-    for one in result["lesions"]:
+    for one in result["lesions"][:3]:
         line = f"  {one['label']:<18} {one['volume_ml']:6.1f} mL at {place(one)}, confidence {one['confidence']:.2f}"
         if put_in:
             nearest = min(put_in, key=lambda other: math.dist(one["centroid_mm"], other["centroid_mm"]))
             distance = math.dist(one["centroid_mm"], nearest["centroid_mm"])
             line += f", {distance:.0f} mm from the {nearest['type']} one's centre"
         print(line)
+    if len(result["lesions"]) > 3:
+        print(f"  and {len(result['lesions']) - 3} smaller pieces (result.json lists them)")
     return 0 if result["decision"] or not put_in else 1
 
 

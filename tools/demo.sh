@@ -17,7 +17,8 @@ else
 fi
 
 if [ -z "${ICHDET_MODEL_MIRROR:-}" ] && [ -d ../shared/data/blast_ct_v1 ]; then
-  export ICHDET_MODEL_MIRROR=$PWD/../shared/data
+  ICHDET_MODEL_MIRROR=$(realpath ../shared/data)
+  export ICHDET_MODEL_MIRROR
 fi
 say "the weights of $bundle${ICHDET_MODEL_MIRROR:+ (mirror: $ICHDET_MODEL_MIRROR)}"
 "$ichdet" models get "$bundle" || {
