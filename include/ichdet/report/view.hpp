@@ -62,8 +62,9 @@ enum class Kernel {
 };
 
 /// Another size by separable convolution; where the picture shrinks the kernel widens, so that nothing aliases. Edges
-/// repeat.
-Array2f resize(const Array2f& values, std::int64_t rows, std::int64_t columns, Kernel kernel = Kernel::cubic);
+/// repeat. `width`: how many input pixels a unit of the kernel spans at least; above 1 it smooths.
+Array2f resize(const Array2f& values, std::int64_t rows, std::int64_t columns, Kernel kernel = Kernel::cubic,
+               double width = 1);
 
 }  // namespace ichdet
 

@@ -104,7 +104,8 @@ ICHDET_INLINE nlohmann::ordered_json to_json(const StudyResult& result) {
   json["bundles"] = ordered_json::array();
   for (const auto& bundle : result.bundles) json["bundles"].push_back(detail::bundle_to_json(bundle));
   json["timings_s"] = ordered_json::object();
-  for (const auto& [stage, seconds] : result.timings_s) json["timings_s"][stage] = finite(seconds, "timings_s." + stage);
+  for (const auto& [stage, seconds] : result.timings_s)
+    json["timings_s"][stage] = finite(seconds, "timings_s." + stage);
   return json;
 }
 

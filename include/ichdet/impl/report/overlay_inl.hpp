@@ -56,12 +56,14 @@ ICHDET_INLINE Array2f grey_levels(const SliceStack& stack, const SliceView& view
   return plane;
 }
 
-/// How much of each picture pixel's surroundings has the label, smooth, so that its level lines are smooth too. Where a
-/// spot is too small to reach a level of 0.5 it is lifted to 1 on the pixels it lies in, and so never lost.
-ICHDET_INLINE Array2f label_field(const Array<std::uint8_t, 2>& mask, std::int64_t rows, std::int64_t columns) {
+/// How much of each picture pixel's surroundings has the label, smoothed over `smooth_px` pixels of the mask, so that
+/// its level lines show the label's shape and not the pixels or the coarser grid that it was found on. Where a spot is
+/// too small to reach a level of 0.5 it is lifted to 1 on the pixels it lies in, and so never lost.
+ICHDET_INLINE Array2f label_field(const Array<std::uint8_t, 2>& mask, std::int64_t rows, std::int64_t columns,
+                                  double smooth_px) {
   Array2f values(mask.shape());
   std::copy(mask.begin(), mask.end(), values.begin());
-  auto field = resize(values, rows, columns, Kernel::spline);
+  auto field = resize(values, rows, columns, Kernel::spline, smooth_px);
   const auto smooth = field.clone();
   for (std::int64_t r = 0; r < mask.extent(0); ++r) {
     for (std::int64_t c = 0; c < mask.extent(1); ++c) {
@@ -113,7 +115,7 @@ ICHDET_INLINE void ring_if_tiny(Image& image, const Placed& at, const Array2f& f
 
 /// Draws the labels of one slice. Where the lines of two labels run together that of the lower label is drawn.
 ICHDET_INLINE void draw_labels(Image& image, const Placed& at, const Array<std::uint8_t, 2>& plane, double width_px,
-                               const OverlayOptions& options) {
+                               double smooth_px, const OverlayOptions& options) {
   std::set<std::uint8_t> present(plane.begin(), plane.end());
   present.erase(0);
   Array2f taken({at.height, at.width});  // 1 on and beside the lines drawn so far
@@ -121,7 +123,7 @@ ICHDET_INLINE void draw_labels(Image& image, const Placed& at, const Array<std::
     const auto color = draw::label_color(label);
     Array<std::uint8_t, 2> mask(plane.shape());
     std::transform(plane.begin(), plane.end(), mask.begin(), [label](std::uint8_t v) { return v == label; });
-    const auto field = label_field(mask, at.height, at.width);
+    const auto field = label_field(mask, at.height, at.width, smooth_px);
     if (options.fill_opacity > 0) {
       for (std::int64_t r = 0; r < at.height; ++r) {
         for (std::int64_t c = 0; c < at.width; ++c) {
@@ -162,7 +164,8 @@ ICHDET_INLINE Placed draw_scan(Image& image, std::int64_t x, std::int64_t y, std
       draw::blend(image, at.x + c, at.y + r, {level, level, level}, 1);
     }
   }
-  draw_labels(image, at, shown(view, labels.labels, slice), line_px, options);
+  const double smooth_px = std::max(1.0, 1 / std::sqrt(view.row_mm * view.column_mm));  // 1 mm
+  draw_labels(image, at, shown(view, labels.labels, slice), line_px, smooth_px, options);
   return at;
 }
 
@@ -356,7 +359,10 @@ ICHDET_INLINE Image render_sheet(const SliceStack& stack, const SliceLabels& lab
     detail::draw_directions(image, x, y, width, height, view, draw::Face::small, false);
   }
 
-  draw::text(image, 14, 29, draw::fit(finding(result), draw::Face::title, grid_width - 28), draw::Face::title,
+  const auto title = finding(result);
+  const auto face =
+      draw::text_width(title, draw::Face::title) <= grid_width - 28 ? draw::Face::title : draw::Face::strong;
+  draw::text(image, 14, 29, draw::fit(title, face, grid_width - 28), face,
              result.decision.positive ? theme::alert : theme::ink);
   std::string note =
       detail::format("%lld of %lld slices   W %g  L %g", static_cast<long long>(count),

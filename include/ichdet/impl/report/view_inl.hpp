@@ -138,9 +138,9 @@ struct Taps {
   std::vector<double> weights;
 };
 
-ICHDET_INLINE std::vector<Taps> taps(std::int64_t from, std::int64_t to, Kernel kernel) {
+ICHDET_INLINE std::vector<Taps> taps(std::int64_t from, std::int64_t to, Kernel kernel, double width) {
   const double step = double(from) / double(to);
-  const double scale = std::max(step, 1.0);
+  const double scale = std::max(step, width);
   std::vector<Taps> result(static_cast<std::size_t>(to));
   for (std::int64_t i = 0; i < to; ++i) {
     const double centre = (double(i) + 0.5) * step - 0.5;
@@ -219,10 +219,11 @@ ICHDET_INLINE SliceView upright_view(const SliceStack& stack, const ViewOptions&
   return view;
 }
 
-ICHDET_INLINE Array2f resize(const Array2f& values, std::int64_t rows, std::int64_t columns, Kernel kernel) {
+ICHDET_INLINE Array2f resize(const Array2f& values, std::int64_t rows, std::int64_t columns, Kernel kernel,
+                             double width) {
   const auto [from_rows, from_columns] = values.shape();
-  const auto across = detail::taps(from_columns, columns, kernel);
-  const auto down = detail::taps(from_rows, rows, kernel);
+  const auto across = detail::taps(from_columns, columns, kernel, width);
+  const auto down = detail::taps(from_rows, rows, kernel, width);
   Array2f narrowed({from_rows, columns});
   for (std::int64_t r = 0; r < from_rows; ++r) {
     for (std::int64_t c = 0; c < columns; ++c) {
