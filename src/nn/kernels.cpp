@@ -14,23 +14,29 @@ AffinePrelu AffinePrelu::repeated(std::int64_t count) const {
   return row;
 }
 
-ICHDET_SIMD void affine_prelu(const float* x, const float* __restrict scale, const float* __restrict shift, float slope,
-                              float* out, std::int64_t n) {
+ICHDET_SIMD void add_affine_prelu(const float* x, const float* __restrict shortcut, const float* __restrict scale,
+                                  const float* __restrict shift, float slope, float* out, float* __restrict kept,
+                                  std::int64_t n) {
+  if (shortcut != nullptr && kept != nullptr) {
 #pragma GCC ivdep
-  for (std::int64_t i = 0; i < n; ++i) {
-    const float value = x[i] * scale[i] + shift[i];
-    out[i] = value > 0 ? value : slope * value;
-  }
-}
-
-ICHDET_SIMD void add_affine_prelu(float* x, const float* __restrict shortcut, const float* __restrict scale,
-                                  const float* __restrict shift, float slope, float* out, std::int64_t n) {
+    for (std::int64_t i = 0; i < n; ++i) {
+      const float sum = x[i] + shortcut[i], value = sum * scale[i] + shift[i];
+      kept[i] = sum;
+      out[i] = value > 0 ? value : slope * value;
+    }
+  } else if (shortcut != nullptr) {
 #pragma GCC ivdep
-  for (std::int64_t i = 0; i < n; ++i) {
-    const float sum = x[i] + shortcut[i];
-    x[i] = sum;
-    const float value = sum * scale[i] + shift[i];
-    out[i] = value > 0 ? value : slope * value;
+    for (std::int64_t i = 0; i < n; ++i) {
+      const float value = (x[i] + shortcut[i]) * scale[i] + shift[i];
+      out[i] = value > 0 ? value : slope * value;
+    }
+  } else {
+#pragma GCC ivdep
+    for (std::int64_t i = 0; i < n; ++i) {
+      const float value = x[i] * scale[i] + shift[i];
+      out[i] = value > 0 ? value : slope * value;
+    }
+    if (kept != nullptr) std::copy_n(x, n, kept);
   }
 }
 

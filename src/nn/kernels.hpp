@@ -21,12 +21,10 @@ struct AffinePrelu {
   AffinePrelu repeated(std::int64_t count) const;
 };
 
-/// out[i] = prelu(x[i] * scale[i] + shift[i]); `out` may be `x`.
-void affine_prelu(const float* x, const float* scale, const float* shift, float slope, float* out, std::int64_t n);
-
-/// x[i] += shortcut[i], then as above.
-void add_affine_prelu(float* x, const float* shortcut, const float* scale, const float* shift, float slope, float* out,
-                      std::int64_t n);
+/// sum = x[i] + shortcut[i]; out[i] = prelu(sum * scale[i] + shift[i]); kept[i] = sum. Without `shortcut` or `kept`
+/// (nullptr) that part is left out. `out` may be `x`.
+void add_affine_prelu(const float* x, const float* shortcut, const float* scale, const float* shift, float slope,
+                      float* out, float* kept, std::int64_t n);
 
 /// x[i] += shortcut[i]
 void add(float* x, const float* shortcut, std::int64_t n);

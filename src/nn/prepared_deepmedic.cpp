@@ -97,6 +97,12 @@ void prune(std::vector<Folded>& blocks, Folded& reader) {
   }
 }
 
+struct Shape {
+  std::int64_t depth, height, width, channels;
+};
+
+constexpr std::int64_t piece_floats = 4 << 20;  // of one convolution's output
+
 void each_row(std::int64_t depth, std::int64_t height, const std::function<void(std::int64_t, std::int64_t)>& body) {
   at::parallel_for(0, depth * height, 8, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) body(i / height, i % height);
@@ -160,6 +166,10 @@ PreparedDeepMedic::PreparedDeepMedic(const models::DeepMedicImpl& network)
   }
 }
 
+bool PreparedDeepMedic::feeds_shortcut(const Path& path, std::size_t block) {
+  return block + 1 < path.blocks.size() && path.blocks[block + 1].shortcut;
+}
+
 at::Tensor PreparedDeepMedic::run_path(const Path& path, const at::Tensor& input, const Triple& output) const {
   at::Tensor x = input[0];
   for (std::size_t axis = 0; axis < 3; ++axis) {
@@ -168,46 +178,68 @@ at::Tensor PreparedDeepMedic::run_path(const Path& path, const at::Tensor& input
     x = x.slice(std::int64_t(axis) + 1, spare + path.scale[axis] / 2, spare + needed, path.scale[axis]);
   }
   x = x.permute({1, 2, 3, 0}).contiguous();  // (D, H, W, C)
+  const auto& first = path.blocks.front().before;
+  const auto row = first.repeated(x.size(2));
+  each_row(x.size(0), x.size(1), [&, n = x.size(2) * x.size(3), data = x.data_ptr<float>()](auto z, auto y) {
+    auto* at = data + (z * x.size(1) + y) * n;
+    add_affine_prelu(at, nullptr, row.scale.data(), row.shift.data(), row.slope, at, nullptr, n);
+  });
 
-  at::Tensor previous;  // the input of the block before, for its shortcut
-  const auto last = path.blocks.size();
-  for (std::size_t i = 0; i <= last; ++i) {
-    // x is what block i - 1 convolved; its shortcut joins in, and what block i convolves is made in one go.
-    const auto depth = x.size(0), height = x.size(1), width = x.size(2), channels = x.size(3);
-    const auto before = (i < last ? path.blocks[i].before : path.before_head).repeated(width);
-    const bool joins = i > 0 && path.blocks[i - 1].shortcut;
-    const bool read_again = i < last && path.blocks[i].shortcut;
-    auto activated = read_again ? at::empty_like(x) : x;
-    auto* values = x.data_ptr<float>();
-    auto* out = activated.data_ptr<float>();
-    const auto n = width * channels;
-    const float* shortcut = joins ? previous.data_ptr<float>() : nullptr;
-    each_row(depth, height, [&](std::int64_t z, std::int64_t y) {
-      const auto at = (z * height + y) * n;
-      if (joins) {
-        const auto from = (((z + 1) * (height + 2) + y + 1) * (width + 2) + 1) * channels;
-        add_affine_prelu(values + at, shortcut + from, before.scale.data(), before.shift.data(), before.slope, out + at,
-                         n);
-      } else {
-        affine_prelu(values + at, before.scale.data(), before.shift.data(), before.slope, out + at, n);
-      }
-    });
-    if (i == last) return activated;
-    previous = read_again ? x : at::Tensor();
+  // Two buffers each for activations and for what shortcuts read, taken in turn.
+  std::array<std::int64_t, 2> activation_size{}, stream_size{};
+  for (std::size_t i = 0; i < path.blocks.size(); ++i) {
+    const auto shrink = 2 * std::int64_t(i + 1);
+    const auto n = (x.size(0) - shrink) * (x.size(1) - shrink) * (x.size(2) - shrink) * path.blocks[i].weight.size(0);
+    activation_size[i % 2] = std::max(activation_size[i % 2], n);
+    if (feeds_shortcut(path, i)) stream_size[i % 2] = std::max(stream_size[i % 2], n);
+  }
+  const std::array<at::Tensor, 2> activations{at::empty(activation_size[0]), at::empty(activation_size[1])};
+  const std::array<at::Tensor, 2> streams{at::empty(stream_size[0]), at::empty(stream_size[1])};
+
+  for (std::size_t i = 0; i < path.blocks.size(); ++i) {
     const auto& block = path.blocks[i];
+    const Shape in{x.size(0), x.size(1), x.size(2), x.size(3)};
+    const Shape out{in.depth - 2, in.height - 2, in.width - 2, block.weight.size(0)};
+    const auto next = (i + 1 < path.blocks.size() ? path.blocks[i + 1].before : path.before_head).repeated(out.width);
+    const float* shortcut = block.shortcut ? streams[(i + 1) % 2].data_ptr<float>() : nullptr;
+    float* kept = feeds_shortcut(path, i) ? streams[i % 2].data_ptr<float>() : nullptr;
+    float* activated = activations[i % 2].data_ptr<float>();
+    const auto n = out.width * out.channels;
+    const auto finish_row = [&](const float* convolved, std::int64_t z, std::int64_t y) {
+      const auto at = (z * out.height + y) * n;
+      const auto from = (((z + 1) * in.height + y + 1) * in.width + 1) * out.channels;
+      add_affine_prelu(convolved, shortcut ? shortcut + from : nullptr, next.scale.data(), next.shift.data(),
+                       next.slope, activated + at, kept ? kept + at : nullptr, n);
+    };
     if (i == 0 && !path.first_weight.empty()) {
-      const auto filters = block.weight.size(0);
-      x = at::empty({depth - 2, height - 2, width - 2, filters});
-      auto* result = x.data_ptr<float>();
-      each_row(depth - 2, height - 2, [&](std::int64_t z, std::int64_t y) {
-        std::array<const float*, 9> rows;
-        for (int r = 0; r < 9; ++r) rows[std::size_t(r)] = out + ((z + r / 3) * height + y + r % 3) * width;
-        convolve_first(rows.data(), path.first_weight.data(), path.first_bias.data(),
-                       result + (z * (height - 2) + y) * (width - 2) * filters, width - 2, filters);
+      const auto* data = x.data_ptr<float>();
+      at::parallel_for(0, out.depth * out.height, 8, [&](std::int64_t begin, std::int64_t end) {
+        std::vector<float> convolved(static_cast<std::size_t>(n));
+        for (auto r = begin; r < end; ++r) {
+          const auto z = r / out.height, y = r % out.height;
+          std::array<const float*, 9> rows;
+          for (int t = 0; t < 9; ++t) rows[std::size_t(t)] = data + ((z + t / 3) * in.height + y + t % 3) * in.width;
+          convolve_first(rows.data(), path.first_weight.data(), path.first_bias.data(), convolved.data(), out.width,
+                         out.channels);
+          finish_row(convolved.data(), z, y);
+        }
       });
     } else {
-      x = from_channels_last(at::conv3d(as_channels_last(activated), block.weight, block.bias));
+      // A few planes at a time: what the convolution wrote is still in cache when the row is finished, and pieces
+      // below 32 MB are recycled by malloc in place of being mapped and cleared anew.
+      const auto planes = std::max<std::int64_t>(1, piece_floats / (out.height * n));
+      for (std::int64_t z = 0; z < out.depth; z += planes) {
+        const auto count = std::min(planes, out.depth - z);
+        const auto piece =
+            from_channels_last(at::conv3d(as_channels_last(x.narrow(0, z, count + 2)), block.weight, block.bias));
+        each_row(count, out.height, [&, data = piece.data_ptr<float>()](std::int64_t dz, std::int64_t y) {
+          finish_row(data + (dz * out.height + y) * n, z + dz, y);
+        });
+      }
     }
+    x = activations[i % 2]
+            .narrow(0, 0, out.depth * out.height * n)
+            .view({out.depth, out.height, out.width, out.channels});
   }
   return x;
 }
@@ -269,8 +301,9 @@ at::Tensor PreparedDeepMedic::operator()(const at::Tensor& given) const {
         auto activated = at::empty_like(x);
         const auto wide = x.size(1);
         for (std::int64_t v = 0; v < voxels; ++v) {
-          affine_prelu(x.data_ptr<float>() + v * wide, layer.before.scale.data(), layer.before.shift.data(),
-                       layer.before.slope, activated.data_ptr<float>() + v * wide, wide);
+          add_affine_prelu(x.data_ptr<float>() + v * wide, nullptr, layer.before.scale.data(),
+                           layer.before.shift.data(), layer.before.slope, activated.data_ptr<float>() + v * wide,
+                           nullptr, wide);
         }
         if (layer.shortcut) {
           x.addmm_(activated, layer.weight);

@@ -45,6 +45,9 @@ class PreparedDeepMedic {
     bool shortcut = false;
   };
 
+  /// Whether the block after `block` adds that block's result to its own.
+  static bool feeds_shortcut(const Path& path, std::size_t block);
+
   /// The pathway's last activations, before the head: (D, H, W, channels), at its own resolution.
   at::Tensor run_path(const Path& path, const at::Tensor& input, const Triple& output) const;
 
