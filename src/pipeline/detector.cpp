@@ -36,6 +36,20 @@ Array3<float> blood_probability(const ProbabilityMap& probabilities, const std::
   return blood;
 }
 
+/// What can be told without knowing the patient: whether the scan holds what the model's windows look at.
+Trust trust_in(const SliceStack& stack, const ModelSpec& spec) {
+  Trust trust;
+  const float brightest = *std::max_element(stack.hu.begin(), stack.hu.end());
+  for (const auto& channel : spec.channels) {
+    if (brightest >= channel.high_hu) continue;
+    trust.ok = false;
+    trust.reasons.push_back("no value of the scan is above " + std::to_string(int(brightest)) + " HU, but " + spec.name +
+                            " tells bone from blood by values up to " + std::to_string(int(channel.high_hu)) +
+                            " HU: was the scan clipped?");
+  }
+  return trust;
+}
+
 void check(const DetectorOptions& o) {
   if (!(o.decision_threshold > 0 && o.decision_threshold < 1)) {
     throw Error::mismatch(ErrorCode::options, "decision_threshold", "a number between 0 and 1", std::to_string(o.decision_threshold));
@@ -58,6 +72,7 @@ Detection Detector::operator()(const SliceStack& stack, const Progress& progress
   result.version = version;
   result.bundles = segmenter_.identities();
   result.assumptions = stack.assumptions;
+  result.trust = trust_in(stack, spec);
 
   progress("resample", 0);
   const Volume volume = timed(result, "resample", [&] {
@@ -75,12 +90,17 @@ Detection Detector::operator()(const SliceStack& stack, const Progress& progress
                                              {.threads = options_.threads});
 
   timed(result, "measure", [&] {
-    for (std::size_t c = 1; c < labels.names.size(); ++c) result.labels.emplace(int(c), labels.names[c]);
+    LesionOptions lesion_options;
+    lesion_options.min_volume_ml = options_.min_lesion_ml;
+    for (std::size_t c = 1; c < labels.names.size(); ++c) {
+      result.labels.emplace(int(c), labels.names[c]);
+      if (!spec.classes[c].blood) continue;
+      result.blood_labels.push_back(int(c));
+      lesion_options.labels.push_back(std::uint8_t(c));
+    }
     result.slices = slice_scores(blood, stack.geometry, options_.top_voxels);
     result.decision = decide_by_highest_slice(result.slices, options_.decision_threshold);
     result.volumes_ml = volumes_ml(labels);
-    LesionOptions lesion_options;
-    lesion_options.min_volume_ml = options_.min_lesion_ml;
     result.lesions = lesions(labels, blood, lesion_options);
     return 0;
   });

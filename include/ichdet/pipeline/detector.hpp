@@ -12,7 +12,7 @@ namespace ichdet {
 
 struct DetectorOptions {
   double decision_threshold = 0.5;  ///< a study is positive from this probability on, in (0, 1)
-  double min_lesion_ml = 0.1;       ///< smaller pieces are not listed as lesions; their volume still counts
+  double min_lesion_ml = 0.1;       ///< smaller pieces of blood are not listed as lesions; their volume still counts
   int top_voxels = 20;              ///< slice probability: mean over this many highest blood probabilities
   int threads = 0;                  ///< 0: as many as the machine has
 };
@@ -30,7 +30,8 @@ struct Detection {
 /// class, and brings labels (nearest) and blood probability (linear) back to the native slices, where volumes, lesions
 /// and slice scores are measured. Until a bundle brings a calibration, slice probability is the mean of the `top_voxels`
 /// highest blood probabilities of the slice, study probability the highest slice's, lesion confidence the mean over its
-/// voxels; all are marked as not calibrated.
+/// voxels; all are marked as not calibrated. `trust` is refused where the scan's HU end below a window of the model:
+/// clipped bone then looks like blood.
 ///
 /// Immutable; a call is const and may run from several threads at once.
 class Detector {

@@ -59,8 +59,8 @@ ICHDET_INLINE std::string summary(const StudyResult& result, const SummaryOption
   for (const auto& slice : result.slices) {
     if (slice.probability >= 0.5) positive.push_back(slice.index);
   }
-  text += format("  slices at or above 0.5: %s of %zu\n", positive.empty() ? "none" : detail::ranges(positive).c_str(),
-                 result.slices.size());
+  text += format("  slices at or above 0.5: %zu of %zu%s\n", positive.size(), result.slices.size(),
+                 positive.empty() ? "" : (" (" + detail::ranges(positive) + ")").c_str());
 
   const auto shown = std::min(options.lesions, result.lesions.size());
   for (std::size_t i = 0; i < shown; ++i) {
