@@ -15,6 +15,7 @@
 #include "ichdet/io/dicom_write.hpp"
 #include "ichdet/io/nifti.hpp"
 #include "ichdet/phantom/phantom.hpp"
+#include "ichdet/report/summary.hpp"
 
 namespace ichdet::cli {
 namespace {
@@ -141,10 +142,9 @@ void make(PhantomArguments a, const Context& context) {
     std::printf("Synthetic head CT of %zu slices, seed %llu: %s\n", files.size(),
                 static_cast<unsigned long long>(options.seed), (out / "dicom").c_str());
     for (const auto& h : study.placed) {
-      std::printf("  %-17s %6.1f mL at L %.0f, P %.0f, S %.0f mm, slices %lld to %lld\n",
-                  std::string(to_string(h.asked.type)).c_str(), h.volume_ml, h.centroid_mm.x(), h.centroid_mm.y(),
-                  h.centroid_mm.z(), static_cast<long long>(h.slices.front() + 1),
-                  static_cast<long long>(h.slices.back() + 1));
+      std::printf("  %-17s %6.1f mL at %s, slices %lld-%lld\n", std::string(to_string(h.asked.type)).c_str(),
+                  h.volume_ml, place(h.centroid_mm).c_str(), static_cast<long long>(h.slices.front()),
+                  static_cast<long long>(h.slices.back()));
     }
     if (study.placed.empty()) std::printf("  no hemorrhage\n");
     std::printf("The truth: %s and truth.json\n", (out / "truth.nii.gz").c_str());

@@ -20,32 +20,6 @@ BUNDLE = "blast-ct-v1"
 
 
 @pytest.fixture(scope="module")
-def run(ichdet, real_data, tmp_path_factory):
-    """Runs the command line with a cache of this module's own, which holds the bundle."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("ICHDET_")}
-    environment["ICHDET_CACHE"] = str(tmp_path_factory.mktemp("cache"))
-    environment["ICHDET_MODEL_MIRROR"] = str(real_data("blast_ct_v1").parent)
-
-    def call(*arguments, **extra):
-        return subprocess.run(
-            [ichdet, *map(str, arguments)], env={**environment, **extra}, capture_output=True, text=True, timeout=600
-        )
-
-    assert call("models", "get", BUNDLE).returncode == 0
-    call.environment = environment
-    return call
-
-
-@pytest.fixture(scope="module")
-def study(run, tmp_path_factory):
-    """A thin slab of head with a hemorrhage: enough to be found, small enough to be quick."""
-    folder = tmp_path_factory.mktemp("study") / "phantom"
-    made = run("phantom", "--out", folder, "--slices", 6, "--size", 128, "--hemorrhage", "iph:20", "--quiet")
-    assert made.returncode == 0, made.stderr
-    return folder / "dicom"
-
-
-@pytest.fixture(scope="module")
 def detected(run, study, tmp_path_factory):
     out = tmp_path_factory.mktemp("out") / "result"
     done = run("detect", study, "--out", out, "--json")

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <Eigen/Core>
 #include <cstddef>
 #include <string>
 
@@ -19,6 +20,9 @@ std::string summary(const StudyResult& result, const SummaryOptions& options = {
 /// One line: "Hemorrhage: IPH 23.4 mL, IVH 1.2 mL; oedema 8.0 mL" or "No hemorrhage found". Labels that count as blood
 /// come first, those without volume are left out.
 std::string finding(const StudyResult& result);
+
+/// LPS millimetres in words that need no sign: "L 23 P 10 S 45 mm".
+std::string place(const Eigen::Vector3d& lps_mm);
 
 }  // namespace ichdet
 

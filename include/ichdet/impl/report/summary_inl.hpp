@@ -11,14 +11,6 @@ namespace ichdet {
 
 namespace detail {
 
-/// "L 23 P 10 S 45 mm": LPS millimetres in words that need no sign.
-ICHDET_INLINE std::string place(const Eigen::Vector3d& lps_mm) {
-  const auto part = [](double value, const char* positive, const char* negative) {
-    return format("%s %.0f", std::round(value) < 0 ? negative : positive, std::abs(value));
-  };
-  return part(lps_mm.x(), "L", "R") + " " + part(lps_mm.y(), "P", "A") + " " + part(lps_mm.z(), "S", "I") + " mm";
-}
-
 ICHDET_INLINE std::string bundle_line(const BundleIdentity& bundle) {
   std::string text = bundle.name;
   if (!bundle.version.empty()) text += " " + bundle.version;
@@ -39,6 +31,13 @@ ICHDET_INLINE std::string volumes_text(const StudyResult& result, bool blood) {
 }
 
 }  // namespace detail
+
+ICHDET_INLINE std::string place(const Eigen::Vector3d& lps_mm) {
+  const auto part = [](double value, const char* positive, const char* negative) {
+    return detail::format("%s %.0f", std::round(value) < 0 ? negative : positive, std::abs(value));
+  };
+  return part(lps_mm.x(), "L", "R") + " " + part(lps_mm.y(), "P", "A") + " " + part(lps_mm.z(), "S", "I") + " mm";
+}
 
 ICHDET_INLINE std::string finding(const StudyResult& result) {
   const auto blood = detail::volumes_text(result, true);
@@ -67,7 +66,7 @@ ICHDET_INLINE std::string summary(const StudyResult& result, const SummaryOption
     const auto& lesion = result.lesions[i];
     text += format("  lesion %zu: %s %s, %.0f mm across, at %s, slices %s, confidence %.2f%s\n", i + 1,
                    lesion.label.c_str(), detail::millilitres(lesion.volume_ml).c_str(), lesion.diameter_mm,
-                   detail::place(lesion.centroid_mm).c_str(), detail::ranges(lesion.slices).c_str(), lesion.confidence,
+                   place(lesion.centroid_mm).c_str(), detail::ranges(lesion.slices).c_str(), lesion.confidence,
                    lesion.calibrated ? "" : ", not calibrated");
   }
   if (shown < result.lesions.size()) {

@@ -1,0 +1,46 @@
+"""The README's snippets are the examples, word for word, and the examples do what they say."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("name", ["01_detect.cpp", "01_detect.py"])
+def test_the_readme_shows_the_example(name):
+    assert f"```{'cpp' if name.endswith('cpp') else 'python'}\n{(ROOT / 'examples' / name).read_text()}```" in (
+        ROOT / "README.md"
+    ).read_text()
+
+
+@pytest.fixture(scope="module")
+def bundle(run):
+    return Path(run.environment["ICHDET_CACHE"]) / "bundles" / "blast-ct-v1"
+
+
+@pytest.mark.parametrize("language", ["cpp", "python"])
+def test_first_detection(language, ichdet, study, bundle, tmp_path):
+    if language == "cpp":
+        command = [ichdet.parent / "examples" / "01_detect"]
+    else:
+        command = [sys.executable, ROOT / "examples" / "01_detect.py"]
+    environment = {**os.environ, "PYTHONPATH": str(ichdet.parent / "python")}
+    # One slice is enough to see the example through.
+    one = sorted(study.iterdir())[2]
+    done = subprocess.run([*map(str, command), one, bundle, tmp_path / "out"], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "IPH" in done.stdout
+    assert json.loads((tmp_path / "out" / "result.json").read_text())["decision"] is True
+    assert (tmp_path / "out" / "sheet.png").exists()
+
+
+def test_windows_without_torch(ichdet, study):
+    example = ichdet.parent / "examples" / "02_windows_without_torch"
+    assert "libtorch" not in subprocess.run(["ldd", example], capture_output=True, text=True).stdout
+    done = subprocess.run([example, study], capture_output=True, text=True)
+    assert done.stdout.startswith("6 slices of 3 channels, 128 x 128"), done.stderr
