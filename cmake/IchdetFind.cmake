@@ -1,7 +1,7 @@
 # ichdet_find(COMPONENT): the third-party packages that one component needs, and no others.
 include(CMakeFindDependencyMacro)
 
-# GDCM's and nifti's own CMake files name packages that Debian's -dev packages do not bring (VTK, ...), so their few
+# GDCM's own CMake files name packages that Debian's -dev packages do not bring (VTK, ...), so its few
 # libraries are looked up by hand.
 function(ichdet_find_libraries target header subfolders)
   if(TARGET ${target})
@@ -28,7 +28,6 @@ macro(ichdet_find component)
     find_dependency(PNG)
     find_dependency(ZLIB)
     ichdet_find_libraries(ichdet::gdcm gdcmReader.h "gdcm-3.0;gdcm-3.1;gdcm-3.2" gdcmMSFF gdcmDSED gdcmDICT gdcmCommon)
-    ichdet_find_libraries(ichdet::nifti nifti1_io.h nifti niftiio znz)
   elseif(${component} STREQUAL bundle)
     find_dependency(nlohmann_json)
     find_dependency(OpenSSL)
