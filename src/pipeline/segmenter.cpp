@@ -130,9 +130,9 @@ ProbabilityMap Segmenter::operator()(const Volume& volume, const Progress& progr
   SlidingWindowOptions window;
   window.input = model.patch.input;
   window.output = model.patch.output;
-  // A scan whose HU were clipped above the model's own limit has its lowest value for air.
-  const double darkest = *std::min_element(volume.hu.begin(), volume.hu.end());
-  window.region = head_box(volume, std::max(model.channels.front().low_hu, darkest));
+  // A scan whose HU were clipped above the model's own limit shows the network something everywhere: the package finds
+  // lesions in such air, and leaving it out would change its volumes by more than 1 %.
+  window.region = head_box(volume, model.channels.front().low_hu);
   if (const auto step = model.patch.step; step > 0) {
     window.region = on_steps(window.region, shape, step);
     if (state_->options.max_patch_voxels > 0) {
