@@ -56,6 +56,10 @@ def test_bits_above_the_stored_ones_are_not_looked_at(tmp_path, signed):
     assert np.array_equal(hu, stored.astype(np.float32) - 1024)
 
 
+def test_elements_that_stand_before_the_pixels_in_their_group(tmp_path):
+    check(save(ct(pixels(12, True), 12, ExtendedOffsetTable=bytes(8)), tmp_path / "a.dcm"))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("option", ["+ti", "+te", "+tb", "+td"], ids=["implicit", "explicit", "big", "deflated"])
 def test_uncompressed_syntaxes(plain, tmp_path, kind, option):

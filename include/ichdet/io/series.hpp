@@ -96,6 +96,7 @@ struct SetAside {
 
 /// What is in a folder.
 struct Inventory {
+  std::string name = "input";       ///< what was scanned, as errors name it
   std::vector<SeriesInfo> series;   ///< by study, series number, UID, part
   std::vector<SetAside> set_aside;  ///< by path
 };

@@ -13,7 +13,7 @@ namespace ichdet {
 /// On a straight stack of equal steps this is the grid of blast-ct 2.1.0 (nifti/rescale.py): the first voxel keeps its
 /// centre and the size is round((n - 1) · old / new + 1). A tilted or variably spaced stack gets the smallest such grid
 /// that covers every slice. A single slice is as thick as it says: its grid has round(thickness / spacing) layers, at
-/// least one, centred on it.
+/// least one, centred on it. Throws Error(limit) beyond 2^31 voxels.
 Geometry segmentation_grid(const SliceGeometry& slices, const Eigen::Vector3d& spacing_mm);
 
 }  // namespace ichdet

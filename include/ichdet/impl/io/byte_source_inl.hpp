@@ -15,7 +15,8 @@
 namespace ichdet::io {
 
 ICHDET_INLINE ByteSource::ByteSource(const std::filesystem::path& file) {
-  descriptor_ = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
+  // Opening a pipe would wait for a writer, for ever; regular files know no O_NONBLOCK.
+  descriptor_ = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   struct stat status {};
   if (descriptor_ < 0 || ::fstat(descriptor_, &status) != 0 || !S_ISREG(status.st_mode)) {
     const int reason = errno;

@@ -226,10 +226,7 @@ class HeaderParser {
       const Element element = element_at(offset, previous);
       previous = element.tag;
       if (delimited && element.tag == item_end_tag) return element.value;
-      if (depth == 0 && element.tag >> 16 >= 0x7FE0) {
-        pixels(element);
-        return end;
-      }
+      if (depth == 0 && pixels(element)) return end;
       if (element.tag >> 16 == 0xFFFE) fail(element.tag, "a data element", "a mark of a sequence");
       const bool keeps = into != nullptr && wanted(element.tag);
       if (element.length == undefined_length) {
@@ -315,15 +312,18 @@ class HeaderParser {
     fail(element.tag, "the end of the fragments", "the end of what holds them");
   }
 
-  void pixels(const Element& element) {
+  /// Whether the header ends here: at the pixels, or behind where they would stand. Group lengths and tables of offsets
+  /// come before them in the same group.
+  bool pixels(const Element& element) {
     if (element.tag != tag::pixel_data && element.tag != tag::float_pixel_data &&
         element.tag != tag::double_pixel_data) {
-      return;
+      return element.tag > tag::pixel_data;
     }
     header_.pixel_tag = element.tag;
     header_.pixel_offset = element.value;
     header_.encapsulated = element.length == undefined_length;
     header_.pixel_bytes = header_.encapsulated ? source_.size() - element.value : element.length;
+    return true;
   }
 
   ByteSource& source_;

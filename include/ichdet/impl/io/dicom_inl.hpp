@@ -1,18 +1,10 @@
 #pragma once
 
-#ifdef __linux__
-#include <sys/mman.h>
-#endif
-
 #include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <cstdio>
-#include <cstdlib>
-#include <memory>
 #include <mutex>
-#include <new>
-#include <set>
 #include <string>
 #include <utility>
 
@@ -40,22 +32,6 @@ ICHDET_INLINE std::vector<ReadUnit> read_units(const SeriesInfo& series) {
     units.back().slices.push_back(std::int64_t(i));
   }
   return units;
-}
-
-/// An array whose pages are first touched by the threads that fill them; in huge pages where the system has them, since
-/// page faults would otherwise take as long as reading.
-template <class T>
-Array3<T> unfilled(const typename Array3<T>::Shape& shape) {
-  constexpr std::size_t huge_page = std::size_t(2) << 20;
-  const std::size_t bytes = std::size_t(shape[0] * shape[1] * shape[2]) * sizeof(T);
-  const std::size_t whole_pages = (bytes + huge_page - 1) / huge_page * huge_page;
-  void* const memory = bytes < huge_page ? std::malloc(bytes) : std::aligned_alloc(huge_page, whole_pages);
-  if (memory == nullptr) throw std::bad_alloc();
-#ifdef __linux__
-  if (bytes >= huge_page) ::madvise(memory, bytes, MADV_HUGEPAGE);
-#endif
-  return Array3<T>(static_cast<T*>(memory), shape,
-                   std::shared_ptr<const void>(memory, [](const void* held) { std::free(const_cast<void*>(held)); }));
 }
 
 ICHDET_INLINE std::string millimetres(double value) {
@@ -159,8 +135,9 @@ ICHDET_INLINE SliceStack read_series(const SeriesInfo& series, const DicomReadOp
   }
   const bool may_be_padded = std::any_of(series.slices.begin(), series.slices.end(),
                                          [](const auto& slice) { return slice.pixels.padding_value.has_value(); });
-  auto hu = detail::unfilled<float>(shape);
-  auto padding = may_be_padded ? detail::unfilled<std::uint8_t>(shape) : Array3<std::uint8_t>();
+  // The threads that fill the pages are the first to touch them.
+  auto hu = Array3<float>::uninitialized(shape);
+  auto padding = may_be_padded ? Array3<std::uint8_t>::uninitialized(shape) : Array3<std::uint8_t>();
   std::atomic<bool> padded{false};
   std::mutex reporting;
   std::int64_t done = 0;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cerrno>
 #include <charconv>
 #include <cmath>
 #include <cstdio>
@@ -14,6 +15,7 @@
 
 #include "ichdet/core/error.hpp"
 #include "ichdet/core/parallel.hpp"
+#include "ichdet/io/dicom_header.hpp"
 #include "ichdet/io/dicom_write.hpp"
 
 namespace ichdet::io {
@@ -51,6 +53,10 @@ class ElementWriter {
       little(0, 2);
       little(length, 4);
     } else {
+      if (length > 0xFFFE) {
+        throw Error::mismatch(ErrorCode::dicom, tag_in_file({}, tag), "at most 65534 bytes to write",
+                              std::to_string(length));
+      }
       little(length, 2);
     }
   }
@@ -292,7 +298,7 @@ ICHDET_INLINE std::vector<std::filesystem::path> write_series(const SliceStack& 
   }
   std::error_code failure;
   fs::create_directories(folder, failure);
-  if (!fs::is_directory(folder)) throw Error(ErrorCode::io, folder.string() + ": cannot make this folder");
+  if (failure) throw Error(ErrorCode::io, folder.string() + ": cannot be made: " + failure.message());
   if (!options.overwrite && !fs::is_empty(folder)) {
     throw Error::mismatch(ErrorCode::io, folder.string(), "an empty folder", "files in it");
   }
@@ -309,10 +315,11 @@ ICHDET_INLINE std::vector<std::filesystem::path> write_series(const SliceStack& 
   parallel_for(count, options.threads, [&](std::int64_t slice) {
     const std::string bytes = detail::encode_slice(stack, slice, uids, options);
     const auto& path = files[std::size_t(slice)];
+    errno = 0;
     std::ofstream file(path, std::ios::binary);
     file.write(bytes.data(), std::streamsize(bytes.size()));
     file.close();
-    if (!file) throw Error(ErrorCode::io, path.string() + ": cannot be written");
+    if (!file) throw Error(ErrorCode::io, path.string() + ": cannot be written: " + std::strerror(errno));
     const std::scoped_lock lock(reporting);
     progress("writing DICOM", double(++done) / double(count));
   });

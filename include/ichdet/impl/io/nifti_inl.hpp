@@ -3,6 +3,7 @@
 #include <zlib.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
 #include <memory>
 #include <sstream>
@@ -232,6 +233,7 @@ ICHDET_INLINE void write_nifti_file(const std::filesystem::path& path, const Geo
   auto part = path;
   part += ".part";
   const std::string mode = gzip ? "wb" + std::to_string(options.compression_level) : "wbT";
+  errno = 0;
   gzFile file = gzopen(part.c_str(), mode.c_str());
   bool good = file != nullptr;
   const auto write = [&](const void* data, std::int64_t count) {
@@ -248,10 +250,12 @@ ICHDET_INLINE void write_nifti_file(const std::filesystem::path& path, const Geo
   write(values, grid.size()[0] * grid.size()[1] * grid.size()[2] * (bitpix / 8));
   if (file != nullptr) good = gzclose(file) == Z_OK && good;
   std::error_code failed;
+  if (!good) failed.assign(errno, std::generic_category());
   if (good) std::filesystem::rename(part, path, failed);
   if (!good || failed) {
-    std::filesystem::remove(part, failed);
-    throw Error(ErrorCode::io, name + ": cannot be written");
+    std::error_code ignored;
+    std::filesystem::remove(part, ignored);
+    throw Error(ErrorCode::io, name + ": cannot be written" + (failed ? ": " + failed.message() : ""));
   }
 }
 

@@ -92,16 +92,19 @@ ICHDET_INLINE std::array<std::int64_t, 7> merits(const SeriesInfo& series) {
           std::int64_t(series.slices.size())};
 }
 
+/// What was there, on one line.
 ICHDET_INLINE std::string listing(const Inventory& inventory) {
-  std::string text;
+  std::string text = inventory.series.empty() ? "nothing" : "";
+  const auto next = [&] { text += text.empty() ? "" : "; "; };
   constexpr std::size_t shown = 8;
   for (std::size_t i = 0; i < inventory.series.size(); ++i) {
     const auto& series = inventory.series[i];
     if (i == shown) {
-      text += "\n  and " + std::to_string(inventory.series.size() - shown) + " more series";
+      text += "; and " + std::to_string(inventory.series.size() - shown) + " more series";
       break;
     }
-    text += "\n  " + describe(series) + ", UID " + series.identity.series_instance_uid;
+    next();
+    text += describe(series) + ", UID " + series.identity.series_instance_uid;
     if (!series.problems.empty()) {
       text += ": " + series.problems.front();
     } else if (!near_axial(series)) {
@@ -112,7 +115,8 @@ ICHDET_INLINE std::string listing(const Inventory& inventory) {
   for (const auto& aside : inventory.set_aside) ++counts[std::size_t(aside.rule)];
   for (std::size_t rule = 0; rule < counts.size(); ++rule) {
     if (counts[rule] > 0) {
-      text += "\n  set aside as " + std::string(to_string(SetAsideRule(rule))) + ": " + std::to_string(counts[rule]) +
+      next();
+      text += "set aside as " + std::string(to_string(SetAsideRule(rule))) + ": " + std::to_string(counts[rule]) +
               (counts[rule] == 1 ? " file" : " files");
       for (const auto& aside : inventory.set_aside) {
         if (std::size_t(aside.rule) != rule) continue;
@@ -121,7 +125,7 @@ ICHDET_INLINE std::string listing(const Inventory& inventory) {
       }
     }
   }
-  return text.empty() ? " nothing" : text;
+  return text;
 }
 
 }  // namespace detail
@@ -160,11 +164,11 @@ ICHDET_INLINE SeriesChoice choose_head_series(const Inventory& inventory, const 
     const std::string wanted = !options.series_uid.empty()  ? "series " + options.series_uid
                                : !options.study_uid.empty() ? "an axial CT series in study " + options.study_uid
                                                             : "an axial CT series of a head";
-    throw Error(ErrorCode::dicom, "input: expected " + wanted + ", found" + detail::listing(inventory));
+    throw Error(ErrorCode::dicom, inventory.name + ": expected " + wanted + ", found " + detail::listing(inventory));
   }
   if (studies.size() > 1) {
-    throw Error(ErrorCode::dicom, "input: expected one study, found " + std::to_string(studies.size()) +
-                                      "; name one, or a series, by its UID:" + detail::listing(inventory));
+    throw Error(ErrorCode::dicom, inventory.name + ": expected one study, found " + std::to_string(studies.size()) +
+                                      "; name one, or a series, by its UID: " + detail::listing(inventory));
   }
   const auto merits_of = [&](std::size_t i) { return detail::merits(inventory.series[i]); };
   std::stable_sort(candidates.begin(), candidates.end(), [&](std::size_t a, std::size_t b) {

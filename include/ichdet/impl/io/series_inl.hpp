@@ -31,9 +31,11 @@ ICHDET_INLINE std::vector<std::filesystem::path> files_below(const std::vector<s
     }
     fs::recursive_directory_iterator entry(input, fs::directory_options::skip_permission_denied, failure);
     if (failure) throw Error(ErrorCode::io, input.string() + ": cannot be listed: " + failure.message());
-    for (; entry != fs::recursive_directory_iterator(); entry.increment(failure)) {
+    while (entry != fs::recursive_directory_iterator()) {
+      std::error_code unknown;  // a link to nowhere, say
+      if (entry->is_regular_file(unknown)) files.insert(entry->path().lexically_normal());
+      entry.increment(failure);  // a failure ends the iteration
       if (failure) throw Error(ErrorCode::io, input.string() + ": cannot be listed: " + failure.message());
-      if (entry->is_regular_file(failure)) files.insert(entry->path().lexically_normal());
     }
   }
   return {files.begin(), files.end()};
@@ -231,6 +233,10 @@ ICHDET_INLINE Inventory scan(const std::vector<std::filesystem::path>& inputs, c
   });
 
   Inventory inventory;
+  if (!inputs.empty()) {
+    inventory.name = inputs.front().string();
+    if (inputs.size() > 1) inventory.name += " and " + std::to_string(inputs.size() - 1) + " more";
+  }
   std::map<std::pair<std::string, std::string>, detail::Records> by_series;
   std::map<std::pair<std::string, std::string>, std::filesystem::path> instances;
   for (std::size_t i = 0; i < records.size(); ++i) {

@@ -255,7 +255,10 @@ ICHDET_INLINE FileRecord record_of(const std::filesystem::path& file, const Dico
     }
     header = read_dicom_header(file, limits);
   } catch (const Error& e) {
-    aside(SetAsideRule::unreadable, e.what());
+    std::string_view reason = e.what();  // begins with the file and ": " or ", "; the file stands beside it
+    const auto name = file.string().size() + 2;
+    if (reason.starts_with(file.string()) && reason.size() > name) reason.remove_prefix(name);
+    aside(SetAsideRule::unreadable, std::string(reason));
     return record;
   }
   identify(header, record.series);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cmath>
+#include <cstdio>
 #include <string>
 
 #include "ichdet/core/error.hpp"
@@ -21,8 +22,10 @@ inline constexpr std::uint64_t stream_pose = 21, stream_noise = 1000;
 
 ICHDET_INLINE void check_options(const PhantomOptions& o) {
   const auto require = [](bool good, const char* name, const char* expected, double found) {
-    if (!good)
-      throw Error::mismatch(ErrorCode::options, std::string("phantom, ") + name, expected, std::to_string(found));
+    if (good) return;
+    char number[32];
+    std::snprintf(number, sizeof number, "%g", found);
+    throw Error::mismatch(ErrorCode::options, std::string("phantom, ") + name, expected, number);
   };
   require(o.rows >= 16 && o.rows <= 4096, "rows", "16 to 4096", double(o.rows));
   require(o.columns >= 16 && o.columns <= 4096, "columns", "16 to 4096", double(o.columns));

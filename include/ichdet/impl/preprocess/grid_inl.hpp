@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ichdet/core/error.hpp"
 #include "ichdet/preprocess/grid.hpp"
 
 namespace ichdet {
@@ -26,6 +27,12 @@ ICHDET_INLINE Geometry segmentation_grid(const SliceGeometry& slices, const Eige
   }
 
   Geometry::Size size{};
+  constexpr double most_voxels = 2147483648.0;  // 8 GiB of HU: slices that lie kilometres apart are no head
+  double voxels = ((high - low).array() / spacing_mm.array() + 1.0).prod();
+  if (slices.count() == 1) voxels *= std::max(1.0, first.thickness_mm / spacing_mm.minCoeff());
+  if (!(voxels <= most_voxels)) {
+    throw Error::mismatch(ErrorCode::limit, "segmentation grid", "at most 2^31 voxels", std::to_string(voxels));
+  }
   for (int axis = 0; axis < 3; ++axis) {
     // Half to even as Python's round, once the positions' own rounding noise is taken off.
     const double samples = (high[axis] - low[axis]) / spacing_mm[axis] + 1.0;
