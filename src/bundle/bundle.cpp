@@ -19,7 +19,7 @@ Bundle open_bundle(const std::filesystem::path& folder) {
   const auto size = std::filesystem::file_size(file, failed);
   std::ifstream in(file, std::ios::binary);
   if (failed || !in)
-    throw Error(ErrorCode::io, file.string() + ": cannot be opened; a bundle is a folder with bundle.json");
+    throw Error(ErrorCode::weights, file.string() + ": cannot be opened; a bundle is a folder with bundle.json");
   if (size > longest_spec) throw Error(ErrorCode::weights, file.string() + ": " + std::to_string(size) + " bytes long");
   const std::string text((std::istreambuf_iterator<char>(in)), {});
 
@@ -32,6 +32,9 @@ Bundle open_bundle(const std::filesystem::path& folder) {
   auto spec = parse_spec(json, file.string());
   if (!std::filesystem::is_regular_file(folder / spec.licence_file, failed)) {
     throw Error(ErrorCode::weights, file.string() + ": /licence/file: " + spec.licence_file + " is not in the bundle");
+  }
+  if (!std::filesystem::is_regular_file(folder / spec.weights_file, failed)) {
+    throw Error(ErrorCode::weights, file.string() + ": /weights/file: " + spec.weights_file + " is not in the bundle");
   }
   SafeTensors weights(folder / spec.weights_file);
   const auto found = sha256(weights.bytes());

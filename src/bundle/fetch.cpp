@@ -56,7 +56,9 @@ bool is_address(const std::string& mirror) { return mirror.starts_with("http://"
 
 /// Copies from a folder that serves as a mirror, under the same promises as download().
 void copy_checked(const fs::path& from, const fs::path& target, const PublishedFile& file, const Progress& progress) {
-  if (!fs::exists(from)) throw Error(ErrorCode::weights, from.string() + ": no such file");
+  if (!fs::exists(from)) {
+    throw Error(ErrorCode::weights, from.string() + ": no such file in the mirror (ICHDET_MODEL_MIRROR)");
+  }
   const auto found = sha256_of_file(from, progress);
   if (found != file.sha256) throw Error::mismatch(ErrorCode::weights, from.string() + ": SHA-256", file.sha256, found);
   fs::path part = target;

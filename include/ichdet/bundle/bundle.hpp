@@ -22,7 +22,7 @@ struct Bundle {
 
 /// Opens a folder, checks bundle.json against its schema and the weights against their SHA-256.
 ///
-/// Throws Error(weights) naming the file, what was expected and what was found; Error(io) where a file is missing.
+/// Throws Error(weights) naming the file, what was expected and what was found; a file that is missing, too.
 Bundle open_bundle(const std::filesystem::path& folder);
 
 }  // namespace ichdet
