@@ -14,6 +14,7 @@
 #include "ichdet/io/study.hpp"
 #include "ichdet/preprocess/grid.hpp"
 #include "ichdet/preprocess/resample.hpp"
+#include "options.hpp"
 
 namespace ichdet::cli {
 namespace {
@@ -33,11 +34,6 @@ struct Converted {
   std::size_t files = 1;
   std::vector<std::string> notes;
 };
-
-bool is_nifti(const fs::path& path) {
-  const auto name = path.filename().string();
-  return name.ends_with(".nii") || name.ends_with(".nii.gz");
-}
 
 std::optional<Eigen::Vector3d> spacing_of(const ConvertArguments& a) {
   if (a.spacing_mm.empty()) return std::nullopt;
@@ -107,6 +103,9 @@ void convert(const ConvertArguments& a, const Context& context) {
   if (is_nifti(output) && fs::exists(output) && !a.overwrite) {
     throw Error(ErrorCode::io, output.string() + ": is there already; --overwrite replaces it");
   }
+  if (!is_nifti(output)) {
+    check_is_no_other_file(a.output, "a name that ends in .nii or .nii.gz, or a folder for DICOM files");
+  }
   const auto study = io::read_study(a.input, a.study, context.progress);
   const auto done = is_nifti(output) ? convert_to_nifti(study, a) : convert_to_dicom(study, a, context);
   if (context.json) {
@@ -131,16 +130,10 @@ void add_convert(CLI::App& app, Context& context) {
   command->add_option("--spacing", a.spacing_mm, "Resample to voxels of this many mm: one number, or X,Y,Z")
       ->delimiter(',')
       ->expected(1, 3)
-      ->check(CLI::Range(0.05, 100.0));
-  command->add_option("--series", a.study.series_uid,
-                      "SeriesInstanceUID, where the folder holds several (see `ichdet info`)");
-  command->add_flag("--allow-gaps", a.study.allow_gaps, "Read the series even where a slice seems to be missing");
-  command
-      ->add_option("--slice-thickness", a.study.slice_thickness_mm, "Of a single slice, in mm, instead of the file's")
-      ->check(CLI::PositiveNumber);
+      ->check(number_from(0.05, 100, "0.05 to 100 mm"));
+  add_study_options(*command, a.study);
   command->add_flag("--overwrite", a.overwrite, "Replace a file, or write into a folder, that is there already");
-  command->add_flag("--json", context.json, "What was written, as JSON on stdout");
-  command->add_flag("-q,--quiet", context.quiet, "Print nothing but errors");
+  add_output_flags(*command, context, "Print what was written, as JSON");
   command->callback([arguments, &context] { convert(*arguments, context); });
 }
 

@@ -1,4 +1,8 @@
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <iostream>
 #include <memory>
@@ -11,6 +15,7 @@
 #include "ichdet/pipeline/write_detection.hpp"
 #include "ichdet/report/json.hpp"
 #include "ichdet/report/summary.hpp"
+#include "options.hpp"
 
 namespace ichdet::cli {
 
@@ -30,6 +35,17 @@ Segmenter load(const DetectArguments& arguments) {
   return Segmenter(members, options);
 }
 
+/// Before minutes of work, not after them.
+void check_writable(const std::filesystem::path& folder) {
+  std::error_code failure;
+  std::filesystem::create_directories(folder, failure);
+  const auto refuse = [&](const std::string& why) {
+    throw Error(ErrorCode::io, "--out " + folder.string() + ": cannot be written to: " + why);
+  };
+  if (failure) refuse(failure.message());
+  if (::access(folder.c_str(), W_OK | X_OK) != 0) refuse(std::strerror(errno));
+}
+
 void detect(const DetectArguments& arguments, const Context& context) {
   if (!arguments.ensemble.empty()) {
     throw Error(ErrorCode::options,
@@ -39,14 +55,16 @@ void detect(const DetectArguments& arguments, const Context& context) {
   if (arguments.precision != "float32") {
     throw Error(ErrorCode::options, "--precision " + arguments.precision + ": does not exist yet; float32 does");
   }
-  const Detector detector(load(arguments), arguments.detector);
   const auto study = io::read_study(arguments.input, arguments.study, context.progress);
+  const Detector detector(load(arguments), arguments.detector);
+  check_writable(arguments.out);
   const auto detection = detector(study.stack, context.progress);
   const auto result = write_detection(detection, study, arguments.out, context.progress);
   if (context.json) {
     std::cout << to_json_text(result);
   } else if (!context.quiet) {
-    std::cout << summary(result) << "\nWritten to " << arguments.out << ": sheet.png, result.json, labels.nii.gz, slices/\n";
+    std::cout << summary(result) << "\nWritten to " << arguments.out
+              << ": sheet.png, result.json, labels.nii.gz, slices/\n";
   }
 }
 
@@ -64,20 +82,15 @@ void add_detect(CLI::App& app, Context& context) {
   command->add_option("--precision", a.precision, "float32; bfloat16 and adaptive do not exist yet")
       ->check(CLI::IsMember({"float32", "bfloat16", "adaptive"}))
       ->capture_default_str();
-  command->add_option("--threads", a.detector.threads, "0: as many as the machine has")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  command->add_option("--series", a.study.series_uid, "SeriesInstanceUID, where the folder holds several (see `ichdet info`)");
-  command->add_flag("--allow-gaps", a.study.allow_gaps, "Read the series even where a slice seems to be missing");
-  command->add_option("--slice-thickness", a.study.slice_thickness_mm, "Of a single slice, in mm, instead of the file's")
-      ->check(CLI::PositiveNumber);
+  add_threads(*command, a.detector.threads);
+  add_study_options(*command, a.study);
   command->add_option("--threshold", a.detector.decision_threshold, "Study probability from which the answer is yes")
+      ->check(number_from(1e-6, 1 - 1e-6, "a number between 0 and 1"))
       ->capture_default_str();
   command->add_option("--min-lesion-ml", a.detector.min_lesion_ml, "Smaller pieces are not listed as lesions")
-      ->check(CLI::NonNegativeNumber)
+      ->check(zero_or_more())
       ->capture_default_str();
-  command->add_flag("--json", context.json, "Print the result as JSON");
-  command->add_flag("-q,--quiet", context.quiet, "Print nothing but errors");
+  add_output_flags(*command, context, "Print the result as JSON");
   command->callback([arguments, &context] { detect(*arguments, context); });
 }
 

@@ -11,6 +11,7 @@
 #include "commands.hpp"
 #include "ichdet/core/error.hpp"
 #include "ichdet/io/series.hpp"
+#include "options.hpp"
 
 namespace ichdet::cli {
 namespace {
@@ -80,21 +81,6 @@ std::vector<std::string> remarks_of(const io::SeriesInfo& series) {
   }
   remarks.insert(remarks.end(), series.notes.begin(), series.notes.end());
   return remarks;
-}
-
-void print_table(const std::vector<std::vector<std::string>>& rows) {
-  std::vector<std::size_t> widths(rows.front().size());
-  for (const auto& row : rows) {
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-  }
-  for (const auto& row : rows) {
-    std::string line;
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      line += row[i] + std::string(widths[i] - row[i].size() + 2, ' ');
-    }
-    line.erase(line.find_last_not_of(' ') + 1);
-    std::printf("%s\n", line.c_str());
-  }
 }
 
 void print_series(const Found& found) {
@@ -190,6 +176,11 @@ void print_json(const Found& found) {
 }
 
 void info(const InfoOptions& options, const Context& context) {
+  for (const auto& input : options.inputs) {
+    if (!is_nifti(input)) continue;
+    throw Error(ErrorCode::options, input + ": info looks at DICOM; a NIfTI file holds one series, which detect, " +
+                                        "convert and window read as it is");
+  }
   Found found;
   found.inventory = io::scan({options.inputs.begin(), options.inputs.end()}, {}, context.progress);
   try {
@@ -221,8 +212,7 @@ void add_info(CLI::App& app, Context& context) {
   command->add_option("INPUT", options->inputs, "DICOM files, or folders of any nesting")->required();
   command->add_option("--series", options->series_uid, "SeriesInstanceUID to choose");
   command->add_option("--study", options->study_uid, "StudyInstanceUID to look in");
-  command->add_flag("--json", context.json, "Everything as JSON on stdout");
-  command->add_flag("--quiet", context.quiet, "No progress bar");
+  add_output_flags(*command, context, "Print everything as JSON");
   command->callback([options, &context] { info(*options, context); });
 }
 

@@ -12,6 +12,7 @@
 #include "ichdet/bundle/cache.hpp"
 #include "ichdet/bundle/fetch.hpp"
 #include "ichdet/bundle/registry.hpp"
+#include "options.hpp"
 
 namespace ichdet::cli {
 namespace {
@@ -41,21 +42,6 @@ json folders_of(const Registry& registry, const RegistryEntry& entry) {
     }
   }
   return folders;
-}
-
-void print_table(const std::vector<std::vector<std::string>>& rows) {
-  std::vector<std::size_t> widths(rows.front().size());
-  for (const auto& row : rows) {
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-  }
-  for (const auto& row : rows) {
-    std::string line;
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      line += row[i];
-      if (i + 1 < row.size()) line += std::string(widths[i] - row[i].size() + 2, ' ');
-    }
-    std::printf("%s\n", line.c_str());
-  }
 }
 
 void list(const Context& context) {
@@ -220,8 +206,7 @@ void add_models(CLI::App& app, Context& context) {
       "ICHDET_PYTHON=/path/to/python names a Python with torch, which converts published weights.");
   const auto add = [&](const char* name, const char* what) {
     auto* command = models->add_subcommand(name, what);
-    command->add_flag("--json", context.json, "Print JSON");
-    command->add_flag("--quiet", context.quiet, "No progress, no summary");
+    add_output_flags(*command, context, "Print JSON");
     return command;
   };
   struct Arguments {

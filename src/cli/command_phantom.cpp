@@ -16,6 +16,7 @@
 #include "ichdet/io/nifti.hpp"
 #include "ichdet/phantom/phantom.hpp"
 #include "ichdet/report/summary.hpp"
+#include "options.hpp"
 
 namespace ichdet::cli {
 namespace {
@@ -188,10 +189,9 @@ void add_phantom(CLI::App& app, Context& context) {
   command->add_option("--fov", a.fov_mm, "Field of view in mm (default 230.4, tilted 256)");
   command->add_option("--noise", a.options.noise_hu, "Standard deviation in HU")->capture_default_str();
   command->add_option("--atrophy", a.options.atrophy, "0 (narrow sulci) to 1 (wide); default: from the seed");
-  command->add_option("--threads", a.options.threads, "0: as many as the machine has")->capture_default_str();
+  add_threads(*command, a.options.threads);
   command->add_flag("--overwrite", a.overwrite, "Write into a folder that has something in it");
-  command->add_flag("--json", context.json, "Print truth.json");
-  command->add_flag("--quiet", context.quiet, "No progress, no summary");
+  add_output_flags(*command, context, "Print truth.json");
   command->callback([arguments, &context] { make(*arguments, context); });
 }
 

@@ -16,6 +16,7 @@
 #include "ichdet/io/study.hpp"
 #include "ichdet/preprocess/window.hpp"
 #include "ichdet/report/view.hpp"
+#include "options.hpp"
 
 namespace ichdet::cli {
 namespace {
@@ -111,6 +112,9 @@ void window(const WindowArguments& a, const Context& context) {
     throw Error::mismatch(ErrorCode::options, "--window", "one window (grey), or three (red, green, blue)",
                           std::to_string(windows.size()));
   }
+  if (!a.output.ends_with(".png")) {
+    check_is_no_other_file(a.output, "a name that ends in .png, or a folder for pictures");
+  }
   const auto study = io::read_study(a.input, a.study, context.progress);
   const auto& stack = study.stack;
   const auto slices = parse_slices(a.slices, stack.geometry.count());
@@ -168,16 +172,13 @@ void add_window(CLI::App& app, Context& context) {
       ->capture_default_str();
   command->add_option("--slices", a.slices, "all, or indices from 0 as in 3,7-12")->capture_default_str();
   command->add_option("--columns", a.columns, "Of the sheet; 0: about as many as rows")
-      ->check(CLI::NonNegativeNumber)
+      ->check(zero_or_more())
       ->capture_default_str();
   command->add_flag("--as-stored", a.as_stored,
                     "Pixels as they lie in the file; else turned upright, right at the left");
   command->add_flag("--crop", a.crop, "Show the head alone")->excludes("--as-stored");
-  command->add_option("--series", a.study.series_uid,
-                      "SeriesInstanceUID, where the folder holds several (see `ichdet info`)");
-  command->add_flag("--allow-gaps", a.study.allow_gaps, "Read the series even where a slice seems to be missing");
-  command->add_flag("--json", context.json, "What was written, as JSON on stdout");
-  command->add_flag("-q,--quiet", context.quiet, "Print nothing but errors");
+  add_study_options(*command, a.study);
+  add_output_flags(*command, context, "Print what was written, as JSON");
   command->callback([arguments, &context] { window(*arguments, context); });
 }
 

@@ -13,9 +13,9 @@ namespace ichdet::cli {
 
 /// What every command may use.
 struct Context {
-  bool quiet = false;          ///< no progress, no summary
-  bool json = false;           ///< the summary on stdout as JSON
-  Progress progress;           ///< draws bars on a terminal; stops on Ctrl-C
+  bool quiet = false;  ///< no progress, no summary
+  bool json = false;   ///< the summary on stdout as JSON
+  Progress progress;   ///< draws bars on a terminal; stops on Ctrl-C
 };
 
 /// Each adds one subcommand to `app`. Its callback throws ichdet::Error; main turns that into message and exit code.

@@ -5,6 +5,7 @@
 #include <new>
 #include <string>
 #include <string_view>
+#include <system_error>
 
 #include "commands.hpp"
 #include "ichdet/core/error.hpp"
@@ -45,6 +46,21 @@ int refuse(ichdet::cli::ProgressBar& bar, std::string_view code, std::string mes
   return exit;
 }
 
+/// What is wrong with the arguments, and which help tells more.
+std::string usage_error(CLI::App& app, const CLI::ParseError& error) {
+  std::string text = error.what();
+  const auto unknown = app.remaining(true);
+  if (dynamic_cast<const CLI::RequiredError*>(&error) != nullptr && !unknown.empty()) {
+    text += ", but \"" + unknown.front() + "\" is not known";
+  }
+  std::string command = "ichdet";
+  for (const auto* at = &app; !at->get_subcommands().empty();) {
+    at = at->get_subcommands().front();
+    command += " " + at->get_name();
+  }
+  return text + "; `" + command + " --help` says what there is";
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -69,11 +85,15 @@ int main(int argc, char** argv) {
     return done;
   } catch (const CLI::ParseError& e) {
     if (e.get_exit_code() == 0) return app.exit(e);
-    return refuse(bar, "options", std::string(e.what()) + "; --help says what there is", wrong_usage);
+    return refuse(bar, "options", usage_error(app, e), wrong_usage);
   } catch (const ichdet::Error& e) {
     return refuse(bar, to_string(e.code()), e.what(), exit_code(e.code()));
   } catch (const std::bad_alloc&) {
     return refuse(bar, "limit", "out of memory", out_of_resources);
+  } catch (const std::system_error& e) {
+    const bool resources = e.code() == std::errc::no_space_on_device || e.code() == std::errc::not_enough_memory ||
+                           e.code() == std::errc::resource_unavailable_try_again;
+    return resources ? refuse(bar, "limit", e.what(), out_of_resources) : refuse(bar, "io", e.what(), input_refused);
   } catch (const std::exception& e) {
     return refuse(bar, "internal", e.what(), failed);
   }

@@ -15,6 +15,8 @@ import pydicom
 import pytest
 from PIL import Image
 
+from dicom_files import series
+
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "result.schema.json").read_text())
 BUNDLE = "blast-ct-v1"
 
@@ -124,11 +126,27 @@ def test_ctrl_c_stops_a_detection(ichdet, run, study, tmp_path):
         ["nonsense"],
         ["detect", "x", "--out", "y", "--nonsense"],
         ["detect", "x", "--out", "y", "--threads", "-1"],
+        ["detect", "x", "--out", "y", "--threads", "100000"],
+        ["detect", "x", "--out", "y", "--threshold", "nan"],
         ["detect", "x", "--out", "y", "--precision", "float64"],
+        ["info", "scan.nii.gz"],
     ],
 )
 def test_wrong_usage_exits_with_2(run, arguments):
     refused(run(*arguments), 2, "options")
+
+
+def test_wrong_usage_is_named_and_the_help_that_tells_more(run):
+    assert '"nonsense" is not known; `ichdet --help`' in run("nonsense").stderr
+    assert '"nonsense" is not known; `ichdet models --help`' in run("models", "nonsense").stderr
+    message = run("detect", "x", "--out", "y", "--threads", "-1").stderr
+    assert "--threads: expected 0 to 1024, found -1; `ichdet detect --help`" in message
+
+
+def test_names_of_other_kinds_of_file_are_not_made_folders(run, study, tmp_path):
+    for command, name in [("convert", "out.nrrd"), ("convert", "out.dcm"), ("window", "out.jpg")]:
+        assert name in refused(run(command, study, tmp_path / name), 2, "options")
+        assert not (tmp_path / name).exists()
 
 
 @pytest.mark.parametrize("flag", [["--precision", "bfloat16"], ["--precision", "adaptive"], ["--ensemble", "x.yaml"]])
@@ -146,7 +164,21 @@ def test_refused_inputs_exit_with_3(run, tmp_path):
     (tmp_path / "broken.nii.gz").write_bytes(b"\x1f\x8b not gzip")
     message = run("detect", tmp_path / "broken.nii.gz", "--out", tmp_path / "out")
     assert message.returncode == 3 and "broken.nii.gz" in message.stderr
+    os.mkfifo(tmp_path / "pipe.dcm")  # not waited for
+    assert "regular file" in refused(run("detect", tmp_path / "pipe.dcm", "--out", tmp_path / "out"), 3, "dicom")
     assert not (tmp_path / "out").exists()
+
+
+def test_an_output_that_cannot_be_written_is_refused_before_the_work(run, study, tmp_path):
+    (tmp_path / "file").touch()
+    message = refused(run("detect", study, "--out", tmp_path / "file" / "out"), 3, "io")
+    assert "--out" in message and "Not a directory" in message
+
+
+def test_slices_kilometres_apart_exit_with_5(run, tmp_path):
+    folder = series(tmp_path / "far", [0.0, 3e6])
+    message = refused(run("convert", folder, tmp_path / "out.nii", "--spacing", "1"), 5, "limit")
+    assert "2^31 voxels" in message
 
 
 def test_missing_weights_exit_with_4_and_say_how_to_get_them(run, study, tmp_path):
@@ -155,7 +187,7 @@ def test_missing_weights_exit_with_4_and_say_how_to_get_them(run, study, tmp_pat
     result = run("detect", study, "--out", tmp_path / "out", "--bundle", "blast-ctv1")
     assert f'did you mean "{BUNDLE}"?' in refused(result, 4, "weights")
     result = run("detect", study, "--out", tmp_path / "out", "--bundle", tmp_path)
-    assert "bundle.json" in result.stderr and result.returncode in (3, 4)
+    assert "bundle.json" in refused(result, 4, "weights")
 
 
 def test_help_and_version(run):

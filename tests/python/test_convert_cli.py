@@ -107,6 +107,6 @@ def test_window_refuses_what_it_cannot(run, volume, tmp_path, arguments):
 
 
 def test_a_missing_input_is_refused(run, tmp_path):
-    for command in ("convert", "window"):
-        done = run(command, tmp_path / "none", tmp_path / "out.nii")
+    for command, output in [("convert", "out.nii"), ("window", "out.png")]:
+        done = run(command, tmp_path / "none", tmp_path / output)
         assert done.returncode == 3 and "none" in done.stderr
