@@ -57,7 +57,8 @@ def test_bits_above_the_stored_ones_are_not_looked_at(tmp_path, signed):
 
 
 def test_elements_that_stand_before_the_pixels_in_their_group(tmp_path):
-    check(save(ct(pixels(12, True), 12, ExtendedOffsetTable=bytes(8)), tmp_path / "a.dcm"))
+    tables = {"ExtendedOffsetTable": bytes(8), "ExtendedOffsetTableLengths": bytes(8)}
+    check(save(ct(pixels(12, True), 12, **tables), tmp_path / "a.dcm"))
 
 
 @pytest.mark.parametrize("kind", KINDS)
