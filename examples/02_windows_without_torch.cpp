@@ -7,7 +7,8 @@
 int main(int argc, char** argv) {
   if (argc != 2) return std::cerr << "usage: 02_windows_without_torch STUDY\n", 2;
   const auto study = ichdet::io::read_study(argv[1]);
-  const std::array windows{ichdet::parse_window("brain"), ichdet::parse_window("subdural"), ichdet::parse_window("40,380")};
+  const std::array windows{ichdet::parse_window("brain"), ichdet::parse_window("subdural"),
+                           ichdet::parse_window("40,380")};
   ichdet::WindowOptions options;
   options.order = ichdet::ChannelOrder::slice_first;
   const auto channels = ichdet::window_channels(study.stack.hu, windows, options);

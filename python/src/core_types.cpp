@@ -20,8 +20,9 @@ void bind_types(py::module_& m) {
       .def("with_spacing", &Geometry::with_spacing, py::arg("spacing_mm"))
       .def("reoriented_to_lps", &Geometry::reoriented_to_lps)
       .def("crop", &Geometry::crop, py::arg("first"), py::arg("size"))
-      .def("same_as", [](const Geometry& a, const Geometry& b, double mm) { return a.same_as(b, {mm}); },
-           py::arg("other"), py::arg("tolerance_mm") = 1e-3)
+      .def(
+          "same_as", [](const Geometry& a, const Geometry& b, double mm) { return a.same_as(b, {mm}); },
+          py::arg("other"), py::arg("tolerance_mm") = 1e-3)
       .def("__repr__", [](const Geometry& g) { return "<ichdet.Geometry " + g.to_string() + ">"; });
 
   py::class_<Volume>(m, "Volume", "Hounsfield units (z, y, x) on a regular grid.")

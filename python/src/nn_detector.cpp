@@ -10,9 +10,9 @@ namespace ichdet::python {
 
 void bind_detector(py::module_& m) {
   py::class_<Detection>(m, "Detection", "What a study showed: result (as result.json has it), labels, grid_labels.")
-      .def_property_readonly("result", [](const Detection& d) {
-        return py::module_::import("json").attr("loads")(to_json_text(d.result));
-      })
+      .def_property_readonly(
+          "result",
+          [](const Detection& d) { return py::module_::import("json").attr("loads")(to_json_text(d.result)); })
       .def_readonly("labels", &Detection::labels)
       .def_readonly("grid_labels", &Detection::grid_labels)
       .def("__str__", [](const Detection& d) { return summary(d.result); })
@@ -22,7 +22,8 @@ void bind_detector(py::module_& m) {
             const py::gil_scoped_release unlocked;
             write_detection(d, study, folder);
           },
-          py::arg("study"), py::arg("folder"), "Write result.json, labels.nii.gz, sheet.png and slices/ into a folder.");
+          py::arg("study"), py::arg("folder"),
+          "Write result.json, labels.nii.gz, sheet.png and slices/ into a folder.");
 
   py::class_<Detector>(m, "Detector", R"(Finds blood in head CT studies. Load once, apply to many.
 
@@ -45,8 +46,9 @@ min_lesion_ml : smaller pieces are not listed as lesions; their volume still cou
            }),
            py::arg("bundles"), py::kw_only(), py::arg("threads") = 0, py::arg("decision_threshold") = 0.5,
            py::arg("min_lesion_ml") = 0.1)
-      .def("__call__", [](const Detector& detector, const SliceStack& stack) { return detector(stack); },
-           py::arg("stack"), py::call_guard<py::gil_scoped_release>());
+      .def(
+          "__call__", [](const Detector& detector, const SliceStack& stack) { return detector(stack); },
+          py::arg("stack"), py::call_guard<py::gil_scoped_release>());
 }
 
 }  // namespace ichdet::python

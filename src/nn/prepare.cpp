@@ -1,6 +1,7 @@
 #include "ichdet/nn/prepare.hpp"
 
 #include <ATen/Functions.h>
+#include <c10/util/Exception.h>
 #include <torch/nn/module.h>
 
 #include "ichdet/core/error.hpp"
@@ -23,7 +24,13 @@ PreparedNetwork::PreparedNetwork(Run run, const PrepareOptions& options)
 at::Tensor PreparedNetwork::operator()(const at::Tensor& input) const {
   const c10::InferenceMode no_gradients;
   const InferenceThreads threads(threads_);
-  return (*run_)(input);
+  try {
+    return (*run_)(input);
+  } catch (const c10::Error& e) {
+    const std::string what = e.what_without_backtrace();
+    const bool memory = what.find("memory") != std::string::npos;
+    throw Error(memory ? ErrorCode::limit : ErrorCode::shape, "network: " + what);
+  }
 }
 
 PreparedNetwork prepare(const torch::nn::Module& module, const PrepareOptions& options) {

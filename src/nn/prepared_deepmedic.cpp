@@ -130,6 +130,9 @@ PreparedDeepMedic::PreparedDeepMedic(const models::DeepMedicImpl& network)
   for (const auto& source : network.paths) {
     std::vector<Folded> blocks;
     for (const auto& block : source->blocks) blocks.push_back(fold(*block));
+    if (blocks.front().shortcut) {
+      throw Error(ErrorCode::options, "prepare: DeepMedic's first layer has to change the number of channels");
+    }
     Folded reader = head_first;
     const auto begin = std::size_t(first_feature), end = std::size_t(first_feature + features);
     reader.before.scale.assign(head_first.before.scale.begin() + begin, head_first.before.scale.begin() + end);
@@ -177,7 +180,7 @@ at::Tensor PreparedDeepMedic::run_path(const Path& path, const at::Tensor& input
     const auto spare = x.size(std::int64_t(axis) + 1) / 2 - needed / 2;
     x = x.slice(std::int64_t(axis) + 1, spare + path.scale[axis] / 2, spare + needed, path.scale[axis]);
   }
-  x = x.permute({1, 2, 3, 0}).contiguous();  // (D, H, W, C)
+  x = x.permute({1, 2, 3, 0}).clone(at::MemoryFormat::Contiguous);  // (D, H, W, C), changed in place below
   const auto& first = path.blocks.front().before;
   const auto row = first.repeated(x.size(2));
   each_row(x.size(0), x.size(1), [&, n = x.size(2) * x.size(3), data = x.data_ptr<float>()](auto z, auto y) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "ichdet/aggregate/lesions.hpp"
@@ -36,28 +37,45 @@ Array3<float> blood_probability(const ProbabilityMap& probabilities, const std::
   return blood;
 }
 
+struct Range {
+  float low, high;
+};
+
+/// The lowest and highest value that the scanner measured: padding left out, unless all is padding.
+Range measured_range(const SliceStack& stack) {
+  Range range{std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity()};
+  for (std::int64_t i = 0; i < stack.hu.size(); ++i) {
+    if (!stack.padding.empty() && stack.padding.data()[i] != 0) continue;
+    range.low = std::min(range.low, stack.hu.data()[i]);
+    range.high = std::max(range.high, stack.hu.data()[i]);
+  }
+  if (range.low > range.high) return {stack.hu.data()[0], stack.hu.data()[0]};
+  return range;
+}
+
 /// What can be told without knowing the patient: whether the scan holds what the model's windows look at.
-Trust trust_in(const SliceStack& stack, const ModelSpec& spec) {
+Trust trust_in(float brightest, const ModelSpec& spec) {
   Trust trust;
-  const float brightest = *std::max_element(stack.hu.begin(), stack.hu.end());
   for (const auto& channel : spec.channels) {
     if (brightest >= channel.high_hu) continue;
     trust.ok = false;
-    trust.reasons.push_back("no value of the scan is above " + std::to_string(int(brightest)) + " HU, but " + spec.name +
-                            " tells bone from blood by values up to " + std::to_string(int(channel.high_hu)) +
-                            " HU: was the scan clipped?");
+    trust.reasons.push_back("no value of the scan is above " + std::to_string(std::lround(brightest)) + " HU, but " +
+                            spec.name + " tells bone from blood by values up to " +
+                            std::to_string(std::lround(channel.high_hu)) + " HU: was the scan clipped?");
   }
   return trust;
 }
 
 void check(const DetectorOptions& o) {
   if (!(o.decision_threshold > 0 && o.decision_threshold < 1)) {
-    throw Error::mismatch(ErrorCode::options, "decision_threshold", "a number between 0 and 1", std::to_string(o.decision_threshold));
+    throw Error::mismatch(ErrorCode::options, "decision_threshold", "a number between 0 and 1",
+                          std::to_string(o.decision_threshold));
   }
   if (!(o.min_lesion_ml >= 0)) {
     throw Error::mismatch(ErrorCode::options, "min_lesion_ml", "0 or more", std::to_string(o.min_lesion_ml));
   }
-  if (o.top_voxels < 1) throw Error::mismatch(ErrorCode::options, "top_voxels", "at least 1", std::to_string(o.top_voxels));
+  if (o.top_voxels < 1)
+    throw Error::mismatch(ErrorCode::options, "top_voxels", "at least 1", std::to_string(o.top_voxels));
 }
 
 }  // namespace
@@ -72,22 +90,23 @@ Detection Detector::operator()(const SliceStack& stack, const Progress& progress
   result.version = version;
   result.bundles = segmenter_.identities();
   result.assumptions = stack.assumptions;
-  result.trust = trust_in(stack, spec);
+  const Range measured = measured_range(stack);
+  result.trust = trust_in(measured.high, spec);
 
   progress("resample", 0);
   const Volume volume = timed(result, "resample", [&] {
     // Beyond the slices the grid reads as the scan's darkest pixel, as in blast-ct 2.1.0, nifti/rescale.py.
-    const float darkest = *std::min_element(stack.hu.begin(), stack.hu.end());
     return resample_to(stack, segmentation_grid(stack.geometry, Eigen::Vector3d(spec.spacing_mm.data())),
-                                   {.outside = darkest, .threads = options_.threads});
+                       {.outside = measured.low, .threads = options_.threads});
   });
   const ProbabilityMap probabilities = timed(result, "segment", [&] { return segmenter_(volume, progress); });
 
   progress("measure", 0);
   LabelMap grid_labels = argmax(probabilities);
-  SliceLabels labels = timed(result, "to native slices", [&] { return resample_to(grid_labels, stack.geometry, options_.threads); });
+  SliceLabels labels =
+      timed(result, "to native slices", [&] { return resample_to(grid_labels, stack.geometry, options_.threads); });
   const auto blood = resample_to(blood_probability(probabilities, spec.classes), volume.geometry, stack.geometry,
-                                             {.threads = options_.threads});
+                                 {.threads = options_.threads});
 
   timed(result, "measure", [&] {
     LesionOptions lesion_options;
@@ -100,12 +119,22 @@ Detection Detector::operator()(const SliceStack& stack, const Progress& progress
     }
     result.slices = slice_scores(blood, stack.geometry, options_.top_voxels);
     result.decision = decide_by_highest_slice(result.slices, options_.decision_threshold);
-    result.volumes_ml = volumes_ml(labels);
+    if (stack.geometry.regular()) {
+      result.volumes_ml = volumes_ml(labels);
+    } else {
+      result.volumes_ml =
+          volumes_ml(SliceLabels(grid_labels.labels, grid_labels.names, SliceGeometry(grid_labels.geometry)));
+      result.assumptions.emplace_back(
+          "The slices are not evenly spaced: total volumes are measured on the segmenter's regular grid, lesions on "
+          "the "
+          "slices.");
+    }
     result.lesions = lesions(labels, blood, lesion_options);
     return 0;
   });
   if (stack.geometry.count() == 1) {
-    result.assumptions.emplace_back("A single slice: the 3D network read it repeated over its thickness, without neighbours.");
+    result.assumptions.emplace_back(
+        "A single slice: the 3D network read it repeated over its thickness, without neighbours.");
   }
   progress("measure", 1);
   return {std::move(result), std::move(labels), std::move(grid_labels)};

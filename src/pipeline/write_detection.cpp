@@ -21,32 +21,33 @@ void make_folder(const fs::path& folder) {
   if (failure) throw Error(ErrorCode::io, folder.string() + ": cannot be made: " + failure.message());
 }
 
-/// What an earlier result may have left that this one would not overwrite.
-void remove_stale(const fs::path& folder) {
+/// Takes an earlier result out of `folder`. Without its result.json nothing there is taken for ours.
+void remove_earlier(const fs::path& folder) {
+  if (!fs::remove(folder / "result.json")) return;
   fs::remove(folder / "labels_grid.nii.gz");
   for (const auto& file : fs::directory_iterator(folder / "slices")) {
     const auto name = file.path().stem().string();
-    if (file.path().extension() == ".png" && name.size() == 3 && name.find_first_not_of("0123456789") == std::string::npos) {
-      fs::remove(file.path());
-    }
+    const bool number = name.size() >= 3 && name.find_first_not_of("0123456789") == std::string::npos;
+    if (number && file.path().extension() == ".png") fs::remove(file.path());
   }
 }
 
 }  // namespace
 
-StudyResult write_detection(const Detection& detection, const io::Study& study, const fs::path& folder, const Progress& progress) {
+StudyResult write_detection(const Detection& detection, const io::Study& study, const fs::path& folder,
+                            const Progress& progress) {
   make_folder(folder / "slices");
-  remove_stale(folder);
+  remove_earlier(folder);
 
   StudyResult result = detection.result;
   io::write_nifti(folder / "labels.nii.gz", io::on_source_grid(detection.labels, study));
   if (!study.source_grid && !study.stack.geometry.regular()) {
     result.assumptions.emplace_back(
-        "The slices are not evenly spaced: the affine of labels.nii.gz is nominal (their mean step); labels_grid.nii.gz "
+        "The slices are not evenly spaced: the affine of labels.nii.gz is nominal (their mean step); "
+        "labels_grid.nii.gz "
         "holds the same labels on a regular grid.");
     io::write_nifti(folder / "labels_grid.nii.gz", detection.grid_labels);
   }
-  write_result(folder / "result.json", result);
 
   OverlayOptions pictures;
   pictures.setup = picture_setup(study.stack, detection.labels);
@@ -59,6 +60,7 @@ StudyResult write_detection(const Detection& detection, const io::Study& study, 
   }
   io::write_png(folder / "sheet.png", render_sheet(study.stack, detection.labels, result, pictures));
   progress("pictures", 1);
+  write_result(folder / "result.json", result);
   return result;
 }
 

@@ -37,7 +37,8 @@ TEST_CASE("an array keeps a foreign owner alive, and only as long as needed") {
 
 TEST_CASE("values must fit their grid") {
   const auto grid = Geometry::aligned({4, 3, 2}, {1, 1, 1});
-  CHECK_THROWS_WITH_AS(Volume(Array3<float>({4, 3, 2}), grid), "volume: expected 2 x 3 x 4 (z, y, x), found 4 x 3 x 2 (z, y, x)", Error);
+  CHECK_THROWS_WITH_AS(Volume(Array3<float>({4, 3, 2}), grid),
+                       "volume: expected 2 x 3 x 4 (z, y, x), found 4 x 3 x 2 (z, y, x)", Error);
   CHECK_THROWS_AS(ProbabilityMap(Array4<float>({3, 2, 3, 4}), {"a", "b"}, grid), Error);
 }
 
@@ -55,7 +56,11 @@ TEST_CASE("parallel_for visits each index once and passes an exception on") {
   std::vector<std::atomic<int>> visits(1000);
   parallel_for(1000, 4, [&](std::int64_t i) { ++visits[std::size_t(i)]; });
   for (const auto& v : visits) CHECK(v == 1);
-  CHECK_THROWS_AS(parallel_for(100, 4, [](std::int64_t i) { if (i == 17) throw Error(ErrorCode::limit, "x"); }), Error);
+  CHECK_THROWS_AS(parallel_for(100, 4,
+                               [](std::int64_t i) {
+                                 if (i == 17) throw Error(ErrorCode::limit, "x");
+                               }),
+                  Error);
 }
 
 TEST_CASE("progress reports, and stops on request") {

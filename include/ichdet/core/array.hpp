@@ -72,13 +72,11 @@ class Array {
   const T* end() const noexcept { return data_ + size(); }
 
   template <class... I>
-    requires(sizeof...(I) == N)
-  T& operator()(I... index) noexcept {
+  requires(sizeof...(I) == N) T& operator()(I... index) noexcept {
     return data_[offset({static_cast<std::int64_t>(index)...})];
   }
   template <class... I>
-    requires(sizeof...(I) == N)
-  const T& operator()(I... index) const noexcept {
+  requires(sizeof...(I) == N) const T& operator()(I... index) const noexcept {
     return data_[offset({static_cast<std::int64_t>(index)...})];
   }
 

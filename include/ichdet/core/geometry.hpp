@@ -11,7 +11,7 @@ namespace ichdet {
 
 /// How far two geometries may differ and still be called the same.
 struct GeometryTolerance {
-  double position_mm = 1e-3;   ///< of any corner voxel's centre
+  double position_mm = 1e-3;  ///< of any corner voxel's centre
 };
 
 /// A regular grid in space: a size, and an affine from voxel index to LPS millimetres. Immutable; operations return

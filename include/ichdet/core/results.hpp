@@ -51,14 +51,14 @@ struct BundleIdentity {
 struct StudyResult {
   std::string version;  ///< of ichdet
   PatientDecision decision;
-  std::map<int, std::string> labels;        ///< value in the label map -> name, background left out
-  std::vector<int> blood_labels;            ///< those of them that count as hemorrhage; empty: all of them do
-  std::map<std::string, double> volumes_ml;  ///< label -> volume on the native slices
-  std::vector<Lesion> lesions;              ///< largest first
+  std::map<int, std::string> labels;         ///< value in the label map -> name, background left out
+  std::vector<int> blood_labels;             ///< those of them that count as hemorrhage; empty: all of them do
+  std::map<std::string, double> volumes_ml;  ///< label -> volume
+  std::vector<Lesion> lesions;               ///< largest first
   std::vector<SliceScore> slices;
   std::vector<std::string> assumptions;
   Trust trust;
-  std::vector<BundleIdentity> bundles;  ///< the members of the ensemble, in order
+  std::vector<BundleIdentity> bundles;                    ///< the members of the ensemble, in order
   std::vector<std::pair<std::string, double>> timings_s;  ///< stage -> seconds, in order
 };
 

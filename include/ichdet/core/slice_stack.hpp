@@ -13,8 +13,8 @@ namespace ichdet {
 
 /// Where one slice lies. All vectors are LPS.
 struct SlicePlane {
-  Eigen::Vector3d position_mm = Eigen::Vector3d::Zero();  ///< centre of the first pixel (row 0, column 0)
-  Eigen::Vector3d along_row = Eigen::Vector3d::UnitX();   ///< unit vector in which the column index grows
+  Eigen::Vector3d position_mm = Eigen::Vector3d::Zero();    ///< centre of the first pixel (row 0, column 0)
+  Eigen::Vector3d along_row = Eigen::Vector3d::UnitX();     ///< unit vector in which the column index grows
   Eigen::Vector3d along_column = Eigen::Vector3d::UnitY();  ///< unit vector in which the row index grows
   double column_spacing_mm = 1;  ///< between neighbouring columns, along `along_row` (DICOM PixelSpacing[1])
   double row_spacing_mm = 1;     ///< between neighbouring rows, along `along_column` (DICOM PixelSpacing[0])

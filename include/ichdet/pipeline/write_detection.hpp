@@ -8,12 +8,13 @@
 
 namespace ichdet {
 
-/// Writes `result.json`, `labels.nii.gz`, `sheet.png` and `slices/NNN.png` into `folder`, which is made where it is
-/// missing; files of an earlier result there are replaced. A stack with variable gaps has a nominal affine in
-/// `labels.nii.gz`: the assumptions then say so, and `labels_grid.nii.gz` on the segmenter's regular grid lies beside it.
+/// Writes `labels.nii.gz`, `slices/NNN.png`, `sheet.png` and `result.json` into `folder`, which is made where it is
+/// missing; an earlier result there is replaced. `result.json` comes last: where it is, the result is whole. A stack
+/// with variable gaps has a nominal affine in `labels.nii.gz`: the assumptions then say so, and `labels_grid.nii.gz` on
+/// the segmenter's regular grid lies beside it.
 ///
 /// Returns the result as written, with the assumptions that writing added. Throws Error(io) naming the file.
 StudyResult write_detection(const Detection& detection, const io::Study& study, const std::filesystem::path& folder,
-                         const Progress& progress = {});
+                            const Progress& progress = {});
 
 }  // namespace ichdet

@@ -29,11 +29,11 @@ ICHDET_INLINE void check_plane(const SlicePlane& plane, const std::string& name)
     throw Error(ErrorCode::geometry, name + ": expected a finite position and orientation");
   }
   const double dot = std::abs(plane.along_row.dot(plane.along_column));
-  const double lengths =
-      std::max(std::abs(plane.along_row.norm() - 1), std::abs(plane.along_column.norm() - 1));
+  const double lengths = std::max(std::abs(plane.along_row.norm() - 1), std::abs(plane.along_column.norm() - 1));
   if (dot > 1e-3 || lengths > 1e-3) {
-    throw Error(ErrorCode::geometry, name + ", orientation: expected two perpendicular unit vectors, found |row . column| = " +
-                                         std::to_string(dot) + ", lengths off by " + std::to_string(lengths));
+    throw Error(ErrorCode::geometry,
+                name + ", orientation: expected two perpendicular unit vectors, found |row . column| = " +
+                    std::to_string(dot) + ", lengths off by " + std::to_string(lengths));
   }
 }
 
@@ -60,7 +60,8 @@ ICHDET_INLINE SliceGeometry::SliceGeometry(std::vector<SlicePlane> planes, std::
     }
     const double offset = normal_.dot(planes_[i].position_mm - planes_.front().position_mm);
     if (i > 0 && offset - offsets_.back() < 1e-3) {
-      throw Error::mismatch(ErrorCode::geometry, name, "a position beyond slice " + std::to_string(i - 1) + " along the normal",
+      throw Error::mismatch(ErrorCode::geometry, name,
+                            "a position beyond slice " + std::to_string(i - 1) + " along the normal",
                             std::to_string(offset - offsets_.back()) + " mm beyond it");
     }
     offsets_.push_back(offset);
@@ -75,7 +76,8 @@ ICHDET_INLINE SliceGeometry::SliceGeometry(const Geometry& grid)
           [&] {
             const Eigen::Vector3d spacing = grid.spacing_mm();
             const Eigen::Matrix3d direction = grid.direction();
-            const double gap = std::abs(direction.col(0).cross(direction.col(1)).normalized().dot(grid.affine().col(2).head<3>()));
+            const double gap =
+                std::abs(direction.col(0).cross(direction.col(1)).normalized().dot(grid.affine().col(2).head<3>()));
             std::vector<SlicePlane> planes(std::size_t(grid.size()[2]));
             for (std::size_t k = 0; k < planes.size(); ++k) {
               planes[k].position_mm = grid.to_lps({0, 0, double(k)});
@@ -121,9 +123,9 @@ ICHDET_INLINE Geometry SliceGeometry::nominal() const {
   Eigen::Matrix4d affine = Eigen::Matrix4d::Identity();
   affine.col(0).head<3>() = first.along_row * first.column_spacing_mm;
   affine.col(1).head<3>() = first.along_column * first.row_spacing_mm;
-  affine.col(2).head<3>() = count() > 1
-                                ? Eigen::Vector3d((planes_.back().position_mm - first.position_mm) / double(count() - 1))
-                                : Eigen::Vector3d(normal_ * first.thickness_mm);
+  affine.col(2).head<3>() =
+      count() > 1 ? Eigen::Vector3d((planes_.back().position_mm - first.position_mm) / double(count() - 1))
+                  : Eigen::Vector3d(normal_ * first.thickness_mm);
   affine.col(3).head<3>() = first.position_mm;
   return Geometry({columns_, rows_, count()}, affine, frame_of_reference_uid_);
 }

@@ -42,7 +42,8 @@ ICHDET_INLINE Study read_nifti_study(const std::filesystem::path& path, const St
 
 }  // namespace detail
 
-ICHDET_INLINE Study read_study(const std::filesystem::path& input, const StudyOptions& options, const Progress& progress) {
+ICHDET_INLINE Study read_study(const std::filesystem::path& input, const StudyOptions& options,
+                               const Progress& progress) {
   if (!std::filesystem::exists(input)) throw Error(ErrorCode::io, input.string() + ": no such file or folder");
   if (detail::is_nifti_name(input)) return detail::read_nifti_study(input, options);
   DicomReadOptions read;
