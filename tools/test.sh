@@ -11,6 +11,6 @@ cpp=$?
 grep -h '^SKIPPED' "$build/Testing/Temporary/LastTest.log"
 [ $cpp -eq 0 ] || echo "the C++ tests FAILED (see above); the Python tests follow"
 
-PYTHONPATH="$build/python" .venv-oracles/bin/python -m pytest tests/python -rs -q -p no:cacheprovider
+PYTHONPATH="$build/python" .venv-oracles/bin/python -m pytest tests/python -rs -q --disable-warnings --durations=8 -p no:cacheprovider
 python=$?
 [ $cpp -eq 0 ] && [ $python -eq 0 ]
