@@ -46,7 +46,8 @@ void bind_results(py::module_& m) {
       .def_readwrite("positive", &PatientDecision::positive)
       .def_readwrite("probability", &PatientDecision::probability)
       .def_readwrite("calibrated", &PatientDecision::calibrated)
-      .def_readwrite("rule", &PatientDecision::rule);
+      .def_readwrite("rule", &PatientDecision::rule)
+      .def_readwrite("threshold", &PatientDecision::threshold);
   py::class_<Lesion>(m, "Lesion", "One connected piece of one label.")
       .def(py::init<>())
       .def_readwrite("label", &Lesion::label)

@@ -164,5 +164,5 @@ TEST_CASE("bundle: opened, identified, and refused where it is not what it says"
   auto missing = spec;
   missing["input"].erase("channels");
   contains(opened(missing), "/input/channels: is missing");
-  contains(message([] { open_bundle("/no/such/bundle"); }), "io: ");
+  contains(message([] { open_bundle("/no/such/bundle"); }), "weights: ");
 }

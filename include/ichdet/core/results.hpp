@@ -23,6 +23,7 @@ struct PatientDecision {
   double probability = 0;   ///< in [0, 1]
   bool calibrated = false;  ///< whether `probability` was fitted to observed frequencies
   std::string rule;         ///< how it was reached, in words
+  double threshold = 0.5;   ///< from this probability on a slice or the study counts as positive
 };
 
 /// One connected piece of one label.

@@ -52,7 +52,7 @@ Image render_sheet(const SliceStack& stack, const SliceLabels& labels, const Stu
 
 /// Which slices a sheet of `max_tiles` shows, ascending. Those without head or label are left out. Where there are
 /// still too many: up to three quarters of the tiles evenly sampled from those with a label or a probability of at
-/// least 0.5 (the likeliest one among them), the others evenly sampled from the rest.
+/// least the decision's threshold (the likeliest one among them), the others evenly sampled from the rest.
 std::vector<std::int64_t> sheet_slices(const PictureSetup& setup, const StudyResult& result, std::int64_t max_tiles);
 
 }  // namespace ichdet

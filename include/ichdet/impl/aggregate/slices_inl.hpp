@@ -46,6 +46,7 @@ ICHDET_INLINE PatientDecision decide_by_highest_slice(const std::vector<SliceSco
   char text[64];
   std::snprintf(text, sizeof text, "highest slice probability >= %g", threshold);
   decision.rule = text;
+  decision.threshold = threshold;
   return decision;
 }
 

@@ -69,6 +69,7 @@ ICHDET_INLINE nlohmann::ordered_json to_json(const StudyResult& result) {
   json["probability"] = finite(result.decision.probability, "probability");
   json["calibrated"] = result.decision.calibrated;
   json["rule"] = result.decision.rule;
+  json["threshold"] = finite(result.decision.threshold, "threshold");
 
   json["labels"] = ordered_json::object();
   for (const auto& [value, name] : result.labels) json["labels"][std::to_string(value)] = name;
@@ -116,7 +117,8 @@ ICHDET_INLINE StudyResult study_result_from_json(const nlohmann::ordered_json& j
   StudyResult result;
   result.version = field<std::string>(json, root, "version");
   result.decision = {field<bool>(json, root, "decision"), field<double>(json, root, "probability"),
-                     field<bool>(json, root, "calibrated"), field<std::string>(json, root, "rule")};
+                     field<bool>(json, root, "calibrated"), field<std::string>(json, root, "rule"),
+                     field<double>(json, root, "threshold")};
   const auto labels = field<ordered_json>(json, root, "labels");
   for (const auto& [key, name] : labels.items()) {
     int value = 0;

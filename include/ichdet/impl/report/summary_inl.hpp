@@ -56,10 +56,10 @@ ICHDET_INLINE std::string summary(const StudyResult& result, const SummaryOption
                  result.decision.calibrated ? "" : ", not calibrated", result.decision.rule.c_str());
   std::vector<std::int64_t> positive;
   for (const auto& slice : result.slices) {
-    if (slice.probability >= 0.5) positive.push_back(slice.index);
+    if (slice.probability >= result.decision.threshold) positive.push_back(slice.index);
   }
-  text += format("  slices at or above 0.5: %zu of %zu%s\n", positive.size(), result.slices.size(),
-                 positive.empty() ? "" : (" (" + detail::ranges(positive) + ")").c_str());
+  text += format("  slices at or above %g: %zu of %zu%s\n", result.decision.threshold, positive.size(),
+                 result.slices.size(), positive.empty() ? "" : (" (" + detail::ranges(positive) + ")").c_str());
 
   const auto shown = std::min(options.lesions, result.lesions.size());
   for (std::size_t i = 0; i < shown; ++i) {
