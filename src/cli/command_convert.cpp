@@ -100,14 +100,14 @@ Converted convert_to_dicom(const io::Study& study, const ConvertArguments& a, co
 
 void convert(const ConvertArguments& a, const Context& context) {
   const fs::path output = a.output;
-  if (is_nifti(output) && fs::exists(output) && !a.overwrite) {
+  if (io::is_nifti(output) && fs::exists(output) && !a.overwrite) {
     throw Error(ErrorCode::io, output.string() + ": is there already; --overwrite replaces it");
   }
-  if (!is_nifti(output)) {
+  if (!io::is_nifti(output)) {
     check_is_no_other_file(a.output, "a name that ends in .nii or .nii.gz, or a folder for DICOM files");
   }
   const auto study = io::read_study(a.input, a.study, context.progress);
-  const auto done = is_nifti(output) ? convert_to_nifti(study, a) : convert_to_dicom(study, a, context);
+  const auto done = io::is_nifti(output) ? convert_to_nifti(study, a) : convert_to_dicom(study, a, context);
   if (context.json) {
     const json all{
         {"output", a.output}, {"files", done.files}, {"geometry", done.geometry}, {"assumptions", done.notes}};

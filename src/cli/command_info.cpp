@@ -10,6 +10,7 @@
 
 #include "commands.hpp"
 #include "ichdet/core/error.hpp"
+#include "ichdet/io/nifti.hpp"
 #include "ichdet/io/series.hpp"
 #include "options.hpp"
 
@@ -177,7 +178,7 @@ void print_json(const Found& found) {
 
 void info(const InfoOptions& options, const Context& context) {
   for (const auto& input : options.inputs) {
-    if (!is_nifti(input)) continue;
+    if (!io::is_nifti(input)) continue;
     throw Error(ErrorCode::options, input + ": info looks at DICOM; a NIfTI file holds one series, which detect, " +
                                         "convert and window read as it is");
   }

@@ -71,11 +71,6 @@ inline void print_table(const std::vector<std::vector<std::string>>& rows) {
   }
 }
 
-inline bool is_nifti(const std::filesystem::path& path) {
-  const auto name = path.filename().string();
-  return name.ends_with(".nii") || name.ends_with(".nii.gz");
-}
-
 /// Refuses the name of another kind of file where a folder is meant: it would be made, and be no such file.
 inline void check_is_no_other_file(const std::string& output, const std::string& expected) {
   const auto extension = std::filesystem::path(output).extension().string();

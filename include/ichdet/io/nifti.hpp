@@ -25,6 +25,9 @@ namespace ichdet::io {
 /// Values: raw · scl_slope + scl_inter in double, rounded once to float; no scaling where the slope is 0 or not
 /// finite (as nibabel).
 
+/// Whether a file's name says that it is NIfTI: it ends in .nii or .nii.gz.
+bool is_nifti(const std::filesystem::path& path);
+
 struct NiftiOptions {
   std::int64_t max_voxels = std::int64_t{1} << 29;  ///< files that declare more are refused (2 GiB of float)
   std::optional<float> nonfinite_hu = {};  ///< replaces NaN and infinities; without it, a file that has any is refused

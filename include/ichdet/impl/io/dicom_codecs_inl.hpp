@@ -16,16 +16,12 @@
 #include <exception>
 
 #include "ichdet/core/error.hpp"
+#include "ichdet/impl/io/codec_failure.hpp"
 #include "ichdet/io/dicom_pixels.hpp"
 #include "ichdet/io/dicom_tags.hpp"
 
 namespace ichdet::io {
 namespace detail {
-
-[[noreturn]] ICHDET_INLINE void codec_failure(const std::filesystem::path& file, std::string_view expected,
-                                              std::string_view found) {
-  throw Error::mismatch(ErrorCode::dicom, tag_in_file(file, tag::pixel_data), expected, found);
-}
 
 /// Size and precision that a compressed stream states of itself.
 struct StreamHeader {

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "ichdet/core/error.hpp"
+#include "ichdet/impl/io/codec_failure.hpp"
 #include "ichdet/io/dicom_pixels.hpp"
 #include "ichdet/io/dicom_tags.hpp"
 
@@ -14,11 +15,6 @@
 
 namespace ichdet::io {
 namespace detail {
-
-[[noreturn]] ICHDET_INLINE void jpeg_failure(const std::filesystem::path& file, std::string_view expected,
-                                             std::string_view found) {
-  throw Error::mismatch(ErrorCode::dicom, tag_in_file(file, tag::pixel_data), expected, found);
-}
 
 /// Huffman codes of up to 16 bits: short ones by table, long ones by length (T.81, F.2.2.3).
 struct HuffmanTable {
@@ -133,10 +129,10 @@ struct JpegScan {
 ICHDET_INLINE JpegScan jpeg_scan(std::span<const std::uint8_t> stream, const std::filesystem::path& file) {
   const auto at = [&](std::size_t offset, std::size_t count) {
     if (offset + count > stream.size())
-      jpeg_failure(file, "a complete JPEG stream", "its end within a header (cut off?)");
+      codec_failure(file, "a complete JPEG stream", "its end within a header (cut off?)");
     return count == 1 ? int(stream[offset]) : stream[offset] << 8 | stream[offset + 1];
   };
-  if (at(0, 2) != 0xFFD8) jpeg_failure(file, "a JPEG stream", "another kind of bytes");
+  if (at(0, 2) != 0xFFD8) codec_failure(file, "a JPEG stream", "another kind of bytes");
   JpegScan scan;
   for (std::size_t offset = 2;;) {
     while (at(offset, 2) == 0xFFFF) ++offset;  // fill bytes
@@ -144,37 +140,37 @@ ICHDET_INLINE JpegScan jpeg_scan(std::span<const std::uint8_t> stream, const std
     const auto length = std::size_t(at(offset + 2, 2));
     const std::size_t body = offset + 4, end = offset + 2 + length;
     if (marker < 0xFF01 || length < 2 || end > stream.size())
-      jpeg_failure(file, "a segment of a JPEG stream", "damage");
+      codec_failure(file, "a segment of a JPEG stream", "damage");
     if (marker == 0xFFC3) {
-      if (scan.precision != 0) jpeg_failure(file, "one JPEG frame", "two");
+      if (scan.precision != 0) codec_failure(file, "one JPEG frame", "two");
       scan.precision = at(body, 1);
       scan.rows = at(body + 1, 2);
       scan.columns = at(body + 3, 2);
-      if (at(body + 5, 1) != 1) jpeg_failure(file, "one JPEG component", std::to_string(at(body + 5, 1)));
+      if (at(body + 5, 1) != 1) codec_failure(file, "one JPEG component", std::to_string(at(body + 5, 1)));
     } else if (marker == 0xFFC4) {
       for (std::size_t next = body; next < end;) {
         const int id = at(next, 1);
-        if (id > 3 || next + 17 > end) jpeg_failure(file, "a lossless Huffman table from 0 to 3", std::to_string(id));
+        if (id > 3 || next + 17 > end) codec_failure(file, "a lossless Huffman table from 0 to 3", std::to_string(id));
         const auto counts = stream.subspan(next + 1, 16);
         std::size_t total = 0;
         for (const auto count : counts) total += count;
-        if (next + 17 + total > end) jpeg_failure(file, "a complete Huffman table", "the end of its segment");
+        if (next + 17 + total > end) codec_failure(file, "a complete Huffman table", "the end of its segment");
         scan.tables[std::size_t(id)] = huffman_table(counts, stream.subspan(next + 17, total));
-        if (!scan.tables[std::size_t(id)]) jpeg_failure(file, "a Huffman table of a lossless image", "another");
+        if (!scan.tables[std::size_t(id)]) codec_failure(file, "a Huffman table of a lossless image", "another");
         next += 17 + total;
       }
     } else if (marker == 0xFFDD) {
       scan.restart_interval = at(body, 2);
     } else if (marker == 0xFFDA) {
-      if (scan.precision == 0) jpeg_failure(file, "a JPEG frame before its scan", "none");
-      if (at(body, 1) != 1 || length != 8) jpeg_failure(file, "a scan of one component", "another");
+      if (scan.precision == 0) codec_failure(file, "a JPEG frame before its scan", "none");
+      if (at(body, 1) != 1 || length != 8) codec_failure(file, "a scan of one component", "another");
       scan.table = at(body + 2, 1) >> 4;
       scan.predictor = at(body + 3, 1);
       scan.point_transform = at(body + 5, 1) & 15;
       scan.bits_offset = end;
       return scan;
     } else if (marker >= 0xFFC0 && marker <= 0xFFCF && marker != 0xFFC8 && marker != 0xFFCC) {
-      jpeg_failure(file, "a lossless JPEG stream with Huffman codes", "another JPEG process");
+      codec_failure(file, "a lossless JPEG stream with Huffman codes", "another JPEG process");
     }
     offset = end;
   }
@@ -202,21 +198,21 @@ ICHDET_INLINE void decode_jpeg_lossless(std::span<const std::uint8_t> stream, co
     return std::to_string(rows) + " x " + std::to_string(columns);
   };
   if (scan.rows != layout.rows || scan.columns != layout.columns) {
-    detail::jpeg_failure(file, size(layout.rows, layout.columns) + " pixels as in the header",
-                         size(scan.rows, scan.columns) + " in the JPEG stream");
+    detail::codec_failure(file, size(layout.rows, layout.columns) + " pixels as in the header",
+                          size(scan.rows, scan.columns) + " in the JPEG stream");
   }
   if (scan.precision < 2 || scan.precision > layout.bits_allocated || scan.point_transform >= scan.precision) {
-    detail::jpeg_failure(file, "a precision of 2 to " + std::to_string(layout.bits_allocated) + " bits",
-                         std::to_string(scan.precision));
+    detail::codec_failure(file, "a precision of 2 to " + std::to_string(layout.bits_allocated) + " bits",
+                          std::to_string(scan.precision));
   }
   if (scan.predictor < 1 || scan.predictor > 7) {
-    detail::jpeg_failure(file, "a predictor from 1 to 7", std::to_string(scan.predictor));
+    detail::codec_failure(file, "a predictor from 1 to 7", std::to_string(scan.predictor));
   }
   if (scan.restart_interval % scan.columns != 0) {
-    detail::jpeg_failure(file, "a restart interval of whole rows", std::to_string(scan.restart_interval));
+    detail::codec_failure(file, "a restart interval of whole rows", std::to_string(scan.restart_interval));
   }
   if (scan.table > 3 || !scan.tables[std::size_t(scan.table)]) {
-    detail::jpeg_failure(file, "the scan's Huffman table", "none");
+    detail::codec_failure(file, "the scan's Huffman table", "none");
   }
   const auto& table = *scan.tables[std::size_t(scan.table)];
   const std::int64_t restart_rows = scan.restart_interval / scan.columns;
@@ -226,11 +222,11 @@ ICHDET_INLINE void decode_jpeg_lossless(std::span<const std::uint8_t> stream, co
   for (std::int64_t y = 0; y < scan.rows; ++y) {
     const bool restarts = restart_rows > 0 && y > 0 && y % restart_rows == 0;
     if (restarts && !bits.restart())
-      detail::jpeg_failure(file, "a restart marker before row " + std::to_string(y), "none");
+      detail::codec_failure(file, "a restart marker before row " + std::to_string(y), "none");
     const bool first_row = y == 0 || restarts;
     for (std::size_t x = 0; x < columns; ++x) {
       const auto difference = detail::next_difference(bits, table);
-      if (!difference) detail::jpeg_failure(file, "a Huffman code in row " + std::to_string(y), "none");
+      if (!difference) detail::codec_failure(file, "a Huffman code in row " + std::to_string(y), "none");
       std::int32_t prediction = 0;
       if (first_row) {
         prediction = x == 0 ? 1 << (scan.precision - scan.point_transform - 1) : row[x - 1];
@@ -240,8 +236,8 @@ ICHDET_INLINE void decode_jpeg_lossless(std::span<const std::uint8_t> stream, co
       row[x] = (prediction + *difference) & 0xFFFF;
     }
     if (bits.overrun()) {
-      detail::jpeg_failure(file, std::to_string(scan.rows) + " rows in the JPEG stream",
-                           "its end in row " + std::to_string(y) + " (cut off?)");
+      detail::codec_failure(file, std::to_string(scan.rows) + " rows in the JPEG stream",
+                            "its end in row " + std::to_string(y) + " (cut off?)");
     }
     const std::size_t start = std::size_t(y) * columns;
     for (std::size_t x = 0; x < columns; ++x) {

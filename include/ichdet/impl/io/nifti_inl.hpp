@@ -261,6 +261,11 @@ ICHDET_INLINE void write_nifti_file(const std::filesystem::path& path, const Geo
 
 }  // namespace detail
 
+ICHDET_INLINE bool is_nifti(const std::filesystem::path& path) {
+  const auto name = path.filename().string();
+  return name.ends_with(".nii") || name.ends_with(".nii.gz");
+}
+
 ICHDET_INLINE NiftiVolume read_nifti(const std::filesystem::path& path, const NiftiOptions& options) {
   return detail::read_nifti_file(path, options).volume;
 }

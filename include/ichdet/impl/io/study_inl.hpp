@@ -13,11 +13,6 @@ namespace ichdet::io {
 
 namespace detail {
 
-ICHDET_INLINE bool is_nifti_name(const std::filesystem::path& path) {
-  const auto name = path.filename().string();
-  return name.ends_with(".nii") || name.ends_with(".nii.gz");
-}
-
 ICHDET_INLINE Study read_nifti_study(const std::filesystem::path& path, const StudyOptions& options) {
   if (!options.series_uid.empty()) {
     throw Error(ErrorCode::options, path.string() + ": a series was asked for by UID, but a NIfTI file holds only one");
@@ -45,7 +40,7 @@ ICHDET_INLINE Study read_nifti_study(const std::filesystem::path& path, const St
 ICHDET_INLINE Study read_study(const std::filesystem::path& input, const StudyOptions& options,
                                const Progress& progress) {
   if (!std::filesystem::exists(input)) throw Error(ErrorCode::io, input.string() + ": no such file or folder");
-  if (detail::is_nifti_name(input)) return detail::read_nifti_study(input, options);
+  if (is_nifti(input)) return detail::read_nifti_study(input, options);
   DicomReadOptions read;
   read.allow_gaps = options.allow_gaps;
   read.slice_thickness_mm = options.slice_thickness_mm;
