@@ -1,11 +1,9 @@
-#include <torch/nn/module.h>
-
 #include <pybind11/stl/filesystem.h>
 
 #include "convert.hpp"
-#include "ichdet/models/deepmedic.hpp"
 #include "ichdet/models/load.hpp"
 #include "ichdet/nn/denormals.hpp"
+#include "ichdet/nn/network.hpp"
 #include "ichdet/nn/prepare.hpp"
 #include "ichdet/nn/sliding_window.hpp"
 
@@ -26,12 +24,19 @@ FloatArray to_numpy(const at::Tensor& tensor) {
   return array;
 }
 
+PrepareOptions options_of(const std::string& precision, int threads) {
+  PrepareOptions options;
+  options.precision = parse_precision(precision);
+  options.threads = threads;
+  return options;
+}
+
 struct Network {
-  std::shared_ptr<torch::nn::Module> module;
+  std::shared_ptr<ichdet::Network> module;
   PreparedNetwork prepared;
 
   Network(const std::filesystem::path& bundle, const std::string& precision, int threads)
-      : module(models::load(open_bundle(bundle))), prepared(prepare(*module, {parse_precision(precision), threads})) {}
+      : module(models::load(open_bundle(bundle))), prepared(prepare(module, options_of(precision, threads))) {}
 
   FloatArray run(const FloatArray& x) const {
     const auto input = to_tensor(x);
@@ -49,7 +54,7 @@ struct Network {
       const py::gil_scoped_release unlocked;
       const c10::InferenceMode no_gradients;
       const InferenceThreads threads;
-      out = std::dynamic_pointer_cast<models::DeepMedicImpl>(module)->forward(input);
+      out = module->forward(input);
     }
     return to_numpy(out);
   }

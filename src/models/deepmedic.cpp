@@ -163,11 +163,10 @@ at::Tensor DeepMedicImpl::forward_features(const at::Tensor& x) {
   return at::cat(features, 1);
 }
 
-at::Tensor DeepMedicImpl::forward_head(at::Tensor features) {
-  for (auto& block : head) features = block(features);
-  return features;
+at::Tensor DeepMedicImpl::forward_head(const at::Tensor& features) {
+  auto x = features;
+  for (auto& block : head) x = block(x);
+  return x;
 }
-
-at::Tensor DeepMedicImpl::forward(const at::Tensor& x) { return forward_head(forward_features(x)); }
 
 }  // namespace ichdet::models

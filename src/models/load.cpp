@@ -6,7 +6,7 @@
 
 namespace ichdet::models {
 
-std::shared_ptr<torch::nn::Module> load(const Bundle& bundle) {
+std::shared_ptr<Network> load(const Bundle& bundle) {
   const auto subject = (bundle.folder / "bundle.json").string();
   const auto& spec = bundle.spec;
   if (spec.architecture != "DeepMedic") {

@@ -1,31 +1,61 @@
 #include "ichdet/nn/prepare.hpp"
 
+#include <ATen/Context.h>
 #include <ATen/Functions.h>
 #include <c10/util/Exception.h>
 #include <torch/nn/module.h>
 
+#include <chrono>
+#include <map>
+#include <mutex>
+#include <utility>
+
+#include "engine.hpp"
+#include "engine_table.hpp"
 #include "ichdet/core/error.hpp"
 #include "ichdet/models/deepmedic.hpp"
 #include "ichdet/nn/denormals.hpp"
 #include "prepared_deepmedic.hpp"
+#include "weight_cache.hpp"
 
 namespace ichdet {
+namespace {
 
-Precision parse_precision(const std::string& text) {
-  if (text == "float32") return Precision::float32;
-  if (text == "bfloat16") return Precision::bfloat16;
-  if (text == "adaptive") return Precision::adaptive;
-  throw Error::mismatch(ErrorCode::options, "precision", "float32, bfloat16 or adaptive", text);
+const std::pair<const char*, Precision> precisions[] = {
+    {"float32", Precision::float32}, {"bfloat16", Precision::bfloat16}, {"adaptive", Precision::adaptive}};
+const std::pair<const char*, Engine> engines[] = {
+    {"auto", Engine::automatic}, {"torch", Engine::torch}, {"openvino", Engine::openvino}};
+
+template <class Names>
+auto parse(const Names& names, const char* option, const std::string& text) {
+  std::string all;
+  for (const auto& [name, value] : names) {
+    if (text == name) return value;
+    all += (all.empty() ? "" : ", ") + std::string(name);
+  }
+  throw Error::mismatch(ErrorCode::options, option, "one of " + all, text);
 }
 
-PreparedNetwork::PreparedNetwork(Run run, const PrepareOptions& options)
-    : run_(std::make_shared<const Run>(std::move(run))), threads_(options.threads) {}
+template <class Names, class Value>
+std::string name_of(const Names& names, Value value) {
+  for (const auto& [name, known] : names) {
+    if (known == value) return name;
+  }
+  return {};
+}
 
-at::Tensor PreparedNetwork::operator()(const at::Tensor& input) const {
-  const c10::InferenceMode no_gradients;
-  const InferenceThreads threads(threads_);
+/// A form of its own that a network has in nn/, for any shape; empty: it is traced.
+std::shared_ptr<const nn::PreparedDeepMedic> own_form(const torch::nn::Module& module, const PrepareOptions& options) {
+  const auto* deepmedic = dynamic_cast<const models::DeepMedicImpl*>(&module);
+  if (deepmedic == nullptr || options.engine == Engine::openvino || options.device != "cpu") return nullptr;
+  return std::make_shared<const nn::PreparedDeepMedic>(*deepmedic);
+}
+
+/// LibTorch's exceptions as ours.
+template <class Body>
+auto guarded(Body&& body) {
   try {
-    return (*run_)(input);
+    return body();
   } catch (const c10::Error& e) {
     const std::string what = e.what_without_backtrace();
     const bool memory = what.find("memory") != std::string::npos;
@@ -33,15 +63,143 @@ at::Tensor PreparedNetwork::operator()(const at::Tensor& input) const {
   }
 }
 
-PreparedNetwork prepare(const torch::nn::Module& module, const PrepareOptions& options) {
-  if (options.precision != Precision::float32) {
-    throw Error(ErrorCode::options, "precision: only float32 exists yet; bfloat16 and adaptive come with the engine");
+std::string text(at::IntArrayRef shape) { return c10::str(shape); }
+
+}  // namespace
+
+Precision parse_precision(const std::string& text) { return parse(precisions, "precision", text); }
+Engine parse_engine(const std::string& text) { return parse(engines, "engine", text); }
+std::string to_string(Precision precision) { return name_of(precisions, precision); }
+std::string to_string(Engine engine) { return name_of(engines, engine); }
+
+struct PreparedNetwork::State {
+  struct Entry {
+    std::once_flag once;
+    nn::Compiled compiled;
+    Preparation preparation;
+  };
+
+  PrepareOptions options;
+  std::string name;
+  std::shared_ptr<const nn::PreparedDeepMedic> own;  ///< then neither module nor forward are needed
+  std::shared_ptr<torch::nn::Module> module;
+  Forward forward;
+  nn::WeightCache weights;
+  std::mutex tracing, finding;
+  std::map<std::vector<std::int64_t>, std::unique_ptr<Entry>> entries;
+
+  Entry& entry(at::IntArrayRef shape);
+  void compile(Entry& entry, at::IntArrayRef shape);
+};
+
+PreparedNetwork::State::Entry& PreparedNetwork::State::entry(at::IntArrayRef shape) {
+  Entry* found = nullptr;
+  {
+    const std::scoped_lock lock(finding);
+    auto& slot = entries[shape.vec()];
+    if (slot == nullptr) slot = std::make_unique<Entry>();
+    found = slot.get();
   }
-  const auto* deepmedic = dynamic_cast<const models::DeepMedicImpl*>(&module);
-  if (deepmedic == nullptr)
-    throw Error(ErrorCode::options, "prepare: no fast form of " + module.name() + " exists yet");
-  const auto prepared = std::make_shared<const nn::PreparedDeepMedic>(*deepmedic);
-  return PreparedNetwork([prepared](const at::Tensor& x) { return (*prepared)(x); }, options);
+  std::call_once(found->once, [&] {
+    const auto start = std::chrono::steady_clock::now();
+    found->preparation.shape = shape.vec();
+    found->preparation.precision = options.precision;
+    guarded([&] { compile(*found, shape); });
+    found->preparation.activations_mib = double(found->compiled.activation_bytes) / (1 << 20);
+    found->preparation.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  });
+  return *found;
+}
+
+void PreparedNetwork::State::compile(Entry& entry, at::IntArrayRef shape) {
+  auto& done = entry.preparation;
+  if (own) {
+    done.form = "DeepMedic's own kernels";
+    entry.compiled.run = [form = own](const at::Tensor& x) { return (*form)(x); };
+    return;
+  }
+  const nn::CompileOptions how{options.precision, options.threads, options.device, options.cache_folder};
+  const std::scoped_lock lock(tracing);
+  auto graph = nn::trace(*module, forward, shape);
+  nn::fold(*graph, weights);
+  const bool by_table = options.engine == Engine::automatic;
+  const auto wanted = by_table ? nn::fastest_engine(name, options.precision) : options.engine;
+  done.form = "traced graph";
+  if (wanted == Engine::openvino) {
+    try {
+      entry.compiled = nn::compile_openvino(graph, how);
+      done.engine = Engine::openvino;
+      return;
+    } catch (const Error& e) {
+      done.reason = e.what();
+    }
+  }
+  entry.compiled = nn::compile_torch(graph, how, weights);
+}
+
+PreparedNetwork::PreparedNetwork(std::shared_ptr<State> state) : state_(std::move(state)) {}
+
+at::Tensor PreparedNetwork::operator()(const at::Tensor& input) const {
+  const InferenceThreads threads(state_->options.threads);
+  const auto& entry = state_->entry(input.sizes());
+  const auto& options = state_->options;
+  if (options.memory_mib > 0 && entry.preparation.activations_mib > options.memory_mib) {
+    throw Error::mismatch(ErrorCode::limit, "network: memory for an input of " + text(input.sizes()),
+                          "at most " + std::to_string(std::lround(options.memory_mib)) + " MiB",
+                          std::to_string(std::lround(entry.preparation.activations_mib)) + " MiB");
+  }
+  const c10::InferenceMode no_gradients;
+  return guarded([&] { return entry.compiled.run(input); });
+}
+
+Preparation PreparedNetwork::warm_up(at::IntArrayRef shape) const {
+  (*this)(at::zeros(shape));
+  return preparation(shape);
+}
+
+Preparation PreparedNetwork::preparation(at::IntArrayRef shape) const {
+  const InferenceThreads threads(state_->options.threads);
+  return state_->entry(shape).preparation;
+}
+
+const PrepareOptions& PreparedNetwork::options() const noexcept { return state_->options; }
+
+PreparedNetwork prepare(std::shared_ptr<torch::nn::Module> module, Forward forward, const PrepareOptions& options) {
+  if (options.precision == Precision::adaptive) {
+    throw Error(ErrorCode::options,
+                "prepare: adaptive is a segmenter's precision; a network is prepared in float32 or bfloat16");
+  }
+  if (options.precision == Precision::bfloat16) throw Error(ErrorCode::options, "prepare: bfloat16 does not exist yet");
+  if (module->is_training()) {
+    throw Error(ErrorCode::options, "prepare: " + module->name() + " is in training mode; call eval() first");
+  }
+  const auto device = guarded([&] { return at::Device(options.device); });
+  if (!device.is_cpu() && !(device.is_cuda() && at::hasCUDA())) {
+    throw Error::mismatch(ErrorCode::options, "prepare: device", at::hasCUDA() ? "cpu or cuda" : "cpu", options.device);
+  }
+  auto state = std::make_shared<PreparedNetwork::State>();
+  state->options = options;
+  state->name = module->name();
+  state->own = own_form(*module, options);
+  if (state->own == nullptr) {
+    state->module = std::move(module);
+    state->forward = std::move(forward);
+  }
+  return PreparedNetwork(std::move(state));
+}
+
+Difference verify(const PreparedNetwork& prepared, const Forward& plain, const at::Tensor& input) {
+  const auto found = prepared(input);
+  const c10::InferenceMode no_gradients;
+  const InferenceThreads threads(prepared.options().threads);
+  const auto expected = guarded([&] { return plain(input); });
+  if (found.sizes() != expected.sizes()) {
+    throw Error::mismatch(ErrorCode::shape, "verify: the prepared network's output", text(expected.sizes()),
+                          text(found.sizes()));
+  }
+  if (expected.numel() == 0) return {};
+  const auto gap = (found.to(at::kDouble) - expected.to(at::kDouble)).abs();
+  return {gap.max().item<double>(), gap.mean().item<double>(), expected.abs().max().item<double>()};
 }
 
 }  // namespace ichdet

@@ -1,13 +1,13 @@
 #include "ichdet/pipeline/segmenter.hpp"
 
 #include <ATen/Functions.h>
-#include <torch/nn/module.h>
 
 #include <algorithm>
 #include <cmath>
 
 #include "ichdet/core/components.hpp"
 #include "ichdet/models/load.hpp"
+#include "ichdet/nn/network.hpp"
 
 namespace ichdet {
 namespace {
@@ -113,7 +113,7 @@ Segmenter::Segmenter(const std::vector<Bundle>& members, const SegmenterOptions&
     check_same(members.front().spec, bundle.spec);
     state->specs.push_back(bundle.spec);
     state->identities.push_back(bundle.identity());
-    state->networks.push_back(prepare(*models::load(bundle), options.network));
+    state->networks.push_back(prepare(models::load(bundle), options.network));
   }
   state_ = std::move(state);
 }

@@ -18,12 +18,13 @@ namespace {
 
 /// A network whose batch norms do something, with some channels that a zero scale makes constant: some in every reader
 /// of their run of shortcuts (these can go), some in one reader only (these must stay).
-DeepMedicImpl random_network() {
+std::shared_ptr<DeepMedicImpl> random_network() {
   at::manual_seed(3);
   models::DeepMedicOptions options;
   options.feature_maps = {6, 6, 8, 8, 8, 8, 10, 10};
   options.fully_connected = {12, 12};
-  DeepMedicImpl network(options);
+  auto shared = std::make_shared<DeepMedicImpl>(options);
+  auto& network = *shared;
   const at::NoGradGuard no_grad;
   const auto shake = [](models::PreActBlockImpl& block) {
     auto& bn = *block.bn;
@@ -43,7 +44,7 @@ DeepMedicImpl random_network() {
   for (auto& block : network.head) shake(*block);
   for (std::int64_t p = 0; p < 3; ++p) network.head[0]->bn->weight[p * 10 + 5] = 0;
   network.eval();
-  return network;
+  return shared;
 }
 
 double largest_difference(const at::Tensor& a, const at::Tensor& b) { return (a - b).abs().max().item<double>(); }
@@ -67,9 +68,9 @@ TEST_CASE("the prepared network gives the plain one's logits, and the head is it
   auto network = random_network();
   const auto prepared = prepare(network);
   const auto x = at::randn({1, 1, 95, 110, 125});
-  const auto expected = network.forward(x);
+  const auto expected = network->forward(x);
   CHECK(expected.sizes() == at::IntArrayRef({1, 5, 15, 30, 45}));
-  CHECK(largest_difference(expected, network.forward_head(network.forward_features(x))) == 0);
+  CHECK(largest_difference(expected, network->forward_head(network->forward_features(x))) == 0);
   const auto found = prepared(x);
   CHECK(found.sizes() == expected.sizes());
   CHECK(largest_difference(found, expected) < 1e-4 * expected.abs().max().item<double>());
@@ -90,9 +91,10 @@ TEST_CASE("tiles at multiples of 15 give what one large tile gives") {
 }
 
 TEST_CASE("what can't be prepared is refused") {
-  DeepMedicImpl network;
-  CHECK_THROWS_AS(prepare(network, {Precision::bfloat16}), Error);
-  CHECK_THROWS_AS(prepare(*network.head.front()), Error);
+  PrepareOptions adaptive;
+  adaptive.precision = Precision::adaptive;
+  CHECK_THROWS_AS(prepare(random_network(), adaptive), Error);
+  CHECK_THROWS_AS(prepare(std::make_shared<DeepMedicImpl>()), Error);  // in training mode
   CHECK_THROWS_AS(parse_precision("int8"), Error);
 }
 

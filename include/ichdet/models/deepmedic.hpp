@@ -1,6 +1,5 @@
 #pragma once
 
-#include <torch/nn/module.h>
 #include <torch/nn/modules/activation.h>
 #include <torch/nn/modules/batchnorm.h>
 #include <torch/nn/modules/conv.h>
@@ -11,6 +10,8 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
+
+#include "ichdet/nn/network.hpp"
 
 namespace ichdet::models {
 
@@ -57,16 +58,14 @@ TORCH_MODULE(DeepMedicPath);
 ///
 /// Input (N, channels, D, H, W), output logits (N, classes, D - 80, H - 80, W - 80) for the default options. The
 /// result at a place depends on the tile only through its offset modulo 15 (the subsampled pathways' phase).
-class DeepMedicImpl : public torch::nn::Module {
+class DeepMedicImpl : public Network {
  public:
   explicit DeepMedicImpl(DeepMedicOptions options = {});
 
-  /// Throws Error(shape) where the input is not (N, channels, D, H, W) or its size is none that the network takes.
-  at::Tensor forward(const at::Tensor& x);
-  /// What enters the head: (N, pathways x last feature maps, output size).
-  at::Tensor forward_features(const at::Tensor& x);
-  /// Features to logits.
-  at::Tensor forward_head(at::Tensor features);
+  /// What enters the head: (N, pathways x last feature maps, output size). Throws Error(shape) where the input is not
+  /// (N, channels, D, H, W) or its size is none that the network takes.
+  at::Tensor forward_features(const at::Tensor& x) override;
+  at::Tensor forward_head(const at::Tensor& features) override;
 
   /// Throws Error(shape) where the network does not take this size.
   Triple output_size(const Triple& input_size) const;

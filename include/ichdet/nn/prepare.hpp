@@ -2,9 +2,12 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace torch::nn {
 class Module;
@@ -13,39 +16,101 @@ class Module;
 namespace ichdet {
 
 enum class Precision { float32, bfloat16, adaptive };
+enum class Engine {
+  automatic,  ///< what was fastest for the network, the precision and this CPU when measured: docs/benchmarks.md
+  torch,      ///< LibTorch and ichdet's own kernels; always there
+  openvino,   ///< where its plug-in is installed
+};
 
-/// Throws Error(options) where the text is none of float32, bfloat16, adaptive.
+/// Throw Error(options) that lists the names there are.
 Precision parse_precision(const std::string& text);
+Engine parse_engine(const std::string& text);
+std::string to_string(Precision precision);
+std::string to_string(Engine engine);
 
 struct PrepareOptions {
   Precision precision = Precision::float32;
-  int threads = 0;  ///< 0: as many as LibTorch is set to use
+  Engine engine = Engine::automatic;
+  int threads = 0;             ///< 0: as many as LibTorch is set to use
+  std::string device = "cpu";  ///< or "cuda", "cuda:1", ... where LibTorch has it
+  double memory_mib = 0;       ///< a call whose activations would need more is refused; 0: no ceiling
+  /// Where an engine may keep compiled networks from run to run (OpenVINO does); empty: nowhere.
+  std::filesystem::path cache_folder;
+};
+
+/// What was made of a network for inputs of one shape.
+struct Preparation {
+  std::vector<std::int64_t> shape;
+  Engine engine = Engine::torch;
+  Precision precision = Precision::float32;
+  std::string form;            ///< in words: "DeepMedic's own kernels", "traced graph", ...
+  std::string reason;          ///< why another engine than the one asked for, or than the table's, ran; else empty
+  double seconds = 0;          ///< that preparing took: the first call's extra cost
+  double activations_mib = 0;  ///< held during a call, beside input, output and weights
 };
 
 /// A network made ready for inference: a callable from input to logits, of the same shapes as the module's forward.
 ///
-/// Immutable and shared: copies are handles, and calls may run from several threads at once. A call runs without
-/// gradients and with denormal numbers flushed (InferenceThreads).
+/// Immutable and shared: copies are handles on one set of weights, and calls may run from several threads at once. A
+/// call runs without gradients and with denormal numbers flushed (InferenceThreads). What depends on the input's shape
+/// is made at the first call with that shape and kept; other calls with the shape wait for it.
 class PreparedNetwork {
  public:
-  using Run = std::function<at::Tensor(const at::Tensor&)>;
-  PreparedNetwork(Run run, const PrepareOptions& options);
+  struct State;
+  explicit PreparedNetwork(std::shared_ptr<State> state);
 
-  /// Throws what the network throws on a shape it does not take.
+  /// float32 in, float32 out, on the CPU. Throws Error(shape) for a shape that the network does not take, Error(limit)
+  /// above the memory ceiling.
   at::Tensor operator()(const at::Tensor& input) const;
 
+  /// Pays ahead for the first call with this shape, and runs one on zeros.
+  Preparation warm_up(at::IntArrayRef shape) const;
+
+  /// What would run, or runs, for this shape; prepares it where that has not happened yet.
+  Preparation preparation(at::IntArrayRef shape) const;
+
+  const PrepareOptions& options() const noexcept;
+
  private:
-  std::shared_ptr<const Run> run_;
-  int threads_;
+  std::shared_ptr<State> state_;
 };
 
-/// The one place where a plain module becomes fast. The module is read, not kept; it stays as it is.
+using Forward = std::function<at::Tensor(const at::Tensor&)>;
+
+/// The one place where a plain module becomes fast: `forward` is the module's. The module has to be in evaluation mode,
+/// and must not change while the prepared network lives.
 ///
-/// DeepMedic: batch norm folded into one fused kernel with PReLU and the residual sum, channels that a zero batch norm
-/// scale makes constant folded into the next bias, channels-last convolutions, and the head's first layer applied to
-/// each pathway before up-sampling. Logits agree with the module's within 1e-4 of their range in float32.
+/// Any module of aten operators is traced at the first call with a shape (one plain forward), batch norm is folded into
+/// convolutions, and the graph is lowered to the engine. Where the engine asked for cannot take the graph, or is not
+/// installed, LibTorch runs it and `Preparation::reason` says why. DeepMedic has a form of its own on the CPU: batch
+/// norm, PReLU and the residual sum fused into the convolutions, channels that a zero batch norm scale makes constant
+/// folded into the next bias, the head's first layer applied to each pathway before up-sampling.
 ///
-/// Throws Error(options) for a network that has no such form yet, and for precisions other than float32.
-PreparedNetwork prepare(const torch::nn::Module& module, const PrepareOptions& options = {});
+/// float32: logits agree with the module's within 1e-4 of their range. bfloat16: multiplication in bfloat16, sums in
+/// float32; fast where the CPU has AMX. `adaptive` belongs to Segmenter, which prepares a network in both.
+///
+/// Throws Error(options) for a module in training mode, for `adaptive`, and for a device that LibTorch does not have.
+PreparedNetwork prepare(std::shared_ptr<torch::nn::Module> module, Forward forward, const PrepareOptions& options = {});
+
+template <class M>
+PreparedNetwork prepare(const std::shared_ptr<M>& module, const PrepareOptions& options = {}) {
+  return prepare(
+      module, [m = module.get()](const at::Tensor& x) -> at::Tensor { return m->forward(x); }, options);
+}
+
+/// How far a prepared network is from the plain one on an input.
+struct Difference {
+  double largest = 0;
+  double mean = 0;
+  double range = 0;  ///< largest magnitude of the plain network's output: what the others are to be judged by
+};
+
+Difference verify(const PreparedNetwork& prepared, const Forward& plain, const at::Tensor& input);
+
+template <class M>
+Difference verify(const PreparedNetwork& prepared, const std::shared_ptr<M>& module, const at::Tensor& input) {
+  return verify(
+      prepared, [m = module.get()](const at::Tensor& x) -> at::Tensor { return m->forward(x); }, input);
+}
 
 }  // namespace ichdet

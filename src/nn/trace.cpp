@@ -1,0 +1,51 @@
+#include <ATen/Functions.h>
+#include <torch/csrc/jit/frontend/tracer.h>
+#include <torch/csrc/jit/ir/ir.h>
+#include <torch/csrc/jit/passes/constant_propagation.h>
+#include <torch/csrc/jit/passes/dead_code_elimination.h>
+#include <torch/csrc/jit/passes/inliner.h>
+#include <torch/csrc/jit/passes/lower_tuples.h>
+#include <torch/nn/module.h>
+
+#include "engine.hpp"
+
+namespace ichdet::nn {
+namespace {
+
+/// Without requires_grad while it lives: the tracer takes no such tensor for a constant.
+class Frozen {
+ public:
+  explicit Frozen(torch::nn::Module& module) {
+    for (auto& parameter : module.parameters()) {
+      if (parameter.requires_grad()) thawed_.push_back(parameter.requires_grad_(false));
+    }
+  }
+  ~Frozen() {
+    for (auto& parameter : thawed_) parameter.requires_grad_(true);
+  }
+  Frozen(const Frozen&) = delete;
+  Frozen& operator=(const Frozen&) = delete;
+
+ private:
+  std::vector<at::Tensor> thawed_;
+};
+
+}  // namespace
+
+std::shared_ptr<torch::jit::Graph> trace(torch::nn::Module& module, const Forward& forward, at::IntArrayRef shape) {
+  namespace jit = torch::jit;
+  const at::NoGradGuard no_grad;
+  const Frozen frozen(module);
+  const auto call = [&](const jit::Stack& inputs) { return jit::Stack{forward(inputs.front().toTensor())}; };
+  const auto no_name = [](const at::Tensor&) { return std::string(); };
+  auto [state, outputs] = jit::tracer::trace({at::zeros(shape)}, call, no_name, /*strict=*/true,
+                                             /*force_outplace=*/true);
+  auto graph = state->graph;
+  jit::Inline(*graph);
+  jit::ConstantPropagation(graph);
+  jit::LowerAllTuples(graph);
+  jit::EliminateDeadCode(graph);
+  return graph;
+}
+
+}  // namespace ichdet::nn
