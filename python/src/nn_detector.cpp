@@ -29,22 +29,28 @@ void bind_detector(py::module_& m) {
 
 bundles : folders of bundles; several are averaged
 threads : 0 for as many as the machine has
+precision, engine, region : as for Segmenter
 decision_threshold : study probability from which the answer is yes
 min_lesion_ml : smaller pieces are not listed as lesions; their volume still counts)")
-      .def(py::init([](const std::vector<std::filesystem::path>& bundles, int threads, double decision_threshold,
+      .def(py::init([](const std::vector<std::filesystem::path>& bundles, int threads, const std::string& precision,
+                       const std::string& engine, const std::string& region, double decision_threshold,
                        double min_lesion_ml) {
              const py::gil_scoped_release unlocked;
              std::vector<Bundle> members;
              for (const auto& folder : bundles) members.push_back(open_bundle(folder));
              SegmenterOptions segmenter;
              segmenter.network.threads = threads;
+             segmenter.network.precision = parse_precision(precision);
+             segmenter.network.engine = parse_engine(engine);
+             segmenter.region = parse_search_region(region);
              DetectorOptions options;
              options.threads = threads;
              options.decision_threshold = decision_threshold;
              options.min_lesion_ml = min_lesion_ml;
              return Detector(Segmenter(members, segmenter), options);
            }),
-           py::arg("bundles"), py::kw_only(), py::arg("threads") = 0, py::arg("decision_threshold") = 0.5,
+           py::arg("bundles"), py::kw_only(), py::arg("threads") = 0, py::arg("precision") = "auto",
+           py::arg("engine") = "auto", py::arg("region") = "head", py::arg("decision_threshold") = 0.5,
            py::arg("min_lesion_ml") = 0.1)
       .def(
           "__call__", [](const Detector& detector, const SliceStack& stack) { return detector(stack); },

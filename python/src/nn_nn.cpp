@@ -24,9 +24,10 @@ FloatArray to_numpy(const at::Tensor& tensor) {
   return array;
 }
 
-PrepareOptions options_of(const std::string& precision, int threads) {
+PrepareOptions options_of(const std::string& precision, const std::string& engine, int threads) {
   PrepareOptions options;
   options.precision = parse_precision(precision);
+  options.engine = parse_engine(engine);
   options.threads = threads;
   return options;
 }
@@ -35,8 +36,8 @@ struct Network {
   std::shared_ptr<ichdet::Network> module;
   PreparedNetwork prepared;
 
-  Network(const std::filesystem::path& bundle, const std::string& precision, int threads)
-      : module(models::load(open_bundle(bundle))), prepared(prepare(module, options_of(precision, threads))) {}
+  Network(const std::filesystem::path& bundle, const std::string& precision, const std::string& engine, int threads)
+      : module(models::load(open_bundle(bundle))), prepared(prepare(module, options_of(precision, engine, threads))) {}
 
   FloatArray run(const FloatArray& x) const {
     const auto input = to_tensor(x);
@@ -97,12 +98,38 @@ void bind_nn(py::module_& m) {
 Parameters
 ----------
 bundle : path of the bundle's folder
-precision : 'float32'
+precision : 'float32' or 'bfloat16'
+engine : 'auto', 'torch' or 'openvino'
 threads : int, 0 for LibTorch's own choice)")
-      .def(py::init<const std::filesystem::path&, const std::string&, int>(), py::arg("bundle"),
-           py::arg("precision") = "float32", py::arg("threads") = 0)
+      .def(py::init<const std::filesystem::path&, const std::string&, const std::string&, int>(), py::arg("bundle"),
+           py::kw_only(), py::arg("precision") = "float32", py::arg("engine") = "auto", py::arg("threads") = 0)
       .def("__call__", &Network::run, py::arg("x"),
            "Logits (1, classes, D', H', W') of an input (1, channels, D, H, W), through the prepared network.")
+      .def(
+          "preparation",
+          [](const Network& network, const std::vector<std::int64_t>& shape) {
+            const auto made = [&] {
+              const py::gil_scoped_release unlocked;
+              return network.prepared.preparation(shape);
+            }();
+            return py::dict(py::arg("engine") = to_string(made.engine),
+                            py::arg("precision") = to_string(made.precision), py::arg("form") = made.form,
+                            py::arg("reason") = made.reason, py::arg("seconds") = made.seconds,
+                            py::arg("activations_mib") = made.activations_mib);
+          },
+          py::arg("shape"), "What runs for inputs of this shape; prepares it where that has not happened yet.")
+      .def(
+          "verify",
+          [](const Network& network, const FloatArray& x) {
+            const auto input = to_tensor(x);
+            const auto found = [&] {
+              const py::gil_scoped_release unlocked;
+              return verify(network.prepared, network.module, input);
+            }();
+            return py::dict(py::arg("largest") = found.largest, py::arg("mean") = found.mean,
+                            py::arg("range") = found.range);
+          },
+          py::arg("x"), "Largest and mean difference of the prepared network's logits from the plain one's.")
       .def("forward", &Network::run_plain, py::arg("x"), "The same through the plain module, layer by layer.");
   m.def("sliding_window", &slide, py::arg("image"), py::arg("classes"), py::arg("predict"), py::arg("input"),
         py::arg("output"), py::arg("overlap") = 0.0, py::arg("blending") = "constant", py::arg("padding") = "edge",

@@ -6,45 +6,62 @@
 namespace ichdet::python {
 
 void bind_pipeline(py::module_& m) {
+  py::class_<Segmentation>(m, "Segmentation", "What a segmenter found, and how.")
+      .def_property_readonly(
+          "probabilities", [](const Segmentation& s) { return lend(s.probabilities.values); },
+          "(class, z, y, x), float32, on the volume's grid.")
+      .def_property_readonly(
+          "inference",
+          [](const Segmentation& s) {
+            const auto& ran = s.inference;
+            return py::dict(py::arg("engine") = ran.engine, py::arg("form") = ran.form,
+                            py::arg("precision") = ran.precision, py::arg("reason") = ran.reason,
+                            py::arg("threads") = ran.threads, py::arg("prepare_s") = ran.prepare_s,
+                            py::arg("voxels") = ran.voxels, py::arg("float32_again") = ran.float32_again);
+          },
+          "How the networks were run, as result.json has it.")
+      .def_readonly("assumptions", &Segmentation::assumptions);
+
   py::class_<Segmenter>(m, "Segmenter", R"(One segmentation bundle, or an ensemble of them: Volume to probabilities.
 
 Parameters
 ----------
 bundles : list of paths of bundle folders; their probabilities are averaged
 threads : int, 0 for LibTorch's own choice
-precision : 'float32'
-max_patch_voxels : int, most voxels that a patch answers; 0 for the bundle's own patch)")
+precision : 'auto', 'float32', 'bfloat16' or 'adaptive' (bfloat16, and float32 again wherever it may matter);
+    'auto' is adaptive where the CPU has AMX, else float32
+engine : 'auto', 'torch' or 'openvino'
+region : 'head' or 'brain', where blood is looked for
+max_patch_voxels : int, most voxels that a patch answers; 0 for the bundle's own patch
+clear_background : float, adaptive: what bfloat16 finds less likely background than this is computed again)")
       .def(py::init([](const std::vector<std::filesystem::path>& folders, int threads, const std::string& precision,
-                       std::int64_t max_patch_voxels) {
+                       const std::string& engine, const std::string& region, std::int64_t max_patch_voxels,
+                       double clear_background) {
+             const py::gil_scoped_release unlocked;
              std::vector<Bundle> bundles;
              for (const auto& folder : folders) bundles.push_back(open_bundle(folder));
-             return Segmenter(bundles, {{parse_precision(precision), threads}, max_patch_voxels});
+             SegmenterOptions options;
+             options.network.threads = threads;
+             options.network.precision = parse_precision(precision);
+             options.network.engine = parse_engine(engine);
+             options.region = parse_search_region(region);
+             options.max_patch_voxels = max_patch_voxels;
+             options.clear_background = clear_background;
+             return Segmenter(bundles, options);
            }),
-           py::arg("bundles"), py::arg("threads") = 0, py::arg("precision") = "float32",
-           py::arg("max_patch_voxels") = SegmenterOptions{}.max_patch_voxels)
+           py::arg("bundles"), py::kw_only(), py::arg("threads") = 0, py::arg("precision") = "auto",
+           py::arg("engine") = "auto", py::arg("region") = "head",
+           py::arg("max_patch_voxels") = SegmenterOptions{}.max_patch_voxels,
+           py::arg("clear_background") = SegmenterOptions{}.clear_background)
       .def(
-          "__call__",
-          [](const Segmenter& segmenter, const Volume& volume) {
-            auto map = [&] {
-              const py::gil_scoped_release unlocked;
-              return segmenter(volume);
-            }();
-            return lend(map.values);
-          },
-          py::arg("volume"),
-          "Probabilities (class, z, y, x), float32, on the volume's grid (the bundle's spacing, L P S).")
+          "__call__", [](const Segmenter& segmenter, const Volume& volume) { return segmenter(volume); },
+          py::arg("volume"), py::call_guard<py::gil_scoped_release>(),
+          "A Segmentation of the volume, which has the bundle's spacing and runs along L, P, S.")
       .def_property_readonly("classes", [](const Segmenter& segmenter) {
         std::vector<std::string> names;
         for (const auto& c : segmenter.spec().classes) names.push_back(c.name);
         return names;
       });
-  m.def(
-      "head_box",
-      [](const Volume& volume, double above_hu) {
-        const auto box = head_box(volume, above_hu);
-        return py::make_tuple(box.begin, box.size);
-      },
-      py::arg("volume"), py::arg("above_hu"), "(begin, size), z y x, of the largest piece denser than `above_hu`.");
 }
 
 }  // namespace ichdet::python

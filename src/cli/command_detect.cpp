@@ -22,7 +22,8 @@ namespace ichdet::cli {
 namespace {
 
 struct DetectArguments {
-  std::string input, out, bundle = "blast-ct-v1", ensemble, precision = "float32";
+  std::string input, out, bundle = "blast-ct-v1", ensemble, precision = "auto", engine = "auto", region = "head";
+  std::filesystem::path network_cache;
   io::StudyOptions study;
   DetectorOptions detector;
 };
@@ -32,6 +33,10 @@ Segmenter load(const DetectArguments& arguments) {
   for (const auto& folder : resolve_bundles(arguments.bundle)) members.push_back(open_bundle(folder));
   SegmenterOptions options;
   options.network.threads = arguments.detector.threads;
+  options.network.precision = parse_precision(arguments.precision);
+  options.network.engine = parse_engine(arguments.engine);
+  options.network.cache_folder = arguments.network_cache;
+  options.region = parse_search_region(arguments.region);
   return Segmenter(members, options);
 }
 
@@ -51,9 +56,6 @@ void detect(const DetectArguments& arguments, const Context& context) {
     throw Error(ErrorCode::options,
                 "--ensemble: ensembles from a YAML file do not exist yet; the twelve BLAST-CT members together are "
                 "--bundle blast-ct-v1-ensemble");
-  }
-  if (arguments.precision != "float32") {
-    throw Error(ErrorCode::options, "--precision " + arguments.precision + ": does not exist yet; float32 does");
   }
   const auto study = io::read_study(arguments.input, arguments.study, context.progress);
   const Detector detector(load(arguments), arguments.detector);
@@ -79,8 +81,21 @@ void add_detect(CLI::App& app, Context& context) {
   command->add_option("-b,--bundle", a.bundle, "Weights: a name from `ichdet models list`, or a bundle's folder")
       ->capture_default_str();
   command->add_option("--ensemble", a.ensemble, "YAML file that combines several bundles (not yet)");
-  command->add_option("--precision", a.precision, "float32; bfloat16 and adaptive do not exist yet")
-      ->check(CLI::IsMember({"float32", "bfloat16", "adaptive"}))
+  command
+      ->add_option("--precision", a.precision,
+                   "float32; bfloat16; adaptive: bfloat16, and float32 again wherever it may matter; auto: adaptive "
+                   "where the CPU has AMX, else float32")
+      ->check(CLI::IsMember({"auto", "float32", "bfloat16", "adaptive"}))
+      ->capture_default_str();
+  command->add_option("--engine", a.engine, "What runs the network; auto: what was measured to be fastest")
+      ->check(CLI::IsMember({"auto", "torch", "openvino"}))
+      ->capture_default_str();
+  command->add_option("--network-cache", a.network_cache, "Folder where OpenVINO may keep compiled networks");
+  command
+      ->add_option("--region", a.region,
+                   "Where blood is looked for: in the head, or in the brain alone (twice as fast, but what the brain "
+                   "mask misses is missed)")
+      ->check(CLI::IsMember({"head", "brain"}))
       ->capture_default_str();
   add_threads(*command, a.detector.threads);
   add_study_options(*command, a.study);

@@ -2,6 +2,7 @@
 
 #include <ATen/Context.h>
 #include <ATen/Functions.h>
+#include <ATen/cpu/Utils.h>
 #include <c10/util/Exception.h>
 #include <torch/nn/module.h>
 
@@ -21,8 +22,10 @@
 namespace ichdet {
 namespace {
 
-const std::pair<const char*, Precision> precisions[] = {
-    {"float32", Precision::float32}, {"bfloat16", Precision::bfloat16}, {"adaptive", Precision::adaptive}};
+const std::pair<const char*, Precision> precisions[] = {{"auto", Precision::automatic},
+                                                        {"float32", Precision::float32},
+                                                        {"bfloat16", Precision::bfloat16},
+                                                        {"adaptive", Precision::adaptive}};
 const std::pair<const char*, Engine> engines[] = {
     {"auto", Engine::automatic}, {"torch", Engine::torch}, {"openvino", Engine::openvino}};
 
@@ -71,6 +74,8 @@ Precision parse_precision(const std::string& text) { return parse(precisions, "p
 Engine parse_engine(const std::string& text) { return parse(engines, "engine", text); }
 std::string to_string(Precision precision) { return name_of(precisions, precision); }
 std::string to_string(Engine engine) { return name_of(engines, engine); }
+
+bool has_fast_bfloat16() { return at::cpu::init_amx(); }
 
 struct PreparedNetwork::State {
   struct Entry {
@@ -164,6 +169,8 @@ Preparation PreparedNetwork::preparation(at::IntArrayRef shape) const {
 
 const PrepareOptions& PreparedNetwork::options() const noexcept { return state_->options; }
 
+bool PreparedNetwork::takes_any_shape() const noexcept { return state_->own != nullptr; }
+
 PreparedNetwork prepare(std::shared_ptr<torch::nn::Module> module, Forward forward, const PrepareOptions& options) {
   if (options.precision == Precision::adaptive) {
     throw Error(ErrorCode::options,
@@ -179,6 +186,7 @@ PreparedNetwork prepare(std::shared_ptr<torch::nn::Module> module, Forward forwa
   }
   auto state = std::make_shared<PreparedNetwork::State>();
   state->options = options;
+  if (options.precision == Precision::automatic) state->options.precision = Precision::float32;
   state->name = module->name();
   state->own = own_form(*module, options);
   if (state->own == nullptr) {

@@ -99,7 +99,10 @@ Detection Detector::operator()(const SliceStack& stack, const Progress& progress
     return resample_to(stack, segmentation_grid(stack.geometry, Eigen::Vector3d(spec.spacing_mm.data())),
                        {.outside = measured.low, .threads = options_.threads});
   });
-  const ProbabilityMap probabilities = timed(result, "segment", [&] { return segmenter_(volume, progress); });
+  const Segmentation segmentation = timed(result, "segment", [&] { return segmenter_(volume, progress); });
+  const ProbabilityMap& probabilities = segmentation.probabilities;
+  result.inference = segmentation.inference;
+  result.assumptions.insert(result.assumptions.end(), segmentation.assumptions.begin(), segmentation.assumptions.end());
 
   progress("measure", 0);
   LabelMap grid_labels = argmax(probabilities);

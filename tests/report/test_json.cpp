@@ -24,6 +24,7 @@ StudyResult example() {
   result.slices = {{0, 10.0, 0.1, "1.2.3"}, {1, 15.0, 0.875, ""}};
   result.assumptions = {"the thickness was taken to be 5 mm"};
   result.trust = {false, {"the scan is cut at the vertex"}};
+  result.inference = {"torch", "traced graph", "adaptive", "OpenVINO: no plug-in", 2, 0.25, 4000, 900};
   result.bundles = {{"blast-ct-v1", "1", std::string(64, 'a')}};
   result.timings_s = {{"read", 0.1}, {"infer", 4.2}};
   return result;
@@ -43,6 +44,9 @@ TEST_CASE("a result has the fields of the contract") {
   CHECK(json["lesions"][0]["centroid_mm"][2] == 40.1);
   CHECK(json["slices"][1]["sop_instance_uid"] == "");
   CHECK(json["trust"]["ok"] == false);
+  CHECK(json["inference"]["engine"] == "torch");
+  CHECK(json["inference"]["reason"] == "OpenVINO: no plug-in");
+  CHECK(json["inference"]["float32_again"] == 900);
   CHECK(json["bundle"]["name"] == "blast-ct-v1");
   CHECK(json["timings_s"].dump() == R"({"read":0.1,"infer":4.2})");
   CHECK(json["not_for_clinical_use"] == true);

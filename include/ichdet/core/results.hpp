@@ -48,6 +48,17 @@ struct BundleIdentity {
   std::string name, version, sha256;
 };
 
+/// How the networks were run.
+struct Inference {
+  std::string engine, form;  ///< "torch", "DeepMedic's own kernels"
+  std::string precision;     ///< float32, bfloat16 or adaptive
+  std::string reason;        ///< why another engine ran than the one asked for, else empty
+  int threads = 0;
+  double prepare_s = 0;            ///< part of the time that later calls with the same shapes do not need again
+  std::int64_t voxels = 0;         ///< that networks answered, of the model's grid
+  std::int64_t float32_again = 0;  ///< of these, by adaptive precision, in float32 too
+};
+
 /// Everything that was found in one study.
 struct StudyResult {
   std::string version;  ///< of ichdet
@@ -59,6 +70,7 @@ struct StudyResult {
   std::vector<SliceScore> slices;
   std::vector<std::string> assumptions;
   Trust trust;
+  Inference inference;
   std::vector<BundleIdentity> bundles;                    ///< the members of the ensemble, in order
   std::vector<std::pair<std::string, double>> timings_s;  ///< stage -> seconds, in order
 };

@@ -15,7 +15,12 @@ class Module;
 
 namespace ichdet {
 
-enum class Precision { float32, bfloat16, adaptive };
+enum class Precision {
+  automatic,  ///< what the caller knows to be fast and faithful here; prepare takes float32
+  float32,
+  bfloat16,
+  adaptive,  ///< bfloat16, and float32 again where that may matter: Segmenter
+};
 enum class Engine {
   automatic,  ///< what was fastest for the network, the precision and this CPU when measured: docs/benchmarks.md
   torch,      ///< LibTorch and ichdet's own kernels; always there
@@ -28,8 +33,11 @@ Engine parse_engine(const std::string& text);
 std::string to_string(Precision precision);
 std::string to_string(Engine engine);
 
+/// Whether this CPU multiplies bfloat16 matrices in hardware (AMX), many times as fast as float32.
+bool has_fast_bfloat16();
+
 struct PrepareOptions {
-  Precision precision = Precision::float32;
+  Precision precision = Precision::automatic;
   Engine engine = Engine::automatic;
   int threads = 0;             ///< 0: as many as LibTorch is set to use
   std::string device = "cpu";  ///< or "cuda", "cuda:1", ... where LibTorch has it
@@ -70,6 +78,9 @@ class PreparedNetwork {
   Preparation preparation(at::IntArrayRef shape) const;
 
   const PrepareOptions& options() const noexcept;
+
+  /// Whether a new shape costs next to nothing, so that patches may be fitted to what they cover.
+  bool takes_any_shape() const noexcept;
 
  private:
   std::shared_ptr<State> state_;

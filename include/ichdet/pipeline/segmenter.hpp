@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "ichdet/bundle/bundle.hpp"
@@ -9,14 +10,34 @@
 #include "ichdet/core/results.hpp"
 #include "ichdet/core/volume.hpp"
 #include "ichdet/nn/prepare.hpp"
-#include "ichdet/nn/sliding_window.hpp"
 
 namespace ichdet {
 
+/// Which part of a scan a network is asked about; elsewhere is background.
+enum class SearchRegion {
+  head,   ///< the largest connected piece above the network's lower HU limit: beyond it the input is constant
+  brain,  ///< what brain_mask finds inside the skull: about half of the head, and a network's mistakes outside the
+          ///< skull are left out; a mask that misses brain would hide blood
+};
+
+/// Throws Error(options) that lists the names there are: head, brain.
+SearchRegion parse_search_region(const std::string& text);
+
 struct SegmenterOptions {
+  /// Precision::automatic is adaptive where the CPU multiplies bfloat16 in hardware (AMX), else float32.
   PrepareOptions network;
+  SearchRegion region = SearchRegion::head;
   /// No patch answers more voxels than this: memory grows with it, and so does time saved. 0: the bundle's own patch.
   std::int64_t max_patch_voxels = 800'000;
+  /// Adaptive: what bfloat16 finds less likely background than this is computed again in float32, with what is near.
+  double clear_background = 0.9;
+};
+
+/// What a segmenter found, and how.
+struct Segmentation {
+  ProbabilityMap probabilities;
+  Inference inference;
+  std::vector<std::string> assumptions;
 };
 
 /// One segmentation network, or several whose probabilities are averaged. Load once, apply to many.
@@ -34,21 +55,17 @@ class Segmenter {
 
   /// Class probabilities on the volume's own grid, which has the bundle's spacing and runs along L, P, S.
   ///
-  /// Computed in the head's box (`head_box`), grown to multiples of the bundle's patch step; background is certain
-  /// elsewhere. Every computed voxel equals what blast-ct 2.1.0 gives on the whole volume within 1e-4. The members run
-  /// one after another on each patch, and their probabilities are averaged; only the average is kept.
-  /// Throws Error(geometry) where the grid is none of the kind above, Error(cancelled) on request.
-  ProbabilityMap operator()(const Volume& volume, const Progress& progress = {}) const;
+  /// Computed in cells of the bundle's patch step that meet the search region, in few large patches of them; background
+  /// is certain elsewhere. In float32 every computed voxel equals what blast-ct 2.1.0 gives on the whole volume within
+  /// 1e-4. Adaptive computes all cells in bfloat16, and in float32 again those with a voxel that is not clear
+  /// background, or within 2 voxels of one. The members run one after another on each patch, and their probabilities
+  /// are averaged; only the average is kept. Throws Error(geometry) where the grid is none of the kind above,
+  /// Error(limit) where no patch fits the memory ceiling, Error(cancelled) on request.
+  Segmentation operator()(const Volume& volume, const Progress& progress = {}) const;
 
  private:
   struct State;
   std::shared_ptr<const State> state_;
 };
-
-/// The box of the largest connected piece of what is denser than `above_hu`; the whole volume where nothing is.
-///
-/// A network that clips its input at `above_hu` sees a constant outside of it and of what the piece does not touch:
-/// table, head rest.
-Box head_box(const Volume& volume, double above_hu);
 
 }  // namespace ichdet

@@ -101,6 +101,11 @@ ICHDET_INLINE nlohmann::ordered_json to_json(const StudyResult& result) {
   }
   json["assumptions"] = result.assumptions;
   json["trust"] = {{"ok", result.trust.ok}, {"reasons", result.trust.reasons}};
+  const auto& ran = result.inference;
+  json["inference"] = {{"engine", ran.engine},       {"form", ran.form},
+                       {"precision", ran.precision}, {"reason", ran.reason},
+                       {"threads", ran.threads},     {"prepare_s", finite(ran.prepare_s, "inference.prepare_s")},
+                       {"voxels", ran.voxels},       {"float32_again", ran.float32_again}};
   json["bundle"] = detail::bundle_to_json(detail::ensemble_identity(result.bundles));
   json["bundles"] = ordered_json::array();
   for (const auto& bundle : result.bundles) json["bundles"].push_back(detail::bundle_to_json(bundle));
@@ -152,6 +157,14 @@ ICHDET_INLINE StudyResult study_result_from_json(const nlohmann::ordered_json& j
   const auto trust = field<ordered_json>(json, root, "trust");
   result.trust = {field<bool>(trust, "result.trust", "ok"),
                   field<std::vector<std::string>>(trust, "result.trust", "reasons")};
+  if (json.contains("inference")) {  // results of ichdet 0.1.0 lack it
+    const auto ran = field<ordered_json>(json, root, "inference");
+    const std::string name = "result.inference";
+    result.inference = {field<std::string>(ran, name, "engine"),    field<std::string>(ran, name, "form"),
+                        field<std::string>(ran, name, "precision"), field<std::string>(ran, name, "reason"),
+                        field<int>(ran, name, "threads"),           field<double>(ran, name, "prepare_s"),
+                        field<std::int64_t>(ran, name, "voxels"),   field<std::int64_t>(ran, name, "float32_again")};
+  }
   for (const auto& bundle : field<ordered_json>(json, root, "bundles")) {
     result.bundles.push_back(
         detail::bundle_from_json(bundle, "result.bundles[" + std::to_string(result.bundles.size()) + "]"));
