@@ -1,4 +1,5 @@
 option(ICHDET_WITH_TORCH "Build nn, models and pipeline on LibTorch" ON)
+set(ICHDET_WITH_OPENVINO AUTO CACHE STRING "Build OpenVINO's plug-in: AUTO (where OpenVINO is found), ON, OFF")
 option(ICHDET_BUILD_TESTS "Build the C++ tests" ${PROJECT_IS_TOP_LEVEL})
 option(ICHDET_BUILD_EXAMPLES "Build the examples" ${PROJECT_IS_TOP_LEVEL})
 option(ICHDET_BUILD_BENCHMARKS "Build the benchmarks" OFF)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what ichdet needs on Debian 12 or Ubuntu 24.04, and nothing that is there already.
 #
-#   tools/setup.sh build   system packages, .venv with torch        (what `make` needs)
+#   tools/setup.sh build   system packages, .venv with torch        (what `make` needs), OpenVINO where it can be had
 #   tools/setup.sh test    also the judges and .venv-oracles        (what `make test` needs)
 #   tools/setup.sh dev     also clang-format and clang-tidy         (what `make tidy` and `make format` need)
 #
@@ -89,6 +89,19 @@ build_venv() {
   printf '%s\n' "$stamp" >.venv/ichdet-setup.stamp
 }
 
+# Optional: without it ichdet is built without OpenVINO's plug-in, and LibTorch runs everything.
+openvino_package() {
+  local stamp=.venv/ichdet-openvino.stamp wanted
+  wanted=$(fingerprint requirements/openvino.txt)
+  [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && return
+  say "adding OpenVINO to .venv (about 60 MB to download)"
+  if pip_in .venv install -q --no-deps -r requirements/openvino.txt; then
+    printf '%s\n' "$wanted" >"$stamp"
+  else
+    say "OpenVINO could not be installed (pip's own message is above); going on without it"
+  fi
+}
+
 oracles_venv() {
   local stamp
   stamp=$(fingerprint requirements/constraints.txt requirements/build.txt requirements/oracles.txt)
@@ -105,5 +118,6 @@ oracles_venv() {
 
 system_packages
 build_venv
+openvino_package
 if [ "$level" = test ]; then oracles_venv; fi
 say "ready ($level)"

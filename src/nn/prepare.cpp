@@ -176,7 +176,9 @@ PreparedNetwork prepare(std::shared_ptr<torch::nn::Module> module, Forward forwa
     throw Error(ErrorCode::options,
                 "prepare: adaptive is a segmenter's precision; a network is prepared in float32 or bfloat16");
   }
-  if (options.precision == Precision::bfloat16) throw Error(ErrorCode::options, "prepare: bfloat16 does not exist yet");
+  if (options.precision == Precision::bfloat16 && options.engine != Engine::openvino) {
+    throw Error(ErrorCode::options, "prepare: bfloat16 does not exist yet");
+  }
   if (module->is_training()) {
     throw Error(ErrorCode::options, "prepare: " + module->name() + " is in training mode; call eval() first");
   }
