@@ -51,7 +51,7 @@ std::string name_of(const Names& names, Value value) {
 std::shared_ptr<const nn::PreparedDeepMedic> own_form(const torch::nn::Module& module, const PrepareOptions& options) {
   const auto* deepmedic = dynamic_cast<const models::DeepMedicImpl*>(&module);
   if (deepmedic == nullptr || options.engine == Engine::openvino || options.device != "cpu") return nullptr;
-  return std::make_shared<const nn::PreparedDeepMedic>(*deepmedic);
+  return std::make_shared<const nn::PreparedDeepMedic>(*deepmedic, options.precision);
 }
 
 /// LibTorch's exceptions as ours.
@@ -176,9 +176,6 @@ PreparedNetwork prepare(std::shared_ptr<torch::nn::Module> module, Forward forwa
     throw Error(ErrorCode::options,
                 "prepare: adaptive is a segmenter's precision; a network is prepared in float32 or bfloat16");
   }
-  if (options.precision == Precision::bfloat16 && options.engine != Engine::openvino) {
-    throw Error(ErrorCode::options, "prepare: bfloat16 does not exist yet");
-  }
   if (module->is_training()) {
     throw Error(ErrorCode::options, "prepare: " + module->name() + " is in training mode; call eval() first");
   }
@@ -192,6 +189,9 @@ PreparedNetwork prepare(std::shared_ptr<torch::nn::Module> module, Forward forwa
   state->name = module->name();
   state->own = own_form(*module, options);
   if (state->own == nullptr) {
+    if (options.precision == Precision::bfloat16 && options.engine != Engine::openvino) {
+      throw Error(ErrorCode::options, "prepare: bfloat16 of traced graphs does not exist yet");
+    }
     state->module = std::move(module);
     state->forward = std::move(forward);
   }
