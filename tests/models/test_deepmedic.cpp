@@ -6,7 +6,9 @@
 #include <cstring>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <thread>
 
+#include "../../src/nn/tiled_deepmedic.hpp"
 #include "ichdet/core/error.hpp"
 #include "ichdet/nn/prepare.hpp"
 #include "ichdet/nn/state_dict.hpp"
@@ -18,10 +20,12 @@ namespace {
 
 /// A network whose batch norms do something, with some channels that a zero scale makes constant: some in every reader
 /// of their run of shortcuts (these can go), some in one reader only (these must stay).
-std::shared_ptr<DeepMedicImpl> random_network() {
+std::shared_ptr<DeepMedicImpl> random_network(std::vector<std::int64_t> feature_maps = {6, 6, 8, 8, 8, 8, 10, 10},
+                                              std::int64_t input_channels = 1) {
   at::manual_seed(3);
   models::DeepMedicOptions options;
-  options.feature_maps = {6, 6, 8, 8, 8, 8, 10, 10};
+  options.input_channels = input_channels;
+  options.feature_maps = std::move(feature_maps);
   options.fully_connected = {12, 12};
   auto shared = std::make_shared<DeepMedicImpl>(options);
   auto& network = *shared;
@@ -42,7 +46,7 @@ std::shared_ptr<DeepMedicImpl> random_network() {
     blocks[7]->bn->weight[5] = 0;  // all readers of the third, with the head below
   }
   for (auto& block : network.head) shake(*block);
-  for (std::int64_t p = 0; p < 3; ++p) network.head[0]->bn->weight[p * 10 + 5] = 0;
+  for (std::int64_t p = 0; p < 3; ++p) network.head[0]->bn->weight[p * options.feature_maps.back() + 5] = 0;
   network.eval();
   return shared;
 }
@@ -88,6 +92,81 @@ TEST_CASE("tiles at multiples of 15 give what one large tile gives") {
   const auto part = prepared(x.narrow(2, 15, 95).narrow(3, 30, 95).narrow(4, 0, 110));
   const auto same = whole.narrow(2, 15, 15).narrow(3, 30, 15);
   CHECK(largest_difference(part, same) < 1e-4 * same.abs().max().item<double>());
+}
+
+TEST_CASE("bfloat16 tiles give the plain network's logits within what rounding takes, as two halves float32's") {
+  const at::NoGradGuard no_grad;
+  // After pruning there are odd and even numbers of channels, below and above a tile's; and two input channels.
+  for (const auto& network : {random_network(), random_network({30, 30, 40, 40, 40, 40, 50, 50}),
+                              random_network({7, 7, 16, 17, 17, 33, 11, 12}, 2)}) {
+    const auto x = at::randn({1, network->options.input_channels, 95, 110, 125});
+    const auto expected = network->forward(x);
+    const double range = expected.abs().max().item<double>();
+    for (const bool amx : {false, true}) {
+      if (amx && !nn::has_amx_bf16()) continue;
+      CAPTURE(amx);
+      const auto rounded = nn::TiledDeepMedic(nn::FoldedDeepMedic(*network), false, amx)(x);
+      CHECK(rounded.sizes() == expected.sizes());
+      CHECK(largest_difference(rounded, expected) < 0.03 * range);
+      // 2^-9 for each of ten layers of independent roundings
+      CHECK((rounded - expected).abs().mean().item<double>() < 0.006 * range);
+      CHECK(largest_difference(rounded, expected) > 1e-4 * range);  // it is bfloat16
+      const auto split = nn::TiledDeepMedic(nn::FoldedDeepMedic(*network), true, amx)(x);
+      CHECK(largest_difference(split, expected) < 1e-4 * range);
+    }
+  }
+}
+
+TEST_CASE("a product by AMX is the portable one but for the order of its sums") {
+  if (!nn::has_amx_bf16()) return;
+  at::manual_seed(1);
+  constexpr std::int64_t rows = 45, segments = 2, pairs = 21, tiles = 7, pitch = 112;
+  nn::TiledWeights weights(rows, segments, pairs);
+  for (std::int64_t i = 0; i < rows * segments * 2 * pairs; ++i) {
+    const auto column = i % (2 * pairs), segment = i / (2 * pairs) % segments;
+    weights.set(i / (2 * pairs * segments), segment, column, nn::to_bf16(float(i % 13) - 6.3f));
+  }
+  nn::Memory memory;
+  const nn::PairRows voxels(memory, {1, segments, pitch}, 2 * pairs);
+  for (std::int64_t i = 0; i < segments * pairs * pitch; ++i) {
+    const auto value = [](std::int64_t n) { return std::uint32_t(nn::to_bf16(float(n % 29) * 0.37f - 5)); };
+    voxels.data[i] = value(i) | value(i * 7) << 16;
+  }
+  const std::uint32_t* from[] = {voxels.row(0, 0), voxels.row(0, 1)};
+  const auto multiply = [&](bool amx, std::int64_t group) {
+    auto sums = at::full({32, pitch}, -1.f);
+    nn::multiply_group(nn::TileThread(amx), weights, group, from, pitch, tiles, sums.data_ptr<float>(), pitch);
+    return sums;
+  };
+  for (const std::int64_t group : {0, 1}) {
+    const auto expected = multiply(false, group);
+    CHECK(largest_difference(multiply(true, group), expected) < 1e-5 * expected.abs().max().item<double>());
+  }
+  CHECK(multiply(true, 0).select(0, 31).abs().max().item<double>() > 0);
+  CHECK(multiply(true, 1).select(0, rows - 32).abs().max().item<double>() == 0);  // beyond the last row: zeros
+}
+
+TEST_CASE("bytes depend neither on the number of threads nor on the run, and threads share one network") {
+  const auto x = at::randn({1, 1, 110, 95, 95});
+  for (const auto precision : {Precision::float32, Precision::bfloat16}) {
+    PrepareOptions options;
+    options.precision = precision;
+    options.threads = 1;
+    const auto network = random_network();
+    const auto expected = prepare(network, options)(x);
+    for (const int threads : {1, 2, 3}) {
+      options.threads = threads;
+      CHECK(largest_difference(prepare(network, options)(x), expected) == 0);
+    }
+    options.threads = 1;
+    const auto shared = prepare(network, options);
+    std::array<double, 8> differences;
+    std::vector<std::thread> threads;
+    for (auto& difference : differences)
+      threads.emplace_back([&] { difference = largest_difference(shared(x), expected); });
+    for (auto& thread : threads) thread.join();
+    for (const auto difference : differences) CHECK(difference == 0);
+  }
 }
 
 TEST_CASE("what can't be prepared is refused") {
