@@ -10,7 +10,9 @@ namespace {
 
 // The three taps of a channel along x are three rows of a tile, so that a tile of 16 has five channels.
 constexpr std::int64_t tile_channels = 5, group_channels = 10;
-constexpr std::int64_t strip = 8;  // rows y that are computed for all z in turn: what they read stays in cache
+// A path is computed a few planes at a time, from its first block to its last, so that what blocks hand on stays in
+// cache; in these planes a strip of rows at a time, for the same reason.
+constexpr std::int64_t chunk = 4, strip = 8;
 
 std::int64_t tile_row(std::int64_t channel, std::int64_t tap) {
   return channel / tile_channels * 16 + channel % tile_channels * 3 + tap;
@@ -20,6 +22,15 @@ std::vector<float> even_number(const float* values, std::int64_t count) {
   std::vector<float> result(values, values + count);
   result.resize(std::size_t(count + count % 2));
   return result;
+}
+
+/// Every voxel of the rows of a plane `scale` times, as the head's rows need it.
+void repeat(const PairRows& from, const PairRows& to, std::int64_t scale, std::int64_t z) {
+  for (std::int64_t row = 0; row < from.height * from.pairs; ++row) {
+    const auto* source = from.row(z, 0) + row * from.pitch;
+    auto* target = to.row(z, 0) + row * to.pitch;
+    for (std::int64_t x = 0; x < to.pitch; ++x) target[x] = x < to.width ? source[x / scale] : 0;
+  }
 }
 
 }  // namespace
@@ -60,12 +71,11 @@ void TiledDeepMedic::set_weight(TiledWeights& weights, std::int64_t row, std::in
   }
 }
 
-TiledDeepMedic::Activations TiledDeepMedic::activations(Memory& rounded, Memory& rest, const Size& size,
-                                                        std::int64_t channels) const {
+void TiledDeepMedic::allocate(Stage& stage, const Planes& size, std::int64_t channels, bool keeps) const {
   const auto readable = head_.front().weights.steps() * TiledWeights::step_pairs;
-  Activations result{{rounded, size, channels, readable}, {}};
-  if (split_) result.rest = {rest, size, channels, readable};
-  return result;
+  stage.out.rounded = {stage.rounded, size, channels, readable};
+  if (split_) stage.out.rest = {stage.rest, size, channels, readable};
+  if (keeps) stage.kept = {stage.stream, size, channels + channels % 2};
 }
 
 TiledDeepMedic::TiledDeepMedic(FoldedDeepMedic folded, bool split, bool amx)
@@ -134,50 +144,35 @@ TiledDeepMedic::Layer TiledDeepMedic::make_convolution(const FoldedPath& path, s
   return {std::move(weights), {folded.bias, after}, out, folded.shortcut, path.feeds_shortcut(block)};
 }
 
-void TiledDeepMedic::run_first(const Path& path, const FoldedPath& folded, const at::Tensor& input,
-                               const Activations& out, const FloatRows& kept, Memory& memory) const {
-  const auto inputs = input.size(0), depth = input.size(1), height = input.size(2), width = input.size(3);
-  const auto& before = folded.blocks.front().before;
-  const FloatRows rows(memory, {depth, height, width}, inputs);
-  const auto* values = input.data_ptr<float>();
-  for (std::int64_t z = 0; z < depth; ++z) {
-    for (std::int64_t y = 0; y < height; ++y) {
-      for (std::int64_t c = 0; c < inputs; ++c) {
-        auto* row = rows.row(z, y) + c * rows.pitch;
-        std::copy_n(values + ((c * depth + z) * height + y) * width, width, row);
-        affine_prelu(row, before.scale[std::size_t(c)], before.shift[std::size_t(c)], before.slope, width);
-      }
-    }
-  }
-  const auto tiles = row_tiles(out.rounded.width), stride = tiles * 16;
-  at::parallel_for(0, out.rounded.depth * out.rounded.height, 8, [&](std::int64_t begin, std::int64_t end) {
+void TiledDeepMedic::run_first(const Path& path, const FloatRows& input, const Stage& out, std::int64_t first_z,
+                               std::int64_t end_z) const {
+  const auto& to = out.out.rounded;
+  const auto tiles = row_tiles(to.width), stride = tiles * 16;
+  at::parallel_for(0, (end_z - first_z) * to.height, 8, [&](std::int64_t begin, std::int64_t end) {
     Memory scratch;
     auto* sums = scratch.as<float>(path.first_channels * stride);
-    std::vector<const float*> from(std::size_t(9 * inputs));
+    std::vector<const float*> rows(std::size_t(9 * input.channels));
     for (auto item = begin; item < end; ++item) {
-      const auto z = item / out.rounded.height, y = item % out.rounded.height;
-      for (std::int64_t i = 0; i < 9 * inputs; ++i)
-        from[std::size_t(i)] = rows.row(z + i % 9 / 3, y + i % 3) + i / 9 * rows.pitch;
-      convolve_row(from.data(), inputs, path.first_weight.data(), path.first_channels, sums, stride, tiles);
-      for (std::int64_t p = 0; p < out.rounded.pairs; ++p) {
+      const auto z = first_z + item / to.height, y = item % to.height;
+      for (std::size_t i = 0; i < rows.size(); ++i) {
+        const auto row = std::int64_t(i);
+        rows[i] = input.row(z + row % 9 / 3, y + row % 3) + row / 9 * input.pitch;
+      }
+      convolve_row(rows.data(), input.channels, path.first_weight.data(), path.first_channels, sums, stride, tiles);
+      for (std::int64_t p = 0; p < to.pairs; ++p) {
         auto finish = path.first_finish.pair(p);
-        if (kept.data != nullptr) {
-          finish.kept = kept.row(z, y) + 2 * p * kept.pitch;
-          finish.kept_stride = kept.pitch;
-        }
-        finish.rounded = out.rounded.row(z, y) + p * out.rounded.pitch;
-        if (split_) finish.rest = out.rest.row(z, y) + p * out.rest.pitch;
+        write_to(finish, out, z, y, p);
         finish_pair(finish, 1, sums + 2 * p * stride, sums + (2 * p + 1) * stride, stride, tiles);
       }
     }
   });
 }
 
-void TiledDeepMedic::run_layer(const Layer& layer, const Activations& in, const FloatRows& shortcut,
-                               const Activations& out, const FloatRows& kept) const {
-  const auto in_tiles = row_tiles(in.rounded.width), out_tiles = row_tiles(out.rounded.width);
-  const auto stride = row_pitch(in.rounded.width);
-  const auto depth = out.rounded.depth, height = out.rounded.height, strips = (height + strip - 1) / strip;
+void TiledDeepMedic::run_layer(const Layer& layer, const Stage& in, const Stage& out, std::int64_t first_z,
+                               std::int64_t end_z) const {
+  const auto &from = in.out.rounded, &to = out.out.rounded;
+  const auto in_tiles = row_tiles(from.width), out_tiles = row_tiles(to.width), stride = row_pitch(from.width);
+  const auto depth = end_z - first_z, strips = (to.height + strip - 1) / strip;
   at::parallel_for(0, strips * depth, 1, [&](std::int64_t begin, std::int64_t end) {
     const TileThread thread(amx_);
     Memory scratch;
@@ -185,25 +180,20 @@ void TiledDeepMedic::run_layer(const Layer& layer, const Activations& in, const 
     std::fill_n(sums, TiledWeights::group_rows * stride + 16, 0.f);
     std::vector<const std::uint32_t*> segments;
     for (auto item = begin; item < end; ++item) {
-      const auto z = item % depth, first_y = item / depth * strip;
-      for (auto y = first_y; y < std::min(first_y + strip, height); ++y) {
+      const auto z = first_z + item % depth, first_y = item / depth * strip;
+      for (auto y = first_y; y < std::min(first_y + strip, to.height); ++y) {
         segments.clear();
-        for (int plane = 0; plane < 3; ++plane) add_segments(segments, in, z + plane, y);
+        for (int plane = 0; plane < 3; ++plane) add_segments(segments, in.out, z + plane, y);
         for (std::int64_t group = 0; group < layer.weights.groups(); ++group) {
-          multiply_group(thread, layer.weights, group, segments.data(), in.rounded.pitch, in_tiles, sums, stride);
+          multiply_group(thread, layer.weights, group, segments.data(), from.pitch, in_tiles, sums, stride);
           const auto begin_pair = group * group_channels / 2;
-          for (auto p = begin_pair; p < std::min(begin_pair + group_channels / 2, out.rounded.pairs); ++p) {
+          for (auto p = begin_pair; p < std::min(begin_pair + group_channels / 2, to.pairs); ++p) {
             auto finish = layer.finish.pair(p);
             if (layer.shortcut) {
-              finish.shortcut = shortcut.row(z + 1, y + 1) + 2 * p * shortcut.pitch + 1;
-              finish.shortcut_stride = shortcut.pitch;
+              finish.shortcut = in.kept.row(z + 1, y + 1) + 2 * p * in.kept.pitch + 1;
+              finish.shortcut_stride = in.kept.pitch;
             }
-            if (layer.kept) {
-              finish.kept = kept.row(z, y) + 2 * p * kept.pitch;
-              finish.kept_stride = kept.pitch;
-            }
-            finish.rounded = out.rounded.row(z, y) + p * out.rounded.pitch;
-            if (split_) finish.rest = out.rest.row(z, y) + p * out.rest.pitch;
+            write_to(finish, out, z, y, p);
             const auto even = 2 * (p - begin_pair);
             finish_pair(finish, 3, sums + tile_row(even, 0) * stride, sums + tile_row(even + 1, 0) * stride, stride,
                         out_tiles);
@@ -214,115 +204,126 @@ void TiledDeepMedic::run_layer(const Layer& layer, const Activations& in, const 
   });
 }
 
-TiledDeepMedic::Activations TiledDeepMedic::run_path(std::size_t index, const at::Tensor& input, const Size& output,
-                                                     Workspace& workspace) const {
-  const auto& folded = folded_.paths[index];
-  const auto& path = paths_[index];
-  const auto sampled = folded.sample(input, output).contiguous();
-  Size size{sampled.size(1), sampled.size(2), sampled.size(3)};
-  Activations x;
-  FloatRows stream;
-  for (std::size_t block = 0; block < folded.blocks.size(); ++block) {
-    for (auto& extent : size) extent -= 2;
-    const auto channels = folded.blocks[block].out(), turn = std::int64_t(block % 2);
-    const auto out = activations(workspace.rounded[turn], workspace.rest[turn], size, channels);
-    FloatRows kept;
-    if (folded.feeds_shortcut(block)) kept = {workspace.streams[turn], size, channels + channels % 2};
-    if (block == 0) {
-      run_first(path, folded, sampled, out, kept, workspace.input);
-    } else {
-      run_layer(path.layers[block - 1], x, stream, out, kept);
-    }
-    x = out;
-    stream = kept;
+void TiledDeepMedic::write_to(FinishPair& finish, const Stage& out, std::int64_t z, std::int64_t y, std::int64_t pair) {
+  const auto at = pair * out.out.rounded.pitch;
+  if (out.out.rounded.data != nullptr) finish.rounded = out.out.rounded.row(z, y) + at;
+  if (out.out.rest.data != nullptr) finish.rest = out.out.rest.row(z, y) + at;
+  if (out.kept.data != nullptr) {
+    finish.kept = out.kept.row(z, y) + 2 * pair * out.kept.pitch;
+    finish.kept_stride = out.kept.pitch;
   }
-  return x;
 }
 
-at::Tensor TiledDeepMedic::run_head(const std::vector<Activations>& features, const Size& output) const {
-  auto logits = at::empty({1, folded_.classes, output[0], output[1], output[2]});
+void TiledDeepMedic::run_path(std::size_t index, const at::Tensor& given, const Size& output,
+                              const Receive& receive) const {
+  const auto& folded = folded_.paths[index];
+  const auto& path = paths_[index];
+  const auto sampled = folded.sample(given, output).contiguous();
+  const auto inputs = sampled.size(0), depth = sampled.size(1), height = sampled.size(2), width = sampled.size(3);
+  const auto& before = folded.blocks.front().before;
+  Memory memory;
+  const FloatRows input(memory, {depth, height, width}, inputs);
+  const auto* values = sampled.data_ptr<float>();
+  for (std::int64_t z = 0; z < depth; ++z) {
+    for (std::int64_t y = 0; y < height; ++y) {
+      for (std::int64_t c = 0; c < inputs; ++c) {
+        auto* row = input.row(z, y) + c * input.pitch;
+        std::copy_n(values + ((c * depth + z) * height + y) * width, width, row);
+        affine_prelu(row, before.scale[std::size_t(c)], before.shift[std::size_t(c)], before.slope, width);
+      }
+    }
+  }
+
+  std::vector<Stage> stages(folded.blocks.size());
+  for (std::size_t i = 0; i < stages.size(); ++i) {
+    const auto shrink = 2 * std::int64_t(i + 1);
+    allocate(stages[i], {chunk + 2, height - shrink, width - shrink}, folded.blocks[i].out(), folded.feeds_shortcut(i));
+    stages[i].depth = depth - shrink;
+  }
+  for (std::int64_t turn = 1; stages.back().done < stages.back().depth; ++turn) {
+    for (std::size_t i = 0; i < stages.size(); ++i) {
+      auto& stage = stages[i];
+      const auto end = std::min(stage.depth, turn * chunk - 2 * std::int64_t(i));
+      if (end <= stage.done) continue;
+      if (i == 0) {
+        run_first(path, input, stage, stage.done, end);
+      } else {
+        run_layer(path.layers[i - 1], stages[i - 1], stage, stage.done, end);
+      }
+      if (i + 1 == stages.size()) receive(stage.out, stage.done, end);
+      stage.done = end;
+    }
+  }
+}
+
+void TiledDeepMedic::run_head(const std::vector<Activations>& features, std::int64_t first_z, std::int64_t end_z,
+                              at::Tensor& logits) const {
   auto* values = logits.data_ptr<float>();
-  const auto plane = output[1] * output[2], tiles = row_tiles(output[2]), pitch = row_pitch(output[2]);
-  std::int64_t widest = 0;
-  for (const auto& layer : head_) widest = std::max(widest, layer.channels);
-  at::parallel_for(0, output[0] * output[1], 1, [&](std::int64_t begin, std::int64_t end) {
+  const auto depth = logits.size(2), height = logits.size(3), width = logits.size(4);
+  const auto tiles = row_tiles(width), pitch = row_pitch(width);
+  at::parallel_for(0, (end_z - first_z) * height, 1, [&](std::int64_t begin, std::int64_t end) {
     const TileThread thread(amx_);
-    std::array<Memory, 2> rounded, rest, streams;
     Memory scratch;
     auto* sums = scratch.as<float>(TiledWeights::group_rows * pitch);
+    std::vector<Stage> stages(head_.size());
+    for (std::size_t l = 0; l < stages.size(); ++l)
+      allocate(stages[l], {1, 1, width}, head_[l].channels, head_[l].kept);
     std::vector<const std::uint32_t*> segments;
     for (auto item = begin; item < end; ++item) {
-      const auto z = item / output[1], y = item % output[1];
+      const auto z = first_z + item / height, y = item % height;
       segments.clear();
       for (std::size_t p = 0; p < features.size(); ++p) {
         const auto& scale = folded_.paths[p].scale;
         add_segments(segments, features[p], z / scale[0], y / scale[1]);
       }
-      FloatRows stream;
-      for (std::size_t l = 0; l < head_.size(); ++l) {
+      for (std::size_t l = 0; l < stages.size(); ++l) {
         const auto& layer = head_[l];
-        const Size row{1, 1, output[2]};
-        const Activations out{{rounded[l % 2], row, layer.channels}, {rest[l % 2], row, layer.channels}};
-        FloatRows kept;
-        if (layer.kept) kept = {streams[l % 2], row, layer.channels + layer.channels % 2};
         for (std::int64_t group = 0; group < layer.weights.groups(); ++group) {
           multiply_group(thread, layer.weights, group, segments.data(), pitch, tiles, sums, pitch);
-          const auto begin_pair = group * TiledWeights::group_rows / 2;
-          for (auto p = begin_pair; p < std::min(begin_pair + TiledWeights::group_rows / 2, out.rounded.pairs); ++p) {
+          const auto begin_pair = group * TiledWeights::group_rows / 2, pairs = stages[l].out.rounded.pairs;
+          for (auto p = begin_pair; p < std::min(begin_pair + TiledWeights::group_rows / 2, pairs); ++p) {
             auto finish = layer.finish.pair(p);
             if (layer.shortcut) {
-              finish.shortcut = stream.data + 2 * p * pitch;
+              finish.shortcut = stages[l - 1].kept.data + 2 * p * pitch;
               finish.shortcut_stride = pitch;
             }
-            if (layer.kept) {
-              finish.kept = kept.data + 2 * p * pitch;
-              finish.kept_stride = pitch;
-            }
-            if (l + 1 < head_.size()) {
-              finish.rounded = out.rounded.data + p * pitch;
-              if (split_) finish.rest = out.rest.data + p * pitch;
-            }
+            write_to(finish, stages[l], 0, 0, p);
             const auto* even = sums + 2 * (p - begin_pair) * pitch;
             finish_pair(finish, 1, even, even + pitch, pitch, tiles);
           }
         }
-        stream = kept;
         segments.clear();
-        add_segments(segments, out, 0, 0);
+        add_segments(segments, stages[l].out, 0, 0);
       }
       for (std::int64_t c = 0; c < folded_.classes; ++c)
-        std::copy_n(stream.data + c * pitch, output[2], values + c * output[0] * plane + z * plane + y * output[2]);
+        std::copy_n(stages.back().kept.data + c * pitch, width, values + ((c * depth + z) * height + y) * width);
     }
   });
-  return logits;
 }
 
 at::Tensor TiledDeepMedic::operator()(const at::Tensor& given) const {
   const auto output = folded_.output_size(given);
   const auto input = given.to(at::kFloat).contiguous();
-  Workspace workspace;
-  std::vector<Activations> features;
-  std::vector<std::array<Memory, 2>> repeated(paths_.size());
-  for (std::size_t p = 0; p < paths_.size(); ++p) {
-    auto x = run_path(p, input, output, workspace);
-    if (p + 1 < paths_.size()) {
-      // Every voxel of a row as often as the head's rows need it, and out of the next path's way.
-      const auto channels = folded_.paths[p].head_weight.size(0), scale = folded_.paths[p].scale[2];
-      const auto wide =
-          activations(repeated[p][0], repeated[p][1], {x.rounded.depth, x.rounded.height, output[2]}, channels);
-      const auto repeat = [&](const PairRows& from, const PairRows& to) {
-        for (std::int64_t row = 0; row < from.depth * from.height * from.pairs; ++row) {
-          for (std::int64_t v = 0; v < to.pitch; ++v)
-            to.data[row * to.pitch + v] = v < to.width ? from.data[row * from.pitch + v / scale] : 0;
-        }
-      };
-      repeat(x.rounded, wide.rounded);
-      if (split_) repeat(x.rest, wide.rest);
-      x = wide;
-    }
-    features.push_back(x);
+  auto logits = at::empty({1, folded_.classes, output[0], output[1], output[2]});
+  std::vector<Activations> features(paths_.size());
+  std::vector<Stage> repeated(paths_.size() - 1);
+  for (std::size_t p = 0; p < repeated.size(); ++p) {
+    const auto& folded = folded_.paths[p];
+    const auto scale = folded.scale;
+    allocate(repeated[p], {output[0] / scale[0], output[1] / scale[1], output[2]}, folded.head_weight.size(0), false);
+    features[p] = repeated[p].out;
+    run_path(p, input, output, [&](const Activations& x, std::int64_t begin, std::int64_t end) {
+      for (auto z = begin; z < end; ++z) {
+        repeat(x.rounded, features[p].rounded, scale[2], z);
+        if (split_) repeat(x.rest, features[p].rest, scale[2], z);
+      }
+    });
   }
-  return run_head(features, output);
+  run_path(repeated.size(), input, output, [&](const Activations& x, std::int64_t begin, std::int64_t end) {
+    features.back() = x;
+    run_head(features, begin, end, logits);
+  });
+  return logits;
 }
 
 }  // namespace ichdet::nn

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "fold_deepmedic.hpp"
@@ -53,25 +54,33 @@ class TiledDeepMedic {
   struct Activations {
     PairRows rounded, rest;
   };
-  struct Workspace {
-    std::array<Memory, 2> rounded, rest, streams;
-    Memory input;
-  };
-
   void add_segments(std::vector<const std::uint32_t*>& segments, const Activations& from, std::int64_t z,
                     std::int64_t y) const;
   void set_weight(TiledWeights& weights, std::int64_t row, std::int64_t segment, std::int64_t column,
                   float value) const;
-  Activations activations(Memory& rounded, Memory& rest, const Size& size, std::int64_t channels) const;
   Path make_path(const FoldedPath& folded) const;
   Layer make_convolution(const FoldedPath& path, std::size_t block) const;
 
-  void run_first(const Path& path, const FoldedPath& folded, const at::Tensor& input, const Activations& out,
-                 const FloatRows& kept, Memory& memory) const;
-  void run_layer(const Layer& layer, const Activations& in, const FloatRows& shortcut, const Activations& out,
-                 const FloatRows& kept) const;
-  Activations run_path(std::size_t path, const at::Tensor& input, const Size& output, Workspace& workspace) const;
-  at::Tensor run_head(const std::vector<Activations>& features, const Size& output) const;
+  /// What a block makes and the next one reads, with memory of its own.
+  struct Stage {
+    Memory rounded, rest, stream;
+    Activations out;
+    FloatRows kept;
+    std::int64_t depth, done = 0;  ///< planes in all, and made so far
+  };
+  static void write_to(FinishPair& finish, const Stage& out, std::int64_t z, std::int64_t y, std::int64_t pair);
+  void allocate(Stage& stage, const Planes& size, std::int64_t channels, bool keeps) const;
+
+  /// Planes from `begin` to `end` of the output.
+  void run_first(const Path& path, const FloatRows& input, const Stage& out, std::int64_t begin,
+                 std::int64_t end) const;
+  void run_layer(const Layer& layer, const Stage& in, const Stage& out, std::int64_t begin, std::int64_t end) const;
+  void run_head(const std::vector<Activations>& features, std::int64_t begin, std::int64_t end,
+                at::Tensor& logits) const;
+
+  /// Hands the last block's planes over as soon as they are there.
+  using Receive = std::function<void(const Activations&, std::int64_t begin, std::int64_t end)>;
+  void run_path(std::size_t path, const at::Tensor& input, const Size& output, const Receive& receive) const;
 
   FoldedDeepMedic folded_;
   bool split_, amx_;

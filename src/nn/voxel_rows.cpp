@@ -1,32 +1,36 @@
 #include "voxel_rows.hpp"
 
-#include <ATen/Functions.h>
-
 #include <algorithm>
 #include <cstring>
+#include <string>
+
+#include "ichdet/core/error.hpp"
+
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
 
 namespace ichdet::nn {
 namespace {
 
 constexpr std::int64_t lanes = 16;
+constexpr std::size_t huge_page = 2 << 20;
 
 // Sixteen voxels. Compilers split these where the CPU's registers are smaller.
 using Floats = float __attribute__((vector_size(64)));
 using Bits = std::uint32_t __attribute__((vector_size(64)));
 
-#define ICHDET_INLINE __attribute__((always_inline)) inline
-
-ICHDET_INLINE void load(Floats& v, const float* from) { std::memcpy(&v, from, sizeof v); }
-ICHDET_INLINE void store(const Floats& v, float* to) { std::memcpy(to, &v, sizeof v); }
-ICHDET_INLINE void store(const Bits& v, std::uint32_t* to) { std::memcpy(to, &v, sizeof v); }
+[[gnu::always_inline]] inline void load(Floats& v, const float* from) { std::memcpy(&v, from, sizeof v); }
+[[gnu::always_inline]] inline void store(const Floats& v, float* to) { std::memcpy(to, &v, sizeof v); }
+[[gnu::always_inline]] inline void store(const Bits& v, std::uint32_t* to) { std::memcpy(to, &v, sizeof v); }
 
 /// bfloat16 in the upper half, zeros in the lower.
-ICHDET_INLINE void round(Bits& rounded, const Floats& v) {
+[[gnu::always_inline]] inline void round(Bits& rounded, const Floats& v) {
   std::memcpy(&rounded, &v, sizeof v);
   rounded = (rounded + 0x7fff + ((rounded >> 16) & 1)) & 0xffff0000u;
 }
 
-ICHDET_INLINE void subtract(Floats& v, const Bits& rounded) {
+[[gnu::always_inline]] inline void subtract(Floats& v, const Bits& rounded) {
   Floats value;
   std::memcpy(&value, &rounded, sizeof value);
   v -= value;
@@ -37,21 +41,32 @@ ICHDET_INLINE void subtract(Floats& v, const Bits& rounded) {
 std::int64_t row_tiles(std::int64_t width) { return (width + lanes - 1) / lanes; }
 std::int64_t row_pitch(std::int64_t width) { return (row_tiles(width) | 1) * lanes; }
 
-void Memory::reserve(std::int64_t bytes) {
-  if (!tensor_.defined() || tensor_.numel() < bytes) tensor_ = at::empty({bytes}, at::kByte);
+void Memory::reserve(std::size_t bytes) {
+  if (bytes <= bytes_) return;
+  data_.reset();
+  bytes_ = 0;
+  const std::size_t page = bytes < huge_page ? 64 : huge_page, whole = (bytes + page - 1) / page * page;
+  data_.reset(std::aligned_alloc(page, whole));
+  if (data_ == nullptr) {
+    throw Error(ErrorCode::limit, "network: not enough memory for " + std::to_string(whole >> 20) + " MiB more");
+  }
+  bytes_ = whole;
+#ifdef __linux__
+  if (page == huge_page) madvise(data_.get(), whole, MADV_HUGEPAGE);
+#endif
 }
 
-PairRows::PairRows(Memory& memory, const std::array<std::int64_t, 3>& size, std::int64_t channels,
-                   std::int64_t readable_rows)
-    : depth(size[0]), height(size[1]), width(size[2]), pairs((channels + 1) / 2), pitch(row_pitch(width)) {
-  const auto used = depth * height * pairs * pitch, spare = (readable_rows + 1) * pitch;
-  data = memory.as<std::uint32_t>(used + spare);
-  std::fill_n(data + used, spare, 0u);
+PairRows::PairRows(Memory& memory, const Planes& size, std::int64_t channels, std::int64_t readable_rows)
+    : Planes(size), pairs((channels + 1) / 2), pitch(row_pitch(width)) {
+  const auto used = height * pairs * pitch, spare = (readable_rows + 1) * pitch;
+  plane_size = used + spare;
+  data = memory.as<std::uint32_t>(planes * plane_size);
+  for (std::int64_t z = 0; z < planes; ++z) std::fill_n(data + z * plane_size + used, spare, 0u);
 }
 
-FloatRows::FloatRows(Memory& memory, const std::array<std::int64_t, 3>& size, std::int64_t count)
-    : depth(size[0]), height(size[1]), width(size[2]), channels(count), pitch(row_pitch(width)) {
-  const auto used = depth * height * channels * pitch, spare = 2 * lanes;
+FloatRows::FloatRows(Memory& memory, const Planes& size, std::int64_t count)
+    : Planes(size), channels(count), pitch(row_pitch(width)) {
+  const auto used = planes * height * channels * pitch, spare = 2 * lanes;
   data = memory.as<float>(used + spare);
   std::fill_n(data + used, spare, 0.f);
 }

@@ -1,9 +1,9 @@
 #pragma once
 
-#include <ATen/core/Tensor.h>
-
 #include <array>
 #include <cstdint>
+#include <cstdlib>
+#include <memory>
 #include <vector>
 
 #include "kernels.hpp"
@@ -11,40 +11,48 @@
 // Activations as tiles take them, and what happens to a row between two products.
 namespace ichdet::nn {
 
-/// Memory that is used again and grows where it has to, aligned to 64 bytes; what it held is lost then.
+/// Memory that is used again and grows where it has to, aligned to 64 bytes; what it held is lost then. Large ones are
+/// asked for in huge pages: with small ones a tile spends a sixth of its time on the first touch of each.
 class Memory {
  public:
   template <class T>
   T* as(std::int64_t count) {
-    reserve(count * std::int64_t(sizeof(T)));
-    return reinterpret_cast<T*>(tensor_.data_ptr());
+    reserve(std::size_t(count) * sizeof(T));
+    return static_cast<T*>(data_.get());
   }
 
  private:
-  void reserve(std::int64_t bytes);
-  at::Tensor tensor_;
+  void reserve(std::size_t bytes);
+  std::size_t bytes_ = 0;
+  std::unique_ptr<void, void (*)(void*)> data_{nullptr, std::free};
+};
+
+/// Planes z of rows, of which the last `planes` are there: z and z + planes share their place.
+struct Planes {
+  std::int64_t planes = 0, height = 0, width = 0;
 };
 
 /// (z, y, channel pair, x) of pairs of bfloat16, the even channel in the lower half. Rows of x begin at multiples of
-/// 64 bytes, an odd number of them apart: rows above each other fall into different sets of the cache. Behind the last
-/// row are zeros: a product reads up to `readable_rows` too many.
-struct PairRows {
+/// 64 bytes, an odd number of them apart: rows above each other fall into different sets of the cache. Behind each
+/// plane are zeros: a product reads up to `readable_rows` too many.
+struct PairRows : Planes {
   PairRows() = default;
-  PairRows(Memory& memory, const std::array<std::int64_t, 3>& size, std::int64_t channels,
-           std::int64_t readable_rows = 16);
-  std::uint32_t* row(std::int64_t z, std::int64_t y) const { return data + (z * height + y) * pairs * pitch; }
+  PairRows(Memory& memory, const Planes& size, std::int64_t channels, std::int64_t readable_rows);
+  std::uint32_t* row(std::int64_t z, std::int64_t y) const {
+    return data + z % planes * plane_size + y * pairs * pitch;
+  }
 
-  std::int64_t depth = 0, height = 0, width = 0, pairs = 0, pitch = 0;
+  std::int64_t pairs = 0, pitch = 0, plane_size = 0;
   std::uint32_t* data = nullptr;
 };
 
 /// (z, y, channel, x) of float32.
-struct FloatRows {
+struct FloatRows : Planes {
   FloatRows() = default;
-  FloatRows(Memory& memory, const std::array<std::int64_t, 3>& size, std::int64_t count);
-  float* row(std::int64_t z, std::int64_t y) const { return data + (z * height + y) * channels * pitch; }
+  FloatRows(Memory& memory, const Planes& size, std::int64_t count);
+  float* row(std::int64_t z, std::int64_t y) const { return data + (z % planes * height + y) * channels * pitch; }
 
-  std::int64_t depth = 0, height = 0, width = 0, channels = 0, pitch = 0;
+  std::int64_t channels = 0, pitch = 0;
   float* data = nullptr;
 };
 
