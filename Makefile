@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := build
-.PHONY: help setup build all test demo install dev tidy format clean
+.PHONY: help setup build all test demo install dev tsan tidy format clean
 
 BUILD := build
 JOBS ?= $(shell nproc)
@@ -46,6 +46,12 @@ dev: ## warnings as errors, with address and undefined-behaviour sanitizers, in 
 	@cmake --build --preset dev -j $(JOBS)
 	@ctest --preset dev
 
+tsan: ## the network tests under the thread sanitizer, in build-tsan
+	@tools/setup.sh build
+	@cmake --preset tsan
+	@cmake --build --preset tsan -j $(JOBS)
+	@ctest --preset tsan
+
 tidy: ## clang-tidy on every file, in build-tidy
 	@tools/setup.sh dev
 	@cmake --preset tidy
@@ -56,4 +62,4 @@ format: ## clang-format on every C++ file, in place
 	@git ls-files -z '*.hpp' '*.cpp' | xargs -0 clang-format -i
 
 clean: ## remove build folders and the demo; .venv, .venv-oracles and downloaded weights stay
-	@rm -rf build build-dev build-tidy demo
+	@rm -rf build build-dev build-tsan build-tidy demo

@@ -1,6 +1,7 @@
 #include "convert.hpp"
 #include "ichdet/core/components.hpp"
 #include "ichdet/core/error.hpp"
+#include "ichdet/preprocess/grid.hpp"
 #include "ichdet/preprocess/masks.hpp"
 #include "ichdet/preprocess/morphology.hpp"
 #include "ichdet/preprocess/resample.hpp"
@@ -161,6 +162,14 @@ auto array_resampler() {
 }
 
 void bind_resample(py::module_& m) {
+  m.def(
+      "segmentation_grid",
+      [](const SliceGeometry& slices, const std::array<double, 3>& spacing_mm) {
+        return segmentation_grid(slices, Eigen::Vector3d(spacing_mm.data()));
+      },
+      py::arg("slices"), py::arg("spacing_mm"),
+      R"(The regular grid on which a segmenter reads a stack: a Geometry of this spacing (x, y, z) that runs nearest to +L,
++P, +S. On a straight stack of equal steps it is that of blast-ct 2.1.0. See resample_to.)");
   const auto options = [&](auto f, const char* first, const char* doc = "") {
     m.def("resample_to", f, py::arg(first), py::arg("to"), py::arg("interpolation") = "linear",
           py::arg("outside") = py::none(), py::arg("threads") = 0, doc);

@@ -71,6 +71,21 @@ void bind_results(py::module_& m) {
       .def_readwrite("name", &BundleIdentity::name)
       .def_readwrite("version", &BundleIdentity::version)
       .def_readwrite("sha256", &BundleIdentity::sha256);
+  py::class_<Inference>(m, "Inference", "How the networks were run.")
+      .def(py::init<>())
+      .def_readwrite("engine", &Inference::engine)
+      .def_readwrite("form", &Inference::form)
+      .def_readwrite("precision", &Inference::precision)
+      .def_readwrite("reason", &Inference::reason, "Why another engine ran than the one asked for, else empty.")
+      .def_readwrite("threads", &Inference::threads)
+      .def_readwrite("prepare_s", &Inference::prepare_s)
+      .def_readwrite("voxels", &Inference::voxels, "That each network answered, on the model's grid.")
+      .def_readwrite("float32_again", &Inference::float32_again, "Of these, by adaptive precision, in float32 too.")
+      .def("__repr__", [](const Inference& i) {
+        return "<ichdet.Inference " + i.engine + " " + i.precision + ", " + i.form +
+               (i.reason.empty() ? "" : ", because " + i.reason) + ", " + std::to_string(i.voxels) + " voxels, " +
+               std::to_string(i.float32_again) + " of them in float32 again>";
+      });
   py::class_<StudyResult>(m, "StudyResult", "Everything that was found in one study. Lists are copied in and out.")
       .def(py::init<>())
       .def_readwrite("version", &StudyResult::version)
@@ -82,6 +97,7 @@ void bind_results(py::module_& m) {
       .def_readwrite("slices", &StudyResult::slices)
       .def_readwrite("assumptions", &StudyResult::assumptions)
       .def_readwrite("trust", &StudyResult::trust)
+      .def_readwrite("inference", &StudyResult::inference)
       .def_readwrite("bundles", &StudyResult::bundles)
       .def_readwrite("timings_s", &StudyResult::timings_s)
       .def("to_json", &to_json_text, "The text of result.json; docs/result.schema.json describes it.")

@@ -10,16 +10,7 @@ void bind_pipeline(py::module_& m) {
       .def_property_readonly(
           "probabilities", [](const Segmentation& s) { return lend(s.probabilities.values); },
           "(class, z, y, x), float32, on the volume's grid.")
-      .def_property_readonly(
-          "inference",
-          [](const Segmentation& s) {
-            const auto& ran = s.inference;
-            return py::dict(py::arg("engine") = ran.engine, py::arg("form") = ran.form,
-                            py::arg("precision") = ran.precision, py::arg("reason") = ran.reason,
-                            py::arg("threads") = ran.threads, py::arg("prepare_s") = ran.prepare_s,
-                            py::arg("voxels") = ran.voxels, py::arg("float32_again") = ran.float32_again);
-          },
-          "How the networks were run, as result.json has it.")
+      .def_readonly("inference", &Segmentation::inference, "How the networks were run: ichdet.Inference.")
       .def_readonly("assumptions", &Segmentation::assumptions);
 
   py::class_<Segmenter>(m, "Segmenter", R"(One segmentation bundle, or an ensemble of them: Volume to probabilities.

@@ -129,6 +129,8 @@ def test_ctrl_c_stops_a_detection(ichdet, run, study, tmp_path):
         ["detect", "x", "--out", "y", "--threads", "100000"],
         ["detect", "x", "--out", "y", "--threshold", "nan"],
         ["detect", "x", "--out", "y", "--precision", "float64"],
+        ["detect", "x", "--out", "y", "--engine", "tensorrt"],
+        ["detect", "x", "--out", "y", "--region", "neck"],
         ["info", "scan.nii.gz"],
     ],
 )
@@ -149,7 +151,7 @@ def test_names_of_other_kinds_of_file_are_not_made_folders(run, study, tmp_path)
         assert not (tmp_path / name).exists()
 
 
-@pytest.mark.parametrize("flag", [["--precision", "bfloat16"], ["--precision", "adaptive"], ["--ensemble", "x.yaml"]])
+@pytest.mark.parametrize("flag", [["--ensemble", "x.yaml"]])
 def test_a_flag_whose_part_does_not_exist_yet_says_so(run, study, tmp_path, flag):
     message = refused(run("detect", study, "--out", tmp_path, *flag), 2, "options")
     assert flag[0] in message and "not exist yet" in message
