@@ -127,7 +127,7 @@ TEST_CASE("a product by AMX is the portable one but for the order of its sums") 
     weights.set(i / (2 * pairs * segments), segment, column, nn::to_bf16(float(i % 13) - 6.3f));
   }
   nn::Memory memory;
-  const nn::PairRows voxels(memory, {1, segments, pitch}, 2 * pairs);
+  const nn::PairRows voxels(memory, {1, segments, pitch}, 2 * pairs, 16);
   for (std::int64_t i = 0; i < segments * pairs * pitch; ++i) {
     const auto value = [](std::int64_t n) { return std::uint32_t(nn::to_bf16(float(n % 29) * 0.37f - 5)); };
     voxels.data[i] = value(i) | value(i * 7) << 16;
