@@ -92,9 +92,10 @@ Value Call::tensor(const std::string& argument) const {
 }
 
 Values Call::tensors(const std::string& argument) const {
-  const auto lowered = values_.find(value(argument));
-  require(lowered != values_.end(), argument + " not a list of tensors");
-  return lowered->second;
+  if (const auto lowered = values_.find(value(argument)); lowered != values_.end()) return lowered->second;
+  Values list;
+  for (const auto& tensor : given(argument).toTensorVector()) list.push_back(constant(tensor));
+  return list;
 }
 
 std::vector<std::int64_t> Call::sizes(const std::string& argument) const {
@@ -116,7 +117,9 @@ std::vector<std::int64_t> Call::integers(const std::string& argument, std::size_
   return values;
 }
 
-std::vector<std::int64_t> Call::result_sizes() const { return known_sizes(*this, node_.output(0)); }
+std::vector<std::int64_t> Call::result_sizes(std::size_t result) const {
+  return known_sizes(*this, node_.output(result));
+}
 
 at::ScalarType Call::result_type() const {
   const auto type = node_.output(0)->type()->expectRef<c10::TensorType>().scalarType();

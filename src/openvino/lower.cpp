@@ -13,8 +13,8 @@ namespace {
 
 Table everything() {
   Table table;
-  for (auto family :
-       {convolutions(), norms(), activations(), poolings(), resizings(), shapes(), arithmetic(), products()}) {
+  for (auto family : {convolutions(), norms(), activations(), poolings(), resizings(), shapes(), arithmetic(),
+                      products(), recurrences()}) {
     table.merge(family);
   }
   return table;
@@ -22,15 +22,17 @@ Table everything() {
 
 /// What a lowering made has to have the shape that was traced: better no engine than another result.
 void check(const Call& call, const torch::jit::Node& node, const Values& values) {
-  const bool list = node.output(0)->type()->cast<c10::ListType>() != nullptr;
+  if (node.output(0)->type()->cast<c10::ListType>() != nullptr) return;
   for (std::size_t i = 0; i < node.outputs().size(); ++i) {
-    call.require(list || i < values.size() || !node.output(i)->hasUses(), "a result that OpenVINO does not have");
-  }
-  if (list) return;
-  const auto traced = call.result_sizes();
-  const auto shape = values.front().get_partial_shape();
-  if (shape != ov::PartialShape(std::vector<ov::Dimension>(traced.begin(), traced.end()))) {
-    call.refuse("its result would be " + shape.to_string() + " instead of " + c10::str(traced));
+    if (i >= values.size()) {
+      call.require(!node.output(i)->hasUses(), "a result that OpenVINO does not have");
+      continue;
+    }
+    const auto traced = call.result_sizes(i);
+    const auto shape = values[i].get_partial_shape();
+    if (shape != ov::PartialShape(std::vector<ov::Dimension>(traced.begin(), traced.end()))) {
+      call.refuse("a result would be " + shape.to_string() + " instead of " + c10::str(traced));
+    }
   }
 }
 

@@ -50,8 +50,8 @@ class Call {
   std::vector<std::int64_t> integers(const std::string& argument, std::size_t count, std::int64_t otherwise) const;
   at::Scalar scalar(const std::string& argument) const { return given(argument).toScalar(); }
 
-  std::vector<std::int64_t> result_sizes() const;  ///< of the first result
-  at::ScalarType result_type() const;
+  std::vector<std::int64_t> result_sizes(std::size_t result = 0) const;
+  at::ScalarType result_type() const;  ///< of the first one
 
   /// Throws Error(options): `what` is what stands in the way.
   [[noreturn]] void refuse(const std::string& what = {}) const;
@@ -80,6 +80,7 @@ Table resizings();
 Table shapes();
 Table arithmetic();
 Table products();
+Table recurrences();
 
 /// The number format of OpenVINO that is the same.
 ov::element::Type element_type(at::ScalarType type);

@@ -53,6 +53,23 @@ struct Case {
   Forward forward;
 };
 
+/// All three results, side by side.
+Forward lstm(std::int64_t layers, bool both_ways, bool batch_first) {
+  const std::int64_t width = 4, ways = both_ways ? 2 : 1, batch = 2;
+  std::vector<Tensor> parameters;
+  for (std::int64_t i = 0; i < layers * ways; ++i) {
+    const auto in = i < ways ? 5 : width * ways;
+    for (const auto& shape : {Shape{4 * width, in}, {4 * width, width}, {4 * width}, {4 * width}}) {
+      parameters.push_back(weights(shape));
+    }
+  }
+  const std::vector<Tensor> start{weights({layers * ways, batch, width}), weights({layers * ways, batch, width})};
+  return [=](const Tensor& x) {
+    const auto [y, h, c] = at::lstm(x, start, parameters, true, layers, 0, false, both_ways, batch_first);
+    return at::cat({y.flatten(), h.flatten(), c.flatten()});
+  };
+}
+
 // One operator each, or one variant of it; `x` is normally distributed.
 std::vector<Case> operators() {
   at::manual_seed(3);
@@ -323,6 +340,15 @@ std::vector<Case> operators() {
        }},
       {"pixel_shuffle", {1, 8, 3, 4}, [](const Tensor& x) { return at::pixel_shuffle(x, 2); }},
       {"filled", image, [](const Tensor& x) { return at::full_like(x, 3) * x + at::ones_like(x) - at::zeros_like(x); }},
+      {"operators in place", image,
+       [](const Tensor& x) {
+         auto y = x * 2;
+         y.relu_();
+         y += x;
+         return y.mul_(0.5).clamp_(-1, 1);
+       }},
+      {"lstm", {2, 7, 5}, lstm(1, false, true)},
+      {"lstm of two layers, both ways", {7, 2, 5}, lstm(2, true, false)},
       {"dropout", image, [](const Tensor& x) { return at::dropout(x, 0.5, false) * 2; }},
       {"to and back", image, [](const Tensor& x) { return (x * 4).to(at::kLong).to(at::kFloat); }},
 
@@ -523,8 +549,23 @@ TEST_CASE("OpenVINO: a cache folder keeps compiled networks" * doctest::skip(ski
   // A damaged file is made again, not believed.
   fs::resize_file(files.front(), fs::file_size(files.front()) / 2);
   CHECK(at::equal(prepared(forward, options)(x), first));
-  options.precision = Precision::bfloat16;
-  CHECK_FALSE(at::equal(prepared(forward, options)(x), first));
+}
+
+TEST_CASE("OpenVINO: a cache folder serves both precisions" * doctest::skip(skip)) {
+  const auto forward = small_unet();
+  const auto x = at::randn({1, 2, 16, 16, 16});
+  const auto exact = prepared(forward, with(Precision::float32))(x);
+  const auto rough = prepared(forward, with(Precision::bfloat16))(x);
+  CHECK_FALSE(at::equal(exact, rough));
+  for (const auto first : {Precision::float32, Precision::bfloat16}) {
+    const Folder folder;
+    const auto second = first == Precision::float32 ? Precision::bfloat16 : Precision::float32;
+    for (const auto precision : {first, second, first}) {
+      auto options = with(precision);
+      options.cache_folder = folder.path;
+      CHECK(at::equal(prepared(forward, options)(x), precision == Precision::float32 ? exact : rough));
+    }
+  }
 }
 
 TEST_CASE("OpenVINO: a plug-in that cannot be used says why") {
@@ -544,6 +585,7 @@ TEST_CASE("OpenVINO: a plug-in that cannot be used says why") {
   std::ofstream(text) << "no library";
   CHECK(message(text).starts_with("OpenVINO's plug-in: " + text.string() + ": "));
   CHECK(message("libstdc++.so.6").find("undefined symbol: ichdet_openvino_plugin") != std::string::npos);
+  CHECK(message(OTHER_PLUGIN).ends_with(", found interface 2 with LibTorch 1.0.0"));
   CHECK(message("libichdet_no.so")
             .starts_with("OpenVINO's plug-in: not installed; looked for the run path (libichdet_no.so: "));
 }
