@@ -12,8 +12,9 @@ PreparedDeepMedic::PreparedDeepMedic(const models::DeepMedicImpl& network, Preci
   const auto run = [this](auto form) {
     run_ = [form = std::make_shared<const decltype(form)>(std::move(form))](const at::Tensor& x) { return (*form)(x); };
   };
-  if (precision == Precision::bfloat16) {
-    run(TiledDeepMedic(std::move(folded), false, has_amx_bf16()));
+  const bool amx = has_amx_bf16(), rounded = precision == Precision::bfloat16;
+  if (amx || rounded) {
+    run(TiledDeepMedic(std::move(folded), !rounded, amx));
   } else {
     run(Float32DeepMedic(std::move(folded)));
   }

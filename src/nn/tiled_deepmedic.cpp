@@ -56,8 +56,8 @@ void TiledDeepMedic::add_segments(std::vector<const std::uint32_t*>& segments, c
                                   std::int64_t y) const {
   segments.push_back(from.rounded.row(z, y));
   if (split_) {
-    segments.push_back(from.rest.row(z, y));
     segments.push_back(from.rounded.row(z, y));
+    segments.push_back(from.rest.row(z, y));
   }
 }
 
@@ -66,8 +66,8 @@ void TiledDeepMedic::set_weight(TiledWeights& weights, std::int64_t row, std::in
   const auto rounded = to_bf16(value);
   weights.set(row, segment * parts_, column, rounded);
   if (split_) {
-    weights.set(row, segment * parts_ + 1, column, rounded);
-    weights.set(row, segment * parts_ + 2, column, to_bf16(value - from_bf16(rounded)));
+    weights.set(row, segment * parts_ + 1, column, to_bf16(value - from_bf16(rounded)));
+    weights.set(row, segment * parts_ + 2, column, rounded);
   }
 }
 

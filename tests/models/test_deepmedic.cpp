@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "../../src/nn/float32_deepmedic.hpp"
 #include "../../src/nn/tiled_deepmedic.hpp"
 #include "ichdet/core/error.hpp"
 #include "ichdet/nn/prepare.hpp"
@@ -94,7 +95,8 @@ TEST_CASE("tiles at multiples of 15 give what one large tile gives") {
   CHECK(largest_difference(part, same) < 1e-4 * same.abs().max().item<double>());
 }
 
-TEST_CASE("bfloat16 tiles give the plain network's logits within what rounding takes, as two halves float32's") {
+TEST_CASE(
+    "each form gives the plain network's logits: float32, bfloat16 within what it rounds off, and split bfloat16") {
   const at::NoGradGuard no_grad;
   // After pruning there are odd and even numbers of channels, below and above a tile's; and two input channels.
   for (const auto& network : {random_network(), random_network({30, 30, 40, 40, 40, 40, 50, 50}),
@@ -102,6 +104,8 @@ TEST_CASE("bfloat16 tiles give the plain network's logits within what rounding t
     const auto x = at::randn({1, network->options.input_channels, 95, 110, 125});
     const auto expected = network->forward(x);
     const double range = expected.abs().max().item<double>();
+    const auto float32 = nn::Float32DeepMedic(nn::FoldedDeepMedic(*network))(x);
+    CHECK(largest_difference(float32, expected) < 1e-4 * range);
     for (const bool amx : {false, true}) {
       if (amx && !nn::has_amx_bf16()) continue;
       CAPTURE(amx);
