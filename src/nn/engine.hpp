@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "ichdet/nn/prepare.hpp"
 
@@ -21,6 +22,7 @@ class WeightCache;
 /// A network made ready for inputs of one shape. May be called from several threads at once.
 struct Compiled {
   std::function<at::Tensor(const at::Tensor&)> run;
+  std::string form = "traced graph";  ///< in words
   std::int64_t activation_bytes = 0;  ///< held during a call, beside input, output and weights
 };
 
@@ -29,6 +31,7 @@ struct CompileOptions {
   int threads = 0;
   std::string device = "cpu";
   std::filesystem::path cache_folder;
+  bool fuse = true;  ///< false: plain aten alone, as where the fused operators are not found
 };
 
 /// The operators that `forward` runs on an input of this shape: aten alone, one tensor in, one out, shapes known, the

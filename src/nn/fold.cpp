@@ -1,7 +1,176 @@
+#include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <torch/csrc/jit/passes/dead_code_elimination.h>
+
+#include <numeric>
+
 #include "engine.hpp"
+#include "graph_tools.hpp"
+#include "weight_cache.hpp"
 
 namespace ichdet::nn {
+namespace {
 
-void fold(torch::jit::Graph&, WeightCache&) {}
+using torch::jit::Graph;
+using torch::jit::Node;
+
+void replace(Node* node, torch::jit::Value* by) {
+  if (!by->type()->cast<c10::TensorType>()) by->setType(node->output()->type());
+  node->output()->replaceAllUsesWith(by);
+}
+
+/// A node of another kind in the place of `node`.
+Node* exchange(Node* node, const char* kind, const std::vector<torch::jit::Value*>& inputs) {
+  auto* fresh = node->owningGraph()->create(c10::Symbol::fromQualString(kind), inputs);
+  fresh->insertBefore(node);
+  fresh->output()->setType(node->output()->type());
+  replace(node, fresh->output());
+  return fresh;
+}
+
+template <class T>
+torch::jit::Value* constant_before(Node* node, T&& value) {
+  const torch::jit::WithInsertPoint here(node);
+  return node->owningGraph()->insertConstant(std::forward<T>(value));
+}
+
+/// Operators that do nothing in evaluation, and ones that are others written at length.
+void simplify(Node* node) {
+  static const char* const nothing[] = {"aten::dropout",    "aten::feature_dropout", "aten::alpha_dropout",
+                                        "aten::contiguous", "aten::detach",          "aten::clone",
+                                        "aten::alias",      "aten::identity"};
+  for (const auto* kind : nothing) {
+    if (is(node, kind)) return replace(node, node->input(0));
+  }
+  if (is(node, "aten::relu6")) {
+    exchange(node, "aten::hardtanh", {node->input(0), constant_before(node, 0.0), constant_before(node, 6.0)});
+  } else if (is(node, "aten::mul")) {
+    for (std::size_t i : {0, 1}) {
+      const auto* gate = node->input(i)->node();
+      if (is(gate, "aten::sigmoid") && gate->input(0) == node->input(1 - i)) {
+        exchange(node, "aten::silu", {node->input(1 - i)});
+        return;
+      }
+    }
+  } else if (is(node, "aten::prelu")) {
+    const auto slope = constant_tensor(node, 1);
+    if (slope && slope->defined() && slope->numel() == 1) {
+      exchange(node, "aten::leaky_relu", {node->input(0), constant_before(node, slope->item<double>())});
+    }
+  } else if (is(node, "aten::instance_norm")) {
+    const auto own_statistics = constant(node->input(5));
+    if (own_statistics && !own_statistics->toBool() && constant_tensor(node, 3) &&
+        constant_tensor(node, 3)->defined()) {
+      auto* no = constant_before(node, false);
+      exchange(node, "aten::batch_norm",
+               {node->input(0), node->input(1), node->input(2), node->input(3), node->input(4), no, node->input(6),
+                node->input(7), node->input(8)});
+    }
+  } else if (is(node, "aten::_convolution_mode")) {
+    const auto mode = constant(node->input(4)), dilation = constant(node->input(5));
+    const auto size = sizes(node->input(1));
+    const auto weight = constant_tensor(node, 1);
+    if (!mode || !dilation || !weight) return;
+    auto padding = dilation->toIntVector();
+    for (std::size_t axis = 0; axis < padding.size(); ++axis) {
+      const auto reach = padding[axis] * (weight->size(std::int64_t(axis) + 2) - 1);
+      if (reach % 2 != 0 && mode->toStringRef() == "same") return;
+      padding[axis] = mode->toStringRef() == "same" ? reach / 2 : 0;
+    }
+    const std::vector<std::int64_t> zeros(padding.size(), 0);
+    auto* no = constant_before(node, false);
+    exchange(node, "aten::_convolution",
+             {node->input(0), node->input(1), node->input(2), node->input(3), constant_before(node, padding),
+              node->input(5), no, constant_before(node, zeros), node->input(6), no, no, no, no});
+  }
+}
+
+/// Batch norm as y = x * scale + shift, one of each for a channel, in double.
+struct Affine {
+  at::Tensor scale, shift;
+};
+
+std::optional<Affine> affine_of(const Node* norm) {
+  std::vector<at::Tensor> parts;
+  for (std::size_t i = 1; i <= 4; ++i) {
+    const auto part = constant_tensor(norm, i);
+    if (!part) return std::nullopt;
+    parts.push_back(part->defined() ? part->to(at::kDouble) : *part);
+  }
+  const auto training = constant(norm->input(5)), epsilon = constant(norm->input(7));
+  if (!training || training->toBool() || !epsilon || !parts[2].defined() || !parts[3].defined()) return std::nullopt;
+  auto scale = at::rsqrt(parts[3] + epsilon->toDouble());
+  if (parts[0].defined()) scale = scale * parts[0];
+  auto shift = -parts[2] * scale;
+  if (parts[1].defined()) shift = shift + parts[1];
+  return Affine{scale, shift};
+}
+
+/// `weight` with its output channels scaled. Those of a transposed convolution are its second axis, in each group.
+at::Tensor scaled(const at::Tensor& weight, const at::Tensor& scale, bool transposed, std::int64_t groups) {
+  auto wide = weight.to(at::kDouble);
+  if (!transposed) {
+    std::vector<std::int64_t> shape(std::size_t(weight.dim()), 1);
+    shape[0] = -1;
+    wide = wide * scale.view(shape);
+  } else {
+    wide = wide.reshape({groups, weight.size(0) / groups, weight.size(1), -1}) * scale.view({groups, 1, -1, 1});
+  }
+  return wide.reshape(weight.sizes()).to(weight.scalar_type()).contiguous();
+}
+
+/// Batch norm `node` into the layer that feeds it and nothing else.
+void fold_norm(Node* node, WeightCache& weights) {
+  auto* layer = node->input(0)->node();
+  const bool convolution = is(layer, "aten::_convolution");
+  if (!convolution && !(is(layer, "aten::linear") && sizes(layer->output()) && sizes(layer->output())->size() == 2))
+    return;
+  if (!has_one_reader(layer->output())) return;
+  const auto weight = constant_tensor(layer, 1), bias = constant_tensor(layer, 2);
+  if (!weight || !bias || !weight->defined()) return;
+  bool transposed = false;
+  std::int64_t groups = 1;
+  if (convolution) {
+    const auto is_transposed = constant(layer->input(6)), group_count = constant(layer->input(8));
+    if (!is_transposed || !group_count) return;
+    transposed = is_transposed->toBool();
+    groups = group_count->toInt();
+  }
+  const auto affine = affine_of(node);
+  if (!affine) return;
+
+  std::vector<at::Tensor> sources{*weight};
+  for (std::size_t i = 1; i <= 4; ++i) sources.push_back(*constant_tensor(node, i));
+  const auto folded =
+      weights.derive("fold weight", sources, [&] { return scaled(*weight, affine->scale, transposed, groups); });
+  sources.front() = *bias;
+  const auto folded_bias = weights.derive("fold bias", sources, [&] {
+    const auto shift = bias->defined() ? bias->to(at::kDouble) * affine->scale + affine->shift : affine->shift;
+    return shift.to(weight->scalar_type());
+  });
+  layer->replaceInput(1, constant_before(layer, folded));
+  layer->replaceInput(2, constant_before(layer, folded_bias));
+  replace(node, layer->output());
+}
+
+bool writes(const Node* node) {
+  const auto* schema = node->maybeSchema();
+  return schema != nullptr && schema->is_mutable();
+}
+
+}  // namespace
+
+void fold(Graph& graph, WeightCache& weights) {
+  const at::NoGradGuard no_grad;
+  for (auto* node : graph.nodes()) {
+    if (writes(node)) return;  // then what looks like a copy, or like a constant, may not be one
+  }
+  for (auto* node : graph.nodes()) simplify(node);
+  for (auto* node : graph.nodes()) {
+    if (is(node, "aten::batch_norm")) fold_norm(node, weights);
+  }
+  torch::jit::EliminateDeadCode(graph.block());
+}
 
 }  // namespace ichdet::nn

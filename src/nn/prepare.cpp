@@ -129,10 +129,10 @@ void PreparedNetwork::State::compile(Entry& entry, at::IntArrayRef shape) {
   nn::fold(*graph, weights);
   const bool by_table = options.engine == Engine::automatic;
   const auto wanted = by_table ? nn::fastest_engine(name, options.precision) : options.engine;
-  done.form = "traced graph";
   if (wanted == Engine::openvino) {
     try {
       entry.compiled = nn::compile_openvino(graph, how);
+      done.form = entry.compiled.form;
       done.engine = Engine::openvino;
       return;
     } catch (const Error& e) {
@@ -140,6 +140,7 @@ void PreparedNetwork::State::compile(Entry& entry, at::IntArrayRef shape) {
     }
   }
   entry.compiled = nn::compile_torch(graph, how, weights);
+  done.form = entry.compiled.form;
 }
 
 PreparedNetwork::PreparedNetwork(std::shared_ptr<State> state) : state_(std::move(state)) {}
