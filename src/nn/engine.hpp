@@ -22,8 +22,8 @@ class WeightCache;
 /// A network made ready for inputs of one shape. May be called from several threads at once.
 struct Compiled {
   std::function<at::Tensor(const at::Tensor&)> run;
-  std::string form = "traced graph";  ///< in words
   std::int64_t activation_bytes = 0;  ///< held during a call, beside input, output and weights
+  std::string form = "traced graph";  ///< in words
 };
 
 struct CompileOptions {

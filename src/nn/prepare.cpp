@@ -190,9 +190,6 @@ PreparedNetwork prepare(std::shared_ptr<torch::nn::Module> module, Forward forwa
   state->name = module->name();
   state->own = own_form(*module, options);
   if (state->own == nullptr) {
-    if (options.precision == Precision::bfloat16 && options.engine != Engine::openvino) {
-      throw Error(ErrorCode::options, "prepare: bfloat16 of traced graphs does not exist yet");
-    }
     state->module = std::move(module);
     state->forward = std::move(forward);
   }

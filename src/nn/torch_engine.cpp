@@ -72,6 +72,28 @@ std::function<void(Stack&)> operation_of(const Node* node) {
   };
 }
 
+/// Operators that LibTorch has for bfloat16 beside float32.
+bool takes_both_types(const Node* node) {
+  static const std::set<std::string_view> kinds = {"aten::layer_norm", "aten::group_norm", "aten::batch_norm"};
+  return kinds.contains(node->kind().toQualString());
+}
+
+/// Where float32 is among the tensors, bfloat16 ones become float32 too.
+void widen_mixed(Stack& stack) {
+  const auto wide = [](const c10::IValue& value) {
+    if (value.isTensor()) return value.toTensor().defined() && value.toTensor().scalar_type() == at::kFloat;
+    if (!value.isTensorList()) return false;
+    const auto list = value.toTensorVector();
+    return std::any_of(list.begin(), list.end(), [](const auto& x) { return x.scalar_type() == at::kFloat; });
+  };
+  if (std::none_of(stack.begin(), stack.end(), wide)) return;
+  for (auto& value : stack) {
+    if (value.isTensor() && value.toTensor().defined() && value.toTensor().scalar_type() == at::kBFloat16) {
+      value = value.toTensor().to(at::kFloat);
+    }
+  }
+}
+
 /// The same operator writing to its first argument, where that changes nothing but memory.
 std::optional<c10::OperatorHandle> overwriting(const Node* node) {
   static const std::set<std::string_view> kinds = {
@@ -362,6 +384,11 @@ void Lowering::add_plain(const Node* node) {
       for (auto& value : stack) {
         if (value.isTensor() && value.toTensor().is_floating_point()) value = value.toTensor().to(type);
       }
+      body(stack);
+    };
+  } else if (type_ != at::kFloat && !takes_both_types(node)) {
+    step.body = [body](Stack& stack) {
+      widen_mixed(stack);
       body(stack);
     };
   } else {
