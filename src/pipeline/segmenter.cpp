@@ -43,7 +43,7 @@ Segmenter::Segmenter(const std::vector<Bundle>& members, const SegmenterOptions&
   auto state = std::make_shared<State>();
   state->options = options;
   auto& precision = state->options.network.precision;
-  if (precision == Precision::automatic) precision = Precision::float32;
+  if (precision == Precision::automatic) precision = has_fast_bfloat16() ? Precision::adaptive : Precision::float32;
   auto fast = options.network, exact = options.network;
   fast.precision = precision == Precision::adaptive ? Precision::bfloat16 : precision;
   exact.precision = Precision::float32;

@@ -30,7 +30,7 @@ struct SegmenterOptions {
   /// No patch answers more voxels than this: memory grows with it, and so does time saved. 0: the bundle's own patch.
   std::int64_t max_patch_voxels = 800'000;
   /// Adaptive: what bfloat16 finds less likely background than this is computed again in float32, with what is near.
-  double clear_background = 0.9;
+  double clear_background = 0.8;
 };
 
 /// What a segmenter found, and how.
