@@ -3,6 +3,7 @@
 #include <torch/version.h>
 
 #include <algorithm>
+#include <map>
 #include <mutex>
 #include <openvino/runtime/core.hpp>
 #include <openvino/runtime/intel_cpu/properties.hpp>
@@ -40,6 +41,31 @@ ov::AnyMap properties(const nn::CompileOptions& options) {
   };
   if (!options.cache_folder.empty()) map.insert(ov::cache_dir(options.cache_folder.string()));
   return map;
+}
+
+/// Results alive at once, at worst, in the network as OpenVINO says it executes it. It computes some in place, so this
+/// is rather too much.
+std::int64_t activation_bytes(const ov::CompiledModel& network) {
+  const auto model = network.get_runtime_model();
+  const auto steps = model->get_ordered_ops();
+  std::map<const ov::Node*, std::size_t> last_use;
+  for (std::size_t step = 0; step < steps.size(); ++step) {
+    for (const auto& input : steps[step]->input_values()) last_use[input.get_node()] = step;
+  }
+  std::map<std::size_t, std::int64_t> freed;  // by the step after which
+  std::int64_t alive = 0, most = 0;
+  for (std::size_t step = 0; step < steps.size(); ++step) {
+    const auto kind = steps[step]->get_rt_info().at("layerType").as<std::string>();
+    if (kind == "Const" || kind == "Input" || kind == "Output") continue;
+    for (const auto& output : steps[step]->outputs()) {
+      const auto bytes = std::int64_t(ov::shape_size(output.get_shape()) * output.get_element_type().size());
+      alive += bytes;
+      freed[last_use[steps[step].get()]] += bytes;
+    }
+    most = std::max(most, alive);
+    alive -= freed[step];
+  }
+  return most;
 }
 
 /// A compiled network and its requests: each holds buffers, and serves one call at a time.
@@ -91,8 +117,10 @@ nn::Compiled compile(const std::shared_ptr<torch::jit::Graph>& graph, const nn::
   }
   return guarded([&] {
     static ov::Core core;
-    const auto network = std::make_shared<Network>(core.compile_model(model, "CPU", properties(options)));
-    return nn::Compiled{[network](const at::Tensor& x) { return guarded([&] { return (*network)(x); }); }, 0};
+    auto compiled = core.compile_model(model, "CPU", properties(options));
+    const auto bytes = activation_bytes(compiled);
+    const auto network = std::make_shared<Network>(std::move(compiled));
+    return nn::Compiled{[network](const at::Tensor& x) { return guarded([&] { return (*network)(x); }); }, bytes};
   });
 }
 

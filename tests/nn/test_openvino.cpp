@@ -531,6 +531,20 @@ TEST_CASE("OpenVINO: results stay when the next call is made, and strides do not
   CHECK_THROWS_AS(network(x.to(at::kDouble)), Error);
 }
 
+TEST_CASE("OpenVINO: memory of a call is estimated, and kept below a ceiling" * doctest::skip(skip)) {
+  const auto forward = [w = weights({8, 2, 3, 3}), v = weights({1, 8, 1, 1})](const Tensor& x) {
+    return at::conv2d(at::conv2d(x, w), v);
+  };
+  const Shape shape{1, 2, 258, 258};
+  auto options = with(Precision::float32);
+  const double wide = 8 * 256 * 256 * 4 / double(1 << 20);
+  const auto estimate = prepared(forward, options).preparation(shape).activations_mib;
+  CHECK(estimate >= wide);
+  CHECK(estimate <= 2 * wide);
+  options.memory_mib = wide / 2;
+  CHECK_THROWS_AS(prepared(forward, options)(at::zeros(shape)), Error);
+}
+
 TEST_CASE("OpenVINO: a cache folder keeps compiled networks" * doctest::skip(skip)) {
   const Folder folder;
   const auto forward = small_unet();
