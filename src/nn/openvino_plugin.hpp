@@ -10,8 +10,9 @@
 // that ichdet works where it is not installed.
 namespace ichdet::nn {
 
-/// What the plug-in and ichdet have to agree on: grows with any change to OpenVinoPlugin, Compiled or CompileOptions.
-inline constexpr std::uint32_t openvino_abi = 1;
+/// What the plug-in and ichdet have to agree on. The first number grows with any change to OpenVinoPlugin, Compiled or
+/// CompileOptions; sizes tell most of those that were forgotten.
+inline constexpr std::uint32_t openvino_abi = 1'000'000 + 1000 * sizeof(Compiled) + sizeof(CompileOptions);
 
 struct OpenVinoPlugin {
   std::uint32_t abi;

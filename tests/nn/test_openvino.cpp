@@ -1,6 +1,5 @@
 #include <ATen/Functions.h>
 #include <ATen/Parallel.h>
-#include <doctest/doctest.h>
 #include <torch/nn/module.h>
 #include <unistd.h>
 
@@ -12,9 +11,13 @@
 #include <thread>
 
 #include "../../src/nn/openvino_plugin.hpp"
+#include "blocks.hpp"
 #include "ichdet/core/error.hpp"
 #include "ichdet/models/deepmedic.hpp"
 #include "ichdet/nn/prepare.hpp"
+
+// After LibTorch's headers, one of which defines a CHECK too.
+#include <doctest/doctest.h>
 
 using namespace ichdet;
 using at::Tensor;
@@ -449,6 +452,10 @@ struct Folder {
 
 }  // namespace
 
+TEST_CASE("OpenVINO: its plug-in was built") {
+  WARN_MESSAGE(!skip, "OpenVINO's plug-in was not built: its tests are skipped");
+}
+
 TEST_CASE("OpenVINO: operators give what LibTorch gives, in float32" * doctest::skip(skip)) {
   check_operators(Precision::float32, 1e-5);
 }
@@ -474,6 +481,29 @@ TEST_CASE("OpenVINO: whole networks" * doctest::skip(skip)) {
   const auto difference = verify(network, deepmedic.ptr(), at::randn(tile));
   CHECK(difference.largest <= 1e-4 * difference.range);
   CHECK_MESSAGE(network.preparation(tile).engine == Engine::openvino, network.preparation(tile).reason);
+}
+
+TEST_CASE("OpenVINO: blocks of the networks to come" * doctest::skip(skip)) {
+  using namespace blocks;
+  const std::vector<blocks::Case> cases{make<Residual2d>("2D residual", {20, 17, 23}, 20, true),
+                                        make<Residual3d>("3D residual", {12, 9, 11, 13}, 12),
+                                        make<MbConv>("MBConv", {12, 15, 17}, 12, 4, 5),
+                                        make<Transposed3d>("3D transposed", {16, 5, 7, 6}, 16, 3),
+                                        make<Dilated3d>("3D dilated", {5, 35, 19, 33}, 5, Shape{1, 4, 8, 16}),
+                                        make<InstanceNorm>("3D instance norm", {12, 9, 11, 13}, 12),
+                                        make<UpAndJoin>("3D trilinear and join", {8, 9, 12, 11}, 8, 3, true),
+                                        make<FeedForward>("feed-forward", {13, 24}, 24)};
+  for (const auto& c : cases) {
+    CAPTURE(c.name);
+    auto shape = c.shape;
+    shape.insert(shape.begin(), 2);
+    const auto x = at::randn(shape);
+    const auto exact = prepare(c.block, with(Precision::float32)), rough = prepare(c.block, with(Precision::bfloat16));
+    const auto close = verify(exact, c.block, x), near = verify(rough, c.block, x);
+    CHECK(close.largest <= 1e-5 * close.range);
+    CHECK(near.largest <= 2e-2 * near.range);
+    CHECK_MESSAGE(exact.preparation(shape).engine == Engine::openvino, exact.preparation(shape).reason);
+  }
 }
 
 TEST_CASE("OpenVINO: what it cannot take runs on LibTorch, and the reason says what" * doctest::skip(skip)) {
@@ -599,7 +629,8 @@ TEST_CASE("OpenVINO: a plug-in that cannot be used says why") {
   std::ofstream(text) << "no library";
   CHECK(message(text).starts_with("OpenVINO's plug-in: " + text.string() + ": "));
   CHECK(message("libstdc++.so.6").find("undefined symbol: ichdet_openvino_plugin") != std::string::npos);
-  CHECK(message(OTHER_PLUGIN).ends_with(", found interface 2 with LibTorch 1.0.0"));
+  CHECK(message(OTHER_PLUGIN)
+            .ends_with(", found interface " + std::to_string(nn::openvino_abi + 1) + " with LibTorch 1.0.0"));
   CHECK(message("libichdet_no.so")
             .starts_with("OpenVINO's plug-in: not installed; looked for the run path (libichdet_no.so: "));
 }
