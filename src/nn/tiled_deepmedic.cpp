@@ -71,11 +71,12 @@ void TiledDeepMedic::set_weight(TiledWeights& weights, std::int64_t row, std::in
   }
 }
 
-void TiledDeepMedic::allocate(Stage& stage, const Planes& size, std::int64_t channels, bool keeps) const {
+void TiledDeepMedic::allocate(Stage& stage, const Planes& size, std::int64_t channels, Keep keep) const {
   const auto readable = head_.front().weights.steps() * TiledWeights::step_pairs;
   stage.out.rounded = {stage.rounded, size, channels, readable};
   if (split_) stage.out.rest = {stage.rest, size, channels, readable};
-  if (keeps) stage.kept = {stage.stream, size, channels + channels % 2};
+  if (keep == Keep::rounded) stage.rounded_kept = {stage.stream, size, channels, 0};
+  if (keep == Keep::exact) stage.kept = {stage.stream, size, channels + channels % 2};
 }
 
 TiledDeepMedic::TiledDeepMedic(FoldedDeepMedic folded, bool split, bool amx)
@@ -190,8 +191,7 @@ void TiledDeepMedic::run_layer(const Layer& layer, const Stage& in, const Stage&
           for (auto p = begin_pair; p < std::min(begin_pair + group_channels / 2, to.pairs); ++p) {
             auto finish = layer.finish.pair(p);
             if (layer.shortcut) {
-              finish.shortcut = in.kept.row(z + 1, y + 1) + 2 * p * in.kept.pitch + 1;
-              finish.shortcut_stride = in.kept.pitch;
+              read_shortcut(finish, in, z + 1, y + 1, p, 1);
             }
             write_to(finish, out, z, y, p);
             const auto even = 2 * (p - begin_pair);
@@ -208,9 +208,20 @@ void TiledDeepMedic::write_to(FinishPair& finish, const Stage& out, std::int64_t
   const auto at = pair * out.out.rounded.pitch;
   if (out.out.rounded.data != nullptr) finish.rounded = out.out.rounded.row(z, y) + at;
   if (out.out.rest.data != nullptr) finish.rest = out.out.rest.row(z, y) + at;
+  if (out.rounded_kept.data != nullptr) finish.rounded_kept = out.rounded_kept.row(z, y) + at;
   if (out.kept.data != nullptr) {
     finish.kept = out.kept.row(z, y) + 2 * pair * out.kept.pitch;
     finish.kept_stride = out.kept.pitch;
+  }
+}
+
+void TiledDeepMedic::read_shortcut(FinishPair& finish, const Stage& in, std::int64_t z, std::int64_t y,
+                                   std::int64_t pair, std::int64_t x) {
+  if (in.rounded_kept.data != nullptr) {
+    finish.rounded_shortcut = in.rounded_kept.row(z, y) + pair * in.rounded_kept.pitch + x;
+  } else {
+    finish.shortcut = in.kept.row(z, y) + 2 * pair * in.kept.pitch + x;
+    finish.shortcut_stride = in.kept.pitch;
   }
 }
 
@@ -237,7 +248,8 @@ void TiledDeepMedic::run_path(std::size_t index, const at::Tensor& given, const 
   std::vector<Stage> stages(folded.blocks.size());
   for (std::size_t i = 0; i < stages.size(); ++i) {
     const auto shrink = 2 * std::int64_t(i + 1);
-    allocate(stages[i], {chunk + 2, height - shrink, width - shrink}, folded.blocks[i].out(), folded.feeds_shortcut(i));
+    const auto keep = !folded.feeds_shortcut(i) ? Keep::nothing : split_ ? Keep::exact : Keep::rounded;
+    allocate(stages[i], {chunk + 2, height - shrink, width - shrink}, folded.blocks[i].out(), keep);
     stages[i].depth = depth - shrink;
   }
   for (std::int64_t turn = 1; stages.back().done < stages.back().depth; ++turn) {
@@ -267,7 +279,7 @@ void TiledDeepMedic::run_head(const std::vector<Activations>& features, std::int
     auto* sums = scratch.as<float>(TiledWeights::group_rows * pitch);
     std::vector<Stage> stages(head_.size());
     for (std::size_t l = 0; l < stages.size(); ++l)
-      allocate(stages[l], {1, 1, width}, head_[l].channels, head_[l].kept);
+      allocate(stages[l], {1, 1, width}, head_[l].channels, head_[l].kept ? Keep::exact : Keep::nothing);
     std::vector<const std::uint32_t*> segments;
     for (auto item = begin; item < end; ++item) {
       const auto z = first_z + item / height, y = item % height;
@@ -284,8 +296,7 @@ void TiledDeepMedic::run_head(const std::vector<Activations>& features, std::int
           for (auto p = begin_pair; p < std::min(begin_pair + TiledWeights::group_rows / 2, pairs); ++p) {
             auto finish = layer.finish.pair(p);
             if (layer.shortcut) {
-              finish.shortcut = stages[l - 1].kept.data + 2 * p * pitch;
-              finish.shortcut_stride = pitch;
+              read_shortcut(finish, stages[l - 1], 0, 0, p, 0);
             }
             write_to(finish, stages[l], 0, 0, p);
             const auto* even = sums + 2 * (p - begin_pair) * pitch;
@@ -310,7 +321,8 @@ at::Tensor TiledDeepMedic::operator()(const at::Tensor& given) const {
   for (std::size_t p = 0; p < repeated.size(); ++p) {
     const auto& folded = folded_.paths[p];
     const auto scale = folded.scale;
-    allocate(repeated[p], {output[0] / scale[0], output[1] / scale[1], output[2]}, folded.head_weight.size(0), false);
+    allocate(repeated[p], {output[0] / scale[0], output[1] / scale[1], output[2]}, folded.head_weight.size(0),
+             Keep::nothing);
     features[p] = repeated[p].out;
     run_path(p, input, output, [&](const Activations& x, std::int64_t begin, std::int64_t end) {
       for (auto z = begin; z < end; ++z) {

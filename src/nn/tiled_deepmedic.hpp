@@ -13,7 +13,7 @@
 
 namespace ichdet::nn {
 
-/// DeepMedic on products of bfloat16 tiles with float32 sums, residual streams in float32.
+/// DeepMedic on products of bfloat16 tiles with float32 sums.
 ///
 /// A 3 x 3 x 3 convolution is the product of its weights with whole rows of voxels, one for each plane of the input;
 /// its three taps along x are rows of the weights, added one voxel apart afterwards, so that no row is read from
@@ -61,15 +61,21 @@ class TiledDeepMedic {
   Path make_path(const FoldedPath& folded) const;
   Layer make_convolution(const FoldedPath& path, std::size_t block) const;
 
+  /// What is kept of a sum for a shortcut to read.
+  enum class Keep { nothing, rounded, exact };
+
   /// What a block makes and the next one reads, with memory of its own.
   struct Stage {
     Memory rounded, rest, stream;
     Activations out;
-    FloatRows kept;
+    FloatRows kept;                ///< for a shortcut,
+    PairRows rounded_kept;         ///< one of the two
     std::int64_t depth, done = 0;  ///< planes in all, and made so far
   };
   static void write_to(FinishPair& finish, const Stage& out, std::int64_t z, std::int64_t y, std::int64_t pair);
-  void allocate(Stage& stage, const Planes& size, std::int64_t channels, bool keeps) const;
+  static void read_shortcut(FinishPair& finish, const Stage& in, std::int64_t z, std::int64_t y, std::int64_t pair,
+                            std::int64_t x);
+  void allocate(Stage& stage, const Planes& size, std::int64_t channels, Keep keep) const;
 
   /// Planes from `begin` to `end` of the output.
   void run_first(const Path& path, const FloatRows& input, const Stage& out, std::int64_t begin,

@@ -21,6 +21,7 @@ using Floats = float __attribute__((vector_size(64)));
 using Bits = std::uint32_t __attribute__((vector_size(64)));
 
 [[gnu::always_inline]] inline void load(Floats& v, const float* from) { std::memcpy(&v, from, sizeof v); }
+[[gnu::always_inline]] inline void load(Bits& v, const std::uint32_t* from) { std::memcpy(&v, from, sizeof v); }
 [[gnu::always_inline]] inline void store(const Floats& v, float* to) { std::memcpy(to, &v, sizeof v); }
 [[gnu::always_inline]] inline void store(const Bits& v, std::uint32_t* to) { std::memcpy(to, &v, sizeof v); }
 
@@ -30,11 +31,7 @@ using Bits = std::uint32_t __attribute__((vector_size(64)));
   rounded = (rounded + 0x7fff + ((rounded >> 16) & 1)) & 0xffff0000u;
 }
 
-[[gnu::always_inline]] inline void subtract(Floats& v, const Bits& rounded) {
-  Floats value;
-  std::memcpy(&value, &rounded, sizeof value);
-  v -= value;
-}
+[[gnu::always_inline]] inline void widen(Floats& v, const Bits& rounded) { std::memcpy(&v, &rounded, sizeof v); }
 
 }  // namespace
 
@@ -74,7 +71,8 @@ FloatRows::FloatRows(Memory& memory, const Planes& size, std::int64_t count)
 ICHDET_SIMD void finish_pair(const FinishPair& finish, int taps, const float* even, const float* odd,
                              std::int64_t stride, std::int64_t tiles) {
   for (std::int64_t x = 0; x < tiles * lanes; x += lanes) {
-    Bits rounded[2], rest[2] = {};
+    Bits rounded[2], rest[2] = {}, kept[2] = {}, shortcut = {};
+    if (finish.rounded_shortcut != nullptr) load(shortcut, finish.rounded_shortcut + x);
     for (int half = 0; half < 2; ++half) {
       const float* sums = (half == 0 ? even : odd) + x;
       Floats sum, more;
@@ -90,15 +88,21 @@ ICHDET_SIMD void finish_pair(const FinishPair& finish, int taps, const float* ev
         load(more, finish.shortcut + half * finish.shortcut_stride + x);
         sum += more;
       }
+      if (finish.rounded_shortcut != nullptr) {
+        widen(more, half == 0 ? shortcut << 16 : shortcut & 0xffff0000u);
+        sum += more;
+      }
+      if (finish.rounded_kept != nullptr) round(kept[half], sum);
       if (finish.kept != nullptr) store(sum, finish.kept + half * finish.kept_stride + x);
       Floats value = sum * finish.scale[half] + finish.shift[half];
       value = value > 0 ? value : value * finish.slope;
       round(rounded[half], value);
       if (finish.rest != nullptr) {
-        subtract(value, rounded[half]);
-        round(rest[half], value);
+        widen(more, rounded[half]);
+        round(rest[half], value - more);
       }
     }
+    if (finish.rounded_kept != nullptr) store(kept[0] >> 16 | kept[1], finish.rounded_kept + x);
     if (finish.rounded != nullptr) store(rounded[0] >> 16 | rounded[1], finish.rounded + x);
     if (finish.rest != nullptr) store(rest[0] >> 16 | rest[1], finish.rest + x);
   }

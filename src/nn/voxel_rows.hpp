@@ -66,8 +66,10 @@ struct FinishPair {
   const float* shortcut = nullptr;  ///< added to the sum
   float* kept = nullptr;            ///< the sum, for a shortcut to read
   std::int64_t shortcut_stride = 0, kept_stride = 0;
-  std::uint32_t* rounded = nullptr;  ///< prelu(sum * scale + shift) in bfloat16
-  std::uint32_t* rest = nullptr;     ///< what rounding took, in bfloat16
+  const std::uint32_t* rounded_shortcut = nullptr;  ///< both channels, in bfloat16, in place of `shortcut`
+  std::uint32_t* rounded_kept = nullptr;            ///< in place of `kept`
+  std::uint32_t* rounded = nullptr;                 ///< prelu(sum * scale + shift) in bfloat16
+  std::uint32_t* rest = nullptr;                    ///< what rounding took, in bfloat16
 };
 
 /// The sum at x is sums[x]; where the product was made for three taps along x, sums[x] + sums[stride + x + 1] +
