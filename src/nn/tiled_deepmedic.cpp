@@ -13,6 +13,7 @@ constexpr std::int64_t tile_channels = 5, group_channels = 10;
 // A path is computed a few planes at a time, from its first block to its last, so that what blocks hand on stays in
 // cache; in these planes a strip of rows at a time, for the same reason.
 constexpr std::int64_t chunk = 4, strip = 8;
+constexpr std::int64_t head_block = 48;  // voxels that go through the whole head at once
 
 std::int64_t tile_row(std::int64_t channel, std::int64_t tap) {
   return channel / tile_channels * 16 + channel % tile_channels * 3 + tap;
@@ -96,7 +97,7 @@ TiledDeepMedic::TiledDeepMedic(FoldedDeepMedic folded, bool split, bool amx)
       set_weight(first, i % width, std::int64_t(p), i / width, values[i]);
   }
   head_.push_back(
-      {std::move(first), {folded_.head_bias, next(0)}, width, false, !layers.empty() && layers[0].shortcut});
+      {std::move(first), {folded_.head_bias, next(0)}, width, false, kept_if(!layers.empty() && layers[0].shortcut)});
   for (std::size_t l = 0; l < layers.size(); ++l) {
     const auto weight = layers[l].weight.flatten(1).contiguous();  // (out, in)
     const auto in = weight.size(1), out = weight.size(0);
@@ -106,9 +107,9 @@ TiledDeepMedic::TiledDeepMedic(FoldedDeepMedic folded, bool split, bool amx)
                      {layers[l].bias, next(l + 1)},
                      out,
                      layers[l].shortcut,
-                     l + 1 < layers.size() && layers[l + 1].shortcut});
+                     kept_if(l + 1 < layers.size() && layers[l + 1].shortcut)});
   }
-  head_.back().kept = true;
+  head_.back().kept = Keep::exact;
 }
 
 TiledDeepMedic::Path TiledDeepMedic::make_path(const FoldedPath& folded) const {
@@ -142,7 +143,7 @@ TiledDeepMedic::Layer TiledDeepMedic::make_convolution(const FoldedPath& path, s
     }
   }
   const auto* after = block + 1 < path.blocks.size() ? &path.blocks[block + 1].before : &path.before_head;
-  return {std::move(weights), {folded.bias, after}, out, folded.shortcut, path.feeds_shortcut(block)};
+  return {std::move(weights), {folded.bias, after}, out, folded.shortcut, kept_if(path.feeds_shortcut(block))};
 }
 
 void TiledDeepMedic::run_first(const Path& path, const FloatRows& input, const Stage& out, std::int64_t first_z,
@@ -248,8 +249,8 @@ void TiledDeepMedic::run_path(std::size_t index, const at::Tensor& given, const 
   std::vector<Stage> stages(folded.blocks.size());
   for (std::size_t i = 0; i < stages.size(); ++i) {
     const auto shrink = 2 * std::int64_t(i + 1);
-    const auto keep = !folded.feeds_shortcut(i) ? Keep::nothing : split_ ? Keep::exact : Keep::rounded;
-    allocate(stages[i], {chunk + 2, height - shrink, width - shrink}, folded.blocks[i].out(), keep);
+    allocate(stages[i], {chunk + 2, height - shrink, width - shrink}, folded.blocks[i].out(),
+             kept_if(folded.feeds_shortcut(i)));
     stages[i].depth = depth - shrink;
   }
   for (std::int64_t turn = 1; stages.back().done < stages.back().depth; ++turn) {
@@ -272,42 +273,45 @@ void TiledDeepMedic::run_head(const std::vector<Activations>& features, std::int
                               at::Tensor& logits) const {
   auto* values = logits.data_ptr<float>();
   const auto depth = logits.size(2), height = logits.size(3), width = logits.size(4);
-  const auto tiles = row_tiles(width), pitch = row_pitch(width);
-  at::parallel_for(0, (end_z - first_z) * height, 1, [&](std::int64_t begin, std::int64_t end) {
+  const auto blocks = (width + head_block - 1) / head_block;
+  at::parallel_for(0, (end_z - first_z) * height * blocks, 1, [&](std::int64_t begin, std::int64_t end) {
     const TileThread thread(amx_);
     Memory scratch;
-    auto* sums = scratch.as<float>(TiledWeights::group_rows * pitch);
+    auto* sums = scratch.as<float>(TiledWeights::group_rows * head_block);
     std::vector<Stage> stages(head_.size());
     for (std::size_t l = 0; l < stages.size(); ++l)
-      allocate(stages[l], {1, 1, width}, head_[l].channels, head_[l].kept ? Keep::exact : Keep::nothing);
+      allocate(stages[l], {1, 1, head_block}, head_[l].channels, head_[l].kept);
     std::vector<const std::uint32_t*> segments;
     for (auto item = begin; item < end; ++item) {
-      const auto z = first_z + item / height, y = item % height;
+      const auto x = item % blocks * head_block, y = item / blocks % height, z = first_z + item / blocks / height;
+      const auto count = std::min(head_block, width - x), tiles = row_tiles(count);
       segments.clear();
       for (std::size_t p = 0; p < features.size(); ++p) {
         const auto& scale = folded_.paths[p].scale;
         add_segments(segments, features[p], z / scale[0], y / scale[1]);
       }
+      for (auto& segment : segments) segment += x;
+      auto pitch = features.front().rounded.pitch;
       for (std::size_t l = 0; l < stages.size(); ++l) {
         const auto& layer = head_[l];
         for (std::int64_t group = 0; group < layer.weights.groups(); ++group) {
-          multiply_group(thread, layer.weights, group, segments.data(), pitch, tiles, sums, pitch);
+          multiply_group(thread, layer.weights, group, segments.data(), pitch, tiles, sums, head_block);
           const auto begin_pair = group * TiledWeights::group_rows / 2, pairs = stages[l].out.rounded.pairs;
           for (auto p = begin_pair; p < std::min(begin_pair + TiledWeights::group_rows / 2, pairs); ++p) {
             auto finish = layer.finish.pair(p);
-            if (layer.shortcut) {
-              read_shortcut(finish, stages[l - 1], 0, 0, p, 0);
-            }
+            if (layer.shortcut) read_shortcut(finish, stages[l - 1], 0, 0, p, 0);
             write_to(finish, stages[l], 0, 0, p);
-            const auto* even = sums + 2 * (p - begin_pair) * pitch;
-            finish_pair(finish, 1, even, even + pitch, pitch, tiles);
+            const auto* even = sums + 2 * (p - begin_pair) * head_block;
+            finish_pair(finish, 1, even, even + head_block, head_block, tiles);
           }
         }
         segments.clear();
         add_segments(segments, stages[l].out, 0, 0);
+        pitch = stages[l].out.rounded.pitch;
       }
+      const auto& last = stages.back().kept;
       for (std::int64_t c = 0; c < folded_.classes; ++c)
-        std::copy_n(stages.back().kept.data + c * pitch, width, values + ((c * depth + z) * height + y) * width);
+        std::copy_n(last.data + c * last.pitch, count, values + ((c * depth + z) * height + y) * width + x);
     }
   });
 }

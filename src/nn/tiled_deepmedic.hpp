@@ -38,11 +38,16 @@ class TiledDeepMedic {
     Finish(const at::Tensor& bias, const AffinePrelu* after);
     FinishPair pair(std::int64_t p) const;
   };
+  /// What is kept of a sum for a shortcut to read.
+  enum class Keep { nothing, rounded, exact };
+  Keep kept_if(bool shortcut) const { return !shortcut ? Keep::nothing : split_ ? Keep::exact : Keep::rounded; }
+
   struct Layer {
     TiledWeights weights;
     Finish finish;
     std::int64_t channels;
-    bool shortcut, kept;
+    bool shortcut;
+    Keep kept;
   };
   struct Path {
     std::int64_t first_channels;
@@ -54,15 +59,13 @@ class TiledDeepMedic {
   struct Activations {
     PairRows rounded, rest;
   };
+
   void add_segments(std::vector<const std::uint32_t*>& segments, const Activations& from, std::int64_t z,
                     std::int64_t y) const;
   void set_weight(TiledWeights& weights, std::int64_t row, std::int64_t segment, std::int64_t column,
                   float value) const;
   Path make_path(const FoldedPath& folded) const;
   Layer make_convolution(const FoldedPath& path, std::size_t block) const;
-
-  /// What is kept of a sum for a shortcut to read.
-  enum class Keep { nothing, rounded, exact };
 
   /// What a block makes and the next one reads, with memory of its own.
   struct Stage {
