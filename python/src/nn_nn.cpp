@@ -99,7 +99,7 @@ Parameters
 ----------
 bundle : path of the bundle's folder
 precision : 'float32' or 'bfloat16'
-engine : 'auto', 'torch' or 'openvino'
+engine : 'auto', 'native', 'torch' or 'openvino'
 threads : int, 0 for LibTorch's own choice)")
       .def(py::init<const std::filesystem::path&, const std::string&, const std::string&, int>(), py::arg("bundle"),
            py::kw_only(), py::arg("precision") = "float32", py::arg("engine") = "auto", py::arg("threads") = 0)

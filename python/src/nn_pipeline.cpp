@@ -21,7 +21,7 @@ bundles : list of paths of bundle folders; their probabilities are averaged
 threads : int, 0 for LibTorch's own choice
 precision : 'auto', 'float32', 'bfloat16' or 'adaptive' (bfloat16, and float32 again wherever it may matter);
     'auto' is adaptive where the CPU has AMX, else float32
-engine : 'auto', 'torch' or 'openvino'
+engine : 'auto', 'native', 'torch' or 'openvino'
 region : 'head' or 'brain', where blood is looked for
 max_patch_voxels : int, most voxels that a patch answers; 0 for the bundle's own patch
 clear_background : float, adaptive: what bfloat16 finds less likely background than this is computed again)")

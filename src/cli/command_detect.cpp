@@ -24,6 +24,7 @@ namespace {
 struct DetectArguments {
   std::string input, out, bundle = "blast-ct-v1", ensemble, precision = "auto", engine = "auto", region = "head";
   std::filesystem::path network_cache;
+  double memory_mib = 0;
   io::StudyOptions study;
   DetectorOptions detector;
 };
@@ -36,6 +37,7 @@ Segmenter load(const DetectArguments& arguments) {
   options.network.precision = parse_precision(arguments.precision);
   options.network.engine = parse_engine(arguments.engine);
   options.network.cache_folder = arguments.network_cache;
+  options.network.memory_mib = arguments.memory_mib;
   options.region = parse_search_region(arguments.region);
   return Segmenter(members, options);
 }
@@ -87,8 +89,14 @@ void add_detect(CLI::App& app, Context& context) {
                    "where the CPU has AMX, else float32")
       ->check(CLI::IsMember({"auto", "float32", "bfloat16", "adaptive"}))
       ->capture_default_str();
-  command->add_option("--engine", a.engine, "What runs the network; auto: what was measured to be fastest")
-      ->check(CLI::IsMember({"auto", "torch", "openvino"}))
+  command
+      ->add_option(
+          "--engine", a.engine,
+          "What runs the network: ichdet's own kernels, LibTorch or OpenVINO; auto: what was measured to be fastest")
+      ->check(CLI::IsMember({"auto", "native", "torch", "openvino"}))
+      ->capture_default_str();
+  command->add_option("--memory", a.memory_mib, "MiB that a network's activations may take; 0: as they come")
+      ->check(zero_or_more())
       ->capture_default_str();
   command->add_option("--network-cache", a.network_cache, "Folder where OpenVINO may keep compiled networks");
   command

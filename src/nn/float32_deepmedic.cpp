@@ -180,4 +180,27 @@ at::Tensor Float32DeepMedic::operator()(const at::Tensor& given) const {
   return logits.permute({3, 0, 1, 2}).unsqueeze(0);
 }
 
+std::int64_t Float32DeepMedic::activation_bytes(at::IntArrayRef input_shape) const {
+  const auto output = folded_.output_size(at::empty(input_shape, at::kMeta));
+  const auto& path = folded_.paths.back();
+  const auto blocks = std::int64_t(path.blocks.size());
+  // Two buffers each for activations and for what shortcuts read, and one piece of a convolution.
+  std::array<std::int64_t, 2> activations{}, streams{};
+  for (std::int64_t i = 0; i < blocks; ++i) {
+    auto n = path.blocks[std::size_t(i)].out();
+    for (const auto size : output) n *= size + 2 * (blocks - 1 - i);
+    auto& largest = activations[std::size_t(i % 2)];
+    largest = std::max(largest, n);
+    auto& kept = streams[std::size_t(i % 2)];
+    if (path.feeds_shortcut(std::size_t(i))) kept = std::max(kept, n);
+  }
+  auto floats = activations[0] + activations[1] + streams[0] + streams[1] + piece_floats;
+  for (std::size_t p = 0; p + 1 < folded_.paths.size(); ++p) {
+    auto n = folded_.paths[p].head_weight.size(1);
+    for (std::size_t axis = 0; axis < 3; ++axis) n *= output[axis] / folded_.paths[p].scale[axis];
+    floats += n;
+  }
+  return floats * std::int64_t(sizeof(float));
+}
+
 }  // namespace ichdet::nn

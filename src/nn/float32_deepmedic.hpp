@@ -17,6 +17,7 @@ class Float32DeepMedic {
 
   /// (1, channels, D, H, W) to logits (1, classes, ...).
   at::Tensor operator()(const at::Tensor& input) const;
+  std::int64_t activation_bytes(at::IntArrayRef input_shape) const;
 
  private:
   struct Path {

@@ -14,9 +14,8 @@
 #include "engine.hpp"
 #include "engine_table.hpp"
 #include "ichdet/core/error.hpp"
-#include "ichdet/models/deepmedic.hpp"
 #include "ichdet/nn/denormals.hpp"
-#include "prepared_deepmedic.hpp"
+#include "own_form.hpp"
 #include "weight_cache.hpp"
 
 namespace ichdet {
@@ -27,7 +26,7 @@ const std::pair<const char*, Precision> precisions[] = {{"auto", Precision::auto
                                                         {"bfloat16", Precision::bfloat16},
                                                         {"adaptive", Precision::adaptive}};
 const std::pair<const char*, Engine> engines[] = {
-    {"auto", Engine::automatic}, {"torch", Engine::torch}, {"openvino", Engine::openvino}};
+    {"auto", Engine::automatic}, {"native", Engine::native}, {"torch", Engine::torch}, {"openvino", Engine::openvino}};
 
 template <class Names>
 auto parse(const Names& names, const char* option, const std::string& text) {
@@ -45,13 +44,6 @@ std::string name_of(const Names& names, Value value) {
     if (known == value) return name;
   }
   return {};
-}
-
-/// A form of its own that a network has in nn/, for any shape; empty: it is traced.
-std::shared_ptr<const nn::PreparedDeepMedic> own_form(const torch::nn::Module& module, const PrepareOptions& options) {
-  const auto* deepmedic = dynamic_cast<const models::DeepMedicImpl*>(&module);
-  if (deepmedic == nullptr || options.engine == Engine::openvino || options.device != "cpu") return nullptr;
-  return std::make_shared<const nn::PreparedDeepMedic>(*deepmedic, options.precision);
 }
 
 /// LibTorch's exceptions as ours.
@@ -86,7 +78,8 @@ struct PreparedNetwork::State {
 
   PrepareOptions options;
   std::string name;
-  std::shared_ptr<const nn::PreparedDeepMedic> own;  ///< then neither module nor forward are needed
+  std::optional<nn::OwnForm> own;  ///< then neither module nor forward are needed
+  double own_seconds = 0;          ///< that making it took
   std::shared_ptr<torch::nn::Module> module;
   Forward forward;
   nn::WeightCache weights;
@@ -111,7 +104,7 @@ PreparedNetwork::State::Entry& PreparedNetwork::State::entry(at::IntArrayRef sha
     found->preparation.precision = options.precision;
     guarded([&] { compile(*found, shape); });
     found->preparation.activations_mib = double(found->compiled.activation_bytes) / (1 << 20);
-    found->preparation.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    found->preparation.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   });
   return *found;
 }
@@ -119,8 +112,12 @@ PreparedNetwork::State::Entry& PreparedNetwork::State::entry(at::IntArrayRef sha
 void PreparedNetwork::State::compile(Entry& entry, at::IntArrayRef shape) {
   auto& done = entry.preparation;
   if (own) {
-    done.form = "DeepMedic's own kernels";
-    entry.compiled.run = [form = own](const at::Tensor& x) { return (*form)(x); };
+    done.engine = own->engine;
+    done.form = own->name;
+    done.reason = own->reason;
+    done.seconds = own_seconds;
+    entry.compiled.run = own->run;
+    entry.compiled.activation_bytes = own->activation_bytes(shape);
     return;
   }
   const nn::CompileOptions how{options.precision, options.threads, options.device, options.cache_folder};
@@ -139,6 +136,7 @@ void PreparedNetwork::State::compile(Entry& entry, at::IntArrayRef shape) {
       done.reason = e.what();
     }
   }
+  if (wanted == Engine::native) done.reason = "native: ichdet has no kernels of its own for " + name;
   entry.compiled = nn::compile_torch(graph, how, weights);
   done.form = entry.compiled.form;
 }
@@ -170,7 +168,7 @@ Preparation PreparedNetwork::preparation(at::IntArrayRef shape) const {
 
 const PrepareOptions& PreparedNetwork::options() const noexcept { return state_->options; }
 
-bool PreparedNetwork::takes_any_shape() const noexcept { return state_->own != nullptr; }
+bool PreparedNetwork::takes_any_shape() const noexcept { return state_->own.has_value(); }
 
 PreparedNetwork prepare(std::shared_ptr<torch::nn::Module> module, Forward forward, const PrepareOptions& options) {
   if (options.precision == Precision::adaptive) {
@@ -188,8 +186,10 @@ PreparedNetwork prepare(std::shared_ptr<torch::nn::Module> module, Forward forwa
   state->options = options;
   if (options.precision == Precision::automatic) state->options.precision = Precision::float32;
   state->name = module->name();
-  state->own = own_form(*module, options);
-  if (state->own == nullptr) {
+  const auto start = std::chrono::steady_clock::now();
+  state->own = guarded([&] { return nn::own_form(*module, state->options); });
+  state->own_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  if (!state->own) {
     state->module = std::move(module);
     state->forward = std::move(forward);
   }

@@ -342,4 +342,31 @@ at::Tensor TiledDeepMedic::operator()(const at::Tensor& given) const {
   return logits;
 }
 
+std::int64_t TiledDeepMedic::activation_bytes(at::IntArrayRef input_shape) const {
+  const auto output = folded_.output_size(at::empty(input_shape, at::kMeta));
+  const std::int64_t parts = split_ ? 2 : 1;
+  const auto pairs_bytes = [](std::int64_t channels, std::int64_t height, std::int64_t width) {
+    return (channels + 1) / 2 * height * row_pitch(width) * std::int64_t(sizeof(std::uint32_t));
+  };
+  std::int64_t repeated = 0, largest_path = 0;
+  for (const auto& path : folded_.paths) {
+    const auto blocks = std::int64_t(path.blocks.size());
+    std::array<std::int64_t, 3> size;
+    for (std::size_t axis = 0; axis < 3; ++axis) size[axis] = output[axis] / path.scale[axis] + 2 * blocks;
+    auto bytes = 2 * size[0] * size[1] * size[2] * path.blocks.front().in() * std::int64_t(sizeof(float));
+    for (std::int64_t i = 0; i < blocks; ++i) {
+      const auto channels = path.blocks[std::size_t(i)].out();
+      const auto plane = pairs_bytes(channels, size[1] - 2 * (i + 1), size[2] - 2 * (i + 1));
+      const auto kept = kept_if(path.feeds_shortcut(std::size_t(i)));
+      bytes += (chunk + 2) * plane * (parts + (kept == Keep::exact ? 2 : kept == Keep::rounded ? 1 : 0));
+    }
+    largest_path = std::max(largest_path, bytes);
+    if (&path != &folded_.paths.back()) {
+      repeated += output[0] / path.scale[0] * parts *
+                  pairs_bytes(path.head_weight.size(0), output[1] / path.scale[1], output[2]);
+    }
+  }
+  return repeated + largest_path;
+}
+
 }  // namespace ichdet::nn

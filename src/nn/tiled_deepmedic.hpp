@@ -27,6 +27,7 @@ class TiledDeepMedic {
 
   /// (1, channels, D, H, W) to logits (1, classes, ...).
   at::Tensor operator()(const at::Tensor& input) const;
+  std::int64_t activation_bytes(at::IntArrayRef input_shape) const;
 
  private:
   using Size = std::array<std::int64_t, 3>;

@@ -1,6 +1,7 @@
 #include "ichdet/pipeline/segmenter.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "cover.hpp"
 #include "ichdet/core/error.hpp"
@@ -30,6 +31,8 @@ struct Segmenter::State {
   pipeline::Networks exact;  ///< adaptive: the same ones in float32
   SegmenterOptions options;
 
+  /// The most voxels that a patch may answer: the options' limit, halved until a cube of them keeps the ceiling.
+  std::int64_t most_voxels() const;
   /// Of the members, which were prepared alike, for an input of this shape.
   Inference inference(const std::vector<std::int64_t>& shape) const;
 };
@@ -60,6 +63,29 @@ Segmenter::Segmenter(const std::vector<Bundle>& members, const SegmenterOptions&
 
 const ModelSpec& Segmenter::spec() const noexcept { return state_->specs.front(); }
 std::vector<BundleIdentity> Segmenter::identities() const { return state_->identities; }
+
+std::int64_t Segmenter::State::most_voxels() const {
+  const auto& patch = specs.front().patch;
+  const auto step = patch.step;
+  auto most =
+      options.max_patch_voxels > 0 ? options.max_patch_voxels : patch.output[0] * patch.output[1] * patch.output[2];
+  if (options.network.memory_mib <= 0) return most;
+  for (;; most /= 2) {
+    const auto side = std::max<std::int64_t>(1, std::llround(std::cbrt(double(most)) / double(step))) * step;
+    std::vector<std::int64_t> shape{1, std::int64_t(specs.front().channels.size())};
+    for (std::size_t axis = 0; axis < 3; ++axis) shape.push_back(side + patch.input[axis] - patch.output[axis]);
+    double mib = 0;
+    for (const auto* group : {&networks, &exact}) {
+      if (!group->empty()) mib = std::max(mib, group->front().preparation(shape).activations_mib);
+    }
+    if (mib <= options.network.memory_mib) return most;
+    if (side == step) {
+      throw Error::mismatch(ErrorCode::limit, "segmenter: memory for the smallest patch",
+                            "at most " + std::to_string(std::lround(options.network.memory_mib)) + " MiB",
+                            std::to_string(std::lround(mib)) + " MiB");
+    }
+  }
+}
 
 Inference Segmenter::State::inference(const std::vector<std::int64_t>& shape) const {
   Inference record;
@@ -95,12 +121,9 @@ Segmentation Segmenter::operator()(const Volume& volume, const Progress& progres
   const bool fits = model.patch.step > 0 && state_->networks.front().takes_any_shape();
   const auto cells = pipeline::cells_of(mask, model.patch.step > 0 ? model.patch.step : 8);
 
-  auto patch = model.patch.input;
   pipeline::Painted painted;
   if (fits) {
-    const auto most = options.max_patch_voxels > 0
-                          ? options.max_patch_voxels
-                          : model.patch.output[0] * model.patch.output[1] * model.patch.output[2];
+    const auto most = state_->most_voxels();
     const auto paint = [&](const pipeline::Networks& networks, const pipeline::Cells& where, const char* stage) {
       const auto boxes = pipeline::cover(where, rim, most);
       pipeline::paint_boxes(networks, model, image, boxes, probabilities, stage, progress);
@@ -117,7 +140,8 @@ Segmentation Segmenter::operator()(const Volume& volume, const Progress& progres
     painted =
         pipeline::paint_patches(state_->networks, state_->exact, model, image, cells, clear, probabilities, progress);
   }
-  auto record = state_->inference({1, std::int64_t(model.channels.size()), patch[0], patch[1], patch[2]});
+  auto record = state_->inference(
+      {1, std::int64_t(model.channels.size()), model.patch.input[0], model.patch.input[1], model.patch.input[2]});
   record.voxels = painted.voxels;
   record.float32_again = painted.again;
   return {ProbabilityMap(std::move(probabilities), std::move(names), volume.geometry), std::move(record),

@@ -173,6 +173,32 @@ TEST_CASE("bytes depend neither on the number of threads nor on the run, and thr
   }
 }
 
+TEST_CASE("the engine asked for runs, and what ran is told") {
+  const auto network = random_network();
+  const std::vector<std::int64_t> shape{1, 1, 95, 110, 110};
+  const auto prepared = [&](Engine engine, Precision precision, double memory_mib = 0) {
+    PrepareOptions options;
+    options.engine = engine;
+    options.precision = precision;
+    options.memory_mib = memory_mib;
+    return prepare(network, options);
+  };
+  const auto ran = [&](Engine engine, Precision precision) { return prepared(engine, precision).preparation(shape); };
+  CHECK(ran(Engine::automatic, Precision::bfloat16).engine == Engine::native);
+  CHECK(ran(Engine::torch, Precision::float32).engine == Engine::torch);
+  CHECK(ran(Engine::torch, Precision::bfloat16).form.find("graph") != std::string::npos);
+  const auto native = ran(Engine::native, Precision::float32);
+  CHECK(native.engine == (has_fast_bfloat16() ? Engine::native : Engine::torch));
+  CHECK(native.reason.empty() == has_fast_bfloat16());
+  CHECK(native.activations_mib > 1);
+  CHECK(native.seconds > 0);
+  for (const auto engine : {Engine::automatic, Engine::torch}) {
+    const auto difference = verify(prepared(engine, Precision::float32), network, at::randn(shape));
+    CHECK(difference.largest < 1e-4 * difference.range);
+  }
+  CHECK_THROWS_AS(prepared(Engine::automatic, Precision::float32, 1.0)(at::zeros(shape)), Error);
+}
+
 TEST_CASE("what can't be prepared is refused") {
   PrepareOptions adaptive;
   adaptive.precision = Precision::adaptive;

@@ -60,6 +60,12 @@ TEST_CASE("threads share a prepared network, also at its first call") {
   for (const auto& output : outputs) CHECK(at::equal(output, outputs.front()));
 }
 
+TEST_CASE("a network without kernels of ichdet's own runs on LibTorch, and says why") {
+  const auto made = prepare(small_network().ptr(), with(Precision::float32, Engine::native)).preparation({1, 3, 8, 8});
+  CHECK(made.engine == Engine::torch);
+  CHECK(made.reason.find("no kernels of its own") != std::string::npos);
+}
+
 TEST_CASE("what cannot be is refused, with the names there are") {
   auto network = small_network();
   CHECK_THROWS_AS(prepare(network.ptr(), with(Precision::adaptive)), Error);
@@ -69,6 +75,6 @@ TEST_CASE("what cannot be is refused, with the names there are") {
   CHECK_THROWS_AS(prepare(network.ptr())(at::randn({1, 5, 16, 16})), Error);
   network->train();
   CHECK_THROWS_AS(prepare(network.ptr()), Error);
-  CHECK_THROWS_WITH_AS(parse_engine("tensorrt"), "engine: expected one of auto, torch, openvino, found tensorrt",
-                       Error);
+  CHECK_THROWS_WITH_AS(parse_engine("tensorrt"),
+                       "engine: expected one of auto, native, torch, openvino, found tensorrt", Error);
 }

@@ -23,7 +23,8 @@ enum class Precision {
 };
 enum class Engine {
   automatic,  ///< what was fastest for the network, the precision and this CPU when measured: docs/benchmarks.md
-  torch,      ///< LibTorch and ichdet's own kernels; always there
+  native,     ///< ichdet's own kernels, for networks that have them: DeepMedic
+  torch,      ///< LibTorch; always there, and the reference
   openvino,   ///< where its plug-in is installed
 };
 

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "ichdet/nn/prepare.hpp"
+
+namespace ichdet::nn {
+
+/// A network's form made by hand, for inputs of any shape. It holds what it needs of the module.
+struct OwnForm {
+  std::function<at::Tensor(const at::Tensor&)> run;
+  std::function<std::int64_t(at::IntArrayRef shape)> activation_bytes;
+  Engine engine = Engine::native;
+  std::string name, reason;
+};
+
+/// What there is for this module, device, precision and engine; nothing: it is to be traced.
+std::optional<OwnForm> own_form(const torch::nn::Module& module, const PrepareOptions& options);
+
+}  // namespace ichdet::nn
