@@ -233,7 +233,6 @@ struct FeedForward : Block {
 template <class M>
 std::shared_ptr<M> trained(std::shared_ptr<M> module) {
   const at::NoGradGuard no_grad;
-  at::manual_seed(11);
   for (auto& item : module->named_parameters()) {
     if (item.value().dim() == 1) item.value().copy_(at::rand_like(item.value()) * 0.5 + 0.25);
   }
@@ -252,6 +251,7 @@ struct Case {
 
 template <class B, class... Arguments>
 Case make(std::string name, std::vector<std::int64_t> shape, Arguments... arguments) {
+  at::manual_seed(11);
   return {std::move(name), trained<Block>(std::make_shared<B>(arguments...)), std::move(shape)};
 }
 
