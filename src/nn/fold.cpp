@@ -35,6 +35,44 @@ torch::jit::Value* constant_before(Node* node, T&& value) {
   return node->owningGraph()->insertConstant(std::forward<T>(value));
 }
 
+bool is_one(const torch::jit::Value* value) {
+  const auto scalar = constant(value);
+  return scalar && scalar->isScalar() && scalar->toScalar().equal(1);
+}
+
+/// The product with a constant matrix, as the linear layer that it is.
+void name_linear(Node* node) {
+  const bool sums = is(node, "aten::addmm");
+  const auto matrix = constant_tensor(node, sums ? 2 : 1);
+  if (!matrix || !matrix->defined() || matrix->dim() != 2 || !matrix->is_floating_point()) return;
+  auto* input = node->input(sums ? 1 : 0);
+  if (!sizes(input) || sizes(input)->empty()) return;
+  torch::jit::Value* bias = nullptr;
+  if (sums) {
+    const auto values = constant_tensor(node, 0);
+    if (!values || !values->defined() || values->dim() != 1 || values->numel() != matrix->size(1)) return;
+    if (!is_one(node->input(3)) || !is_one(node->input(4))) return;
+    bias = node->input(0);
+  } else {
+    bias = constant_before(node, c10::IValue());
+  }
+  exchange(node, "aten::linear", {input, constant_before(node, matrix->detach().t()), bias});
+}
+
+/// A constant that is added to each row of a linear layer's output, as its bias.
+void join_bias(Node* node) {
+  if (node->inputs().size() != 3 || !is_one(node->input(2))) return;
+  for (const std::size_t i : {0, 1}) {
+    auto* layer = node->input(i)->node();
+    const auto bias = constant_tensor(node, 1 - i);
+    if (!is(layer, "aten::linear") || !has_one_reader(layer->output()) || !bias || !bias->defined()) continue;
+    const auto none = constant_tensor(layer, 2), weight = constant_tensor(layer, 1);
+    if (!none || none->defined() || !weight || bias->dim() != 1 || bias->numel() != weight->size(0)) continue;
+    layer->replaceInput(2, constant_before(layer, bias->detach()));
+    return replace(node, layer->output());
+  }
+}
+
 /// Operators that do nothing in evaluation, and ones that are others written at length.
 void simplify(Node* node) {
   static const char* const nothing[] = {"aten::dropout",    "aten::feature_dropout", "aten::alpha_dropout",
@@ -67,12 +105,17 @@ void simplify(Node* node) {
                {node->input(0), node->input(1), node->input(2), node->input(3), node->input(4), no, node->input(6),
                 node->input(7), node->input(8)});
     }
+  } else if (is(node, "aten::addmm") || is(node, "aten::mm") || is(node, "aten::matmul")) {
+    name_linear(node);
+  } else if (is(node, "aten::add")) {
+    join_bias(node);
   } else if (is(node, "aten::_convolution_mode")) {
     const auto mode = constant(node->input(4)), dilation = constant(node->input(5));
     const auto size = sizes(node->input(1));
     const auto weight = constant_tensor(node, 1);
     if (!mode || !dilation || !weight) return;
     auto padding = dilation->toIntVector();
+    if (padding.size() == 1) padding.resize(std::size_t(weight->dim()) - 2, padding.front());
     for (std::size_t axis = 0; axis < padding.size(); ++axis) {
       const auto reach = padding[axis] * (weight->size(std::int64_t(axis) + 2) - 1);
       if (reach % 2 != 0 && mode->toStringRef() == "same") return;

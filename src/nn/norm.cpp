@@ -4,30 +4,17 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <vector>
 
 #include "kernels.hpp"
+#include "layout.hpp"
 
 namespace ichdet::nn {
 namespace {
 
 constexpr std::int64_t wide_row = 512, piece = 32768;  // elements: some rows at once, and what one task does
-
-ICHDET_SIMD void widen(const std::uint16_t* __restrict x, float* __restrict out, std::int64_t n) {
-  for (std::int64_t i = 0; i < n; ++i) out[i] = std::bit_cast<float>(std::uint32_t(x[i]) << 16);
-}
-
-/// To nearest, ties to even.
-ICHDET_SIMD void narrow(const float* __restrict x, std::uint16_t* __restrict out, std::int64_t n) {
-  for (std::int64_t i = 0; i < n; ++i) {
-    const auto bits = std::bit_cast<std::uint32_t>(x[i]);
-    const auto rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
-    out[i] = std::uint16_t(x[i] == x[i] ? rounded : 0x7fc0u);
-  }
-}
 
 /// sum[i] += x[i] - origin[i] and square[i] += its square, over `rows` rows of n.
 ICHDET_SIMD void add_moments(const float* __restrict x, const float* __restrict origin, float* __restrict sum,
@@ -78,7 +65,7 @@ void in_rows(const Rows& r, std::int64_t count, Body&& body) {
 const float* read(const float* x, std::int64_t, std::vector<float>&) { return x; }
 const float* read(const at::BFloat16* x, std::int64_t n, std::vector<float>& scratch) {
   scratch.resize(std::size_t(n));
-  widen(reinterpret_cast<const std::uint16_t*>(x), scratch.data(), n);
+  widen(x, scratch.data(), n);
   return scratch.data();
 }
 
@@ -109,7 +96,7 @@ void apply_affine(const Rows& r, const T* x, const float* scale, const float* sh
           }
         });
         if constexpr (!std::is_same_v<T, float>) {
-          narrow(scratch.data(), reinterpret_cast<std::uint16_t*>(out + at), count * r.channels);
+          narrow(scratch.data(), out + at, count * r.channels);
         }
       }
     });
@@ -179,12 +166,6 @@ void normalise(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& 
 
 }  // namespace
 
-bool is_channels_last(const at::Tensor& x) {
-  if (x.scalar_type() != at::kFloat && x.scalar_type() != at::kBFloat16) return false;
-  return (x.dim() == 4 && x.is_contiguous(at::MemoryFormat::ChannelsLast)) ||
-         (x.dim() == 5 && x.is_contiguous(at::MemoryFormat::ChannelsLast3d));
-}
-
 at::Tensor instance_norm(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, double epsilon,
                          float slope, bool overwrite) {
   auto out = overwrite ? x : at::empty_like(x);
@@ -205,27 +186,6 @@ at::Tensor scale_shift(const at::Tensor& x, const at::Tensor& scale, const at::T
     apply_affine(rows, x.const_data_ptr<float>(), gain, offset, slope, out.mutable_data_ptr<float>());
   } else {
     apply_affine(rows, x.const_data_ptr<at::BFloat16>(), gain, offset, slope, out.mutable_data_ptr<at::BFloat16>());
-  }
-  return out;
-}
-
-at::Tensor to_plain(const at::Tensor& x) {
-  const auto wide = x.to(at::kFloat);
-  if (!is_channels_last(wide) || wide.is_contiguous()) return wide.contiguous();
-  auto out = at::empty(x.sizes(), wide.options());
-  const Rows r(wide);
-  for (std::int64_t sample = 0; sample < r.samples; ++sample) {
-    const float* from = wide.const_data_ptr<float>() + r.offset(sample, 0);
-    float* to = out.mutable_data_ptr<float>() + r.offset(sample, 0);
-    constexpr std::int64_t tile = 64;
-    at::parallel_for(0, (r.voxels + tile - 1) / tile, 64, [&](std::int64_t begin, std::int64_t end) {
-      for (auto voxel = begin * tile; voxel < std::min(end * tile, r.voxels); voxel += tile) {
-        const auto stop = std::min(voxel + tile, r.voxels);
-        for (std::int64_t c = 0; c < r.channels; ++c) {
-          for (auto v = voxel; v < stop; ++v) to[c * r.voxels + v] = from[v * r.channels + c];
-        }
-      }
-    });
   }
   return out;
 }

@@ -11,6 +11,7 @@
 #include "activations.hpp"
 #include "engine.hpp"
 #include "graph_tools.hpp"
+#include "layout.hpp"
 #include "norm.hpp"
 #include "onednn.hpp"
 #include "plan.hpp"
@@ -30,18 +31,6 @@ struct Fusion {
   const Value* addend = nullptr;
   std::optional<Activation> activation;
 };
-
-at::MemoryFormat channels_last(std::int64_t axes) {
-  return axes == 4   ? at::MemoryFormat::ChannelsLast
-         : axes == 5 ? at::MemoryFormat::ChannelsLast3d
-                     : at::MemoryFormat::Preserve;
-}
-
-at::Tensor arranged(const at::Tensor& x, at::ScalarType type) {
-  const auto format = channels_last(x.dim());
-  const auto typed = x.to(type, false, false, format);
-  return format == at::MemoryFormat::Preserve ? typed : typed.contiguous(format);
-}
 
 /// Nobody else sees the memory of the tensor in `value`, and it is dense.
 bool is_ours(const at::Tensor& x) {
@@ -107,7 +96,12 @@ std::optional<c10::OperatorHandle> overwriting(const Node* node) {
 
 /// An `aten::_convolution` whose arguments but the input are constants.
 Convolution convolution_of(const Node* layer) {
-  const auto list = [&](std::size_t i) { return constant(layer->input(i))->toIntVector(); };
+  const auto axes = std::size_t(constant_tensor(layer, 1)->dim()) - 2;
+  const auto list = [&](std::size_t i) {
+    auto values = constant(layer->input(i))->toIntVector();
+    if (values.size() == 1) values.resize(axes, values.front());
+    return values;
+  };
   return {*constant_tensor(layer, 1),          *constant_tensor(layer, 2),        list(3), list(4), list(5), list(7),
           constant(layer->input(6))->toBool(), constant(layer->input(8))->toInt()};
 }
@@ -145,6 +139,7 @@ class Lowering {
   void add_plain(const Node* node);
   at::Tensor moved(const at::Tensor& weight, bool narrowed);
   Pack packing(const at::Tensor& weight, const Convolution* convolution);
+  std::optional<at::ScalarType> input_type() const;
   std::int64_t peak_bytes() const;
 
   const torch::jit::Graph& graph_;
@@ -292,11 +287,11 @@ void Lowering::add_fused(const Fusion& fusion, const Value* result) {
     const auto op = fused_convolution(c, split ? depth.inner_size(input_size) : input_size, fusion.addend != nullptr,
                                       activation, packing(source, &c));
     step.body = [op, type = type_, split, depth](Stack& stack) {
-      const auto x = arranged(std::move(stack[0]).toTensor(), type);
+      const auto x = to_channels_last(std::move(stack[0]).toTensor(), type);
       if (split) {
         stack[0] = depth.join(op(depth.split(x)));
       } else {
-        stack[0] = stack.size() == 1 ? op(x) : op(x, arranged(std::move(stack[1]).toTensor(), type));
+        stack[0] = stack.size() == 1 ? op(x) : op(x, to_channels_last(std::move(stack[1]).toTensor(), type));
       }
     };
   }
@@ -321,7 +316,7 @@ void Lowering::add_norm(const Fusion& fusion, const Value* result) {
     step.body = [=](Stack& stack) {
       const auto given = std::move(stack[0]).toTensor();
       const bool ours = is_ours(given) && is_channels_last(given);
-      stack[0] = instance_norm(arranged(given, given.scalar_type()), weight, bias, epsilon, slope, ours);
+      stack[0] = instance_norm(to_channels_last(given, given.scalar_type()), weight, bias, epsilon, slope, ours);
     };
   } else {
     auto scale = at::rsqrt(constant_tensor(layer, 4)->to(at::kDouble) + epsilon);
@@ -331,7 +326,7 @@ void Lowering::add_norm(const Fusion& fusion, const Value* result) {
     step.body = [=, scale = scale.to(at::kFloat), shift = shift.to(at::kFloat)](Stack& stack) {
       const auto given = std::move(stack[0]).toTensor();
       const bool ours = is_ours(given) && is_channels_last(given);
-      stack[0] = scale_shift(arranged(given, given.scalar_type()), scale, shift, slope, ours);
+      stack[0] = scale_shift(to_channels_last(given, given.scalar_type()), scale, shift, slope, ours);
     };
   }
   types_[result] = type_of(layer->input(0));
@@ -405,6 +400,14 @@ void Lowering::add_plain(const Node* node) {
   plan_.steps.push_back(std::move(step));
 }
 
+/// The type that the input is turned into at once: the multiplications', where a layer reads it.
+std::optional<at::ScalarType> Lowering::input_type() const {
+  const auto* input = graph_.inputs().front();
+  const bool multiplied = std::any_of(input->uses().begin(), input->uses().end(),
+                                      [](const auto& use) { return use.offset == 0 && multiplies(use.user); });
+  return multiplied && !plain_ && type_of(input) == at::kFloat ? std::optional(type_) : std::nullopt;
+}
+
 /// The most bytes that tensors hold at once, by the traced shapes; results that may share memory with an argument count
 /// as the argument.
 std::int64_t Lowering::peak_bytes() const {
@@ -455,15 +458,13 @@ Compiled Lowering::compiled() {
   Compiled made;
   made.form = c10::str("traced graph: ", fused_, " fused, ", others_, " plain");
   made.activation_bytes = peak_bytes();
-  const auto fixed = constant(output);  // of a network that ignores its input
-  made.run = [plan = std::move(plan_), device = device_, plain = plain_, fixed](const at::Tensor& x) {
-    if (fixed) return fixed->toTensor().clone();
-    const auto given = plain ? x.to(device) : arranged(x.to(device), x.scalar_type());
+  made.run = [plan = std::move(plan_), device = device_, plain = plain_, type = input_type()](const at::Tensor& x) {
+    const auto given = plain ? x.to(device) : to_channels_last(x.to(device), type ? *type : x.scalar_type());
     const auto result = plan.run(given);
     if (!result.is_floating_point()) return result.is_alias_of(x) ? result.clone() : result.cpu();
-    const bool shared = result.use_count() > 1 || result.storage().use_count() > 1;
+    const bool ours = result.use_count() == 1 && result.storage().use_count() == 1;
     const auto out = to_plain(result.cpu());
-    return shared && out.is_alias_of(result) ? out.clone() : out;
+    return !ours && out.is_alias_of(result) ? out.clone() : out;
   };
   return made;
 }
