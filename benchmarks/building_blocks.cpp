@@ -1,6 +1,6 @@
 // The building blocks of tests/nn/blocks.hpp at the sizes of real networks: prepared for LibTorch and for OpenVINO,
 // against the plain module, and against the rate of the machine's matrix product. Prints JSON, or a table with
-// --markdown.
+// --markdown. All contenders take and give plain contiguous float32.
 //
 //     bench_building_blocks [--threads 1] [--rounds 7] [--only text] [--markdown]
 #include <ATen/Context.h>
@@ -108,12 +108,14 @@ nlohmann::json measure(const Measured& measured, Block& eager, Precision precisi
   const auto format = shape.size() == 5   ? at::MemoryFormat::ChannelsLast3d
                       : shape.size() == 4 ? at::MemoryFormat::ChannelsLast
                                           : at::MemoryFormat::Contiguous;
-  const auto plain = x.to(type), last = plain.contiguous(format);
   const auto a = at::randn({2048, 2048}).to(type), b = at::randn({2048, 2048}).to(type);
   std::vector<Contender> contenders = {{"gemm", [&] { return at::mm(a, b); }},
                                        {"torch", [&] { return torch(x); }},
-                                       {"eager", [&] { return eager.forward(plain).to(at::kFloat); }},
-                                       {"eager, channels-last", [&] { return eager.forward(last).to(at::kFloat); }}};
+                                       {"eager", [&] { return eager.forward(x.to(type)).to(at::kFloat); }},
+                                       {"eager, channels-last", [&] {
+                                          const auto y = eager.forward(x.to(type, false, false, format));
+                                          return y.to(at::kFloat).contiguous();
+                                        }}};
   if (made.engine == Engine::openvino) contenders.push_back({"openvino", [&] { return openvino(x); }});
 
   nlohmann::json result = {

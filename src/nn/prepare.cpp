@@ -152,7 +152,7 @@ at::Tensor PreparedNetwork::operator()(const at::Tensor& input) const {
                           "at most " + std::to_string(std::lround(options.memory_mib)) + " MiB",
                           std::to_string(std::lround(entry.preparation.activations_mib)) + " MiB");
   }
-  const at::NoGradGuard no_gradients;  // not InferenceMode, whose tensors cannot be written to outside it
+  const c10::InferenceMode no_gradients;
   return guarded([&] { return entry.compiled.run(input); });
 }
 

@@ -459,6 +459,8 @@ Compiled Lowering::compiled() {
   made.form = c10::str("traced graph: ", fused_, " fused, ", others_, " plain");
   made.activation_bytes = peak_bytes();
   made.run = [plan = std::move(plan_), device = device_, plain = plain_, type = input_type()](const at::Tensor& x) {
+    const c10::InferenceMode off(false);  // whose tensors could not be written to outside it
+    const at::NoGradGuard no_grad;
     const auto given = plain ? x.to(device) : to_channels_last(x.to(device), type ? *type : x.scalar_type());
     const auto result = plan.run(given);
     if (!result.is_floating_point()) return result.is_alias_of(x) ? result.clone() : result.cpu();
