@@ -228,7 +228,7 @@ def main():
                 print(f"  {what}: {result['seconds']:.1f} s", file=sys.stderr, flush=True)
         width = max(map(len, best))
         for what, result in best.items():
-            ratio = f"{best['package']['seconds'] / result['seconds']:6.1f} x" if "package" in best else ""
+            ratio = f"{best['package']['seconds'] / result['seconds']:6.2f} x" if "package" in best else ""
             print(f"{what:{width}} {result['seconds']:8.1f} s {result['cpu_s']:8.1f} s of CPU "
                   f"{result['peak_mib']:6.0f} MiB {ratio}  {result['note']}")
         for what, result in best.items():

@@ -6,8 +6,8 @@
 
 namespace ichdet::nn {
 
-/// The engine that was fastest on a CPU like this one, by docs/benchmarks.md; for networks that were not measured, the
-/// one that won most of the building blocks there.
+/// The engine that was fastest for this network (its C++ class) and precision on a CPU like this one, by
+/// docs/benchmarks.md; for what was not measured, LibTorch.
 Engine fastest_engine(const std::string& network, Precision precision);
 
 }  // namespace ichdet::nn

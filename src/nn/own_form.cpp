@@ -18,11 +18,11 @@ OwnForm of(Form form) {
   return own;
 }
 
-/// bfloat16 products on tiles; in float32, with values split in two, only where the CPU has AMX: elsewhere LibTorch's
-/// own convolutions are faster.
-std::optional<OwnForm> deepmedic_form(const models::DeepMedicImpl& network, const PrepareOptions& options) {
-  const bool amx = has_amx_bf16(), rounded = options.precision == Precision::bfloat16;
-  if (options.engine != Engine::torch && (amx || rounded)) {
+/// On tiles of bfloat16, and in float32 with values split in two, where the CPU has AMX: elsewhere LibTorch's own
+/// convolutions are faster.
+std::optional<OwnForm> deepmedic_form(const models::DeepMedicImpl& network, Engine engine, Precision precision) {
+  const bool amx = has_amx_bf16(), rounded = precision == Precision::bfloat16;
+  if (engine == Engine::native && (amx || rounded)) {
     auto own = of(TiledDeepMedic(FoldedDeepMedic(network), !rounded, amx));
     own.name = std::string("DeepMedic on ") + (amx ? "AMX" : "portable") + " tiles of bfloat16, float32 sums" +
                (rounded ? "" : ", values split in two");
@@ -32,16 +32,16 @@ std::optional<OwnForm> deepmedic_form(const models::DeepMedicImpl& network, cons
   auto own = of(Float32DeepMedic(FoldedDeepMedic(network)));
   own.engine = Engine::torch;
   own.name = "DeepMedic on LibTorch's convolutions, all else fused";
-  if (options.engine == Engine::native) own.reason = "native: DeepMedic in float32 needs a CPU with AMX";
+  if (engine == Engine::native) own.reason = "native: DeepMedic in float32 needs a CPU with AMX";
   return own;
 }
 
 }  // namespace
 
-std::optional<OwnForm> own_form(const torch::nn::Module& module, const PrepareOptions& options) {
-  if (options.engine == Engine::openvino || options.device != "cpu") return std::nullopt;
+std::optional<OwnForm> own_form(const torch::nn::Module& module, Engine engine, Precision precision) {
+  if (engine == Engine::openvino) return std::nullopt;
   if (const auto* deepmedic = dynamic_cast<const models::DeepMedicImpl*>(&module)) {
-    return deepmedic_form(*deepmedic, options);
+    return deepmedic_form(*deepmedic, engine, precision);
   }
   return std::nullopt;
 }

@@ -18,7 +18,7 @@ struct OwnForm {
   std::string name, reason;
 };
 
-/// What there is for this module, device, precision and engine; nothing: it is to be traced.
-std::optional<OwnForm> own_form(const torch::nn::Module& module, const PrepareOptions& options);
+/// What there is for this module, precision and engine (not automatic) on the CPU; nothing: it is to be traced.
+std::optional<OwnForm> own_form(const torch::nn::Module& module, Engine engine, Precision precision);
 
 }  // namespace ichdet::nn

@@ -78,6 +78,7 @@ struct PreparedNetwork::State {
 
   PrepareOptions options;
   std::string name;
+  Engine engine;                   ///< the one asked for, or the table's
   std::optional<nn::OwnForm> own;  ///< then neither module nor forward are needed
   double own_seconds = 0;          ///< that making it took
   std::shared_ptr<torch::nn::Module> module;
@@ -124,9 +125,7 @@ void PreparedNetwork::State::compile(Entry& entry, at::IntArrayRef shape) {
   const std::scoped_lock lock(tracing);
   auto graph = nn::trace(*module, forward, shape);
   nn::fold(*graph, weights);
-  const bool by_table = options.engine == Engine::automatic;
-  const auto wanted = by_table ? nn::fastest_engine(name, options.precision) : options.engine;
-  if (wanted == Engine::openvino) {
+  if (engine == Engine::openvino) {
     try {
       entry.compiled = nn::compile_openvino(graph, how);
       done.form = entry.compiled.form;
@@ -136,7 +135,7 @@ void PreparedNetwork::State::compile(Entry& entry, at::IntArrayRef shape) {
       done.reason = e.what();
     }
   }
-  if (wanted == Engine::native) done.reason = "native: ichdet has no kernels of its own for " + name;
+  if (engine == Engine::native) done.reason = "native: ichdet has no kernels of its own for " + name;
   entry.compiled = nn::compile_torch(graph, how, weights);
   done.form = entry.compiled.form;
 }
@@ -186,8 +185,12 @@ PreparedNetwork prepare(std::shared_ptr<torch::nn::Module> module, Forward forwa
   state->options = options;
   if (options.precision == Precision::automatic) state->options.precision = Precision::float32;
   state->name = module->name();
+  state->engine =
+      options.engine == Engine::automatic ? nn::fastest_engine(state->name, state->options.precision) : options.engine;
   const auto start = std::chrono::steady_clock::now();
-  state->own = guarded([&] { return nn::own_form(*module, state->options); });
+  if (device.is_cpu()) {
+    state->own = guarded([&] { return nn::own_form(*module, state->engine, state->options.precision); });
+  }
   state->own_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (!state->own) {
     state->module = std::move(module);

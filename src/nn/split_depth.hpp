@@ -12,7 +12,7 @@ namespace ichdet::nn {
 bool splits_depth(const Convolution& convolution, at::ScalarType type);
 
 /// A convolution with depth dilation d as one without, over d interleaved volumes: slices 0, d, 2d, … then 1, d + 1, …
-/// The result is the same to the bit, as the same products are summed.
+/// The same products are summed.
 class SplitDepth {
  public:
   SplitDepth() = default;

@@ -5,23 +5,28 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ichdet/core/parallel.hpp"
 #include "ichdet/nn/sliding_window.hpp"
 
 namespace ichdet::pipeline {
 namespace {
 
 /// Adds one member's share of the probabilities.
-void add_softmax(const at::Tensor& logits, float share, Array4<float>& sum) {
-  const auto classes = sum.extent(0), voxels = sum.size() / classes;
-  const auto rows = logits.squeeze(0).permute({1, 2, 3, 0}).contiguous();  // (D, H, W, class)
-  const auto* row = rows.data_ptr<float>();
-  std::vector<float> shares(static_cast<std::size_t>(classes));
-  for (std::int64_t i = 0; i < voxels; ++i, row += classes) {
-    const float highest = *std::max_element(row, row + classes);
-    float total = 0;
-    for (std::int64_t c = 0; c < classes; ++c) total += shares[std::size_t(c)] = std::exp(row[c] - highest);
-    for (std::int64_t c = 0; c < classes; ++c) sum.data()[c * voxels + i] += shares[std::size_t(c)] * (share / total);
-  }
+void add_softmax(const at::Tensor& logits, float share, Array4<float>& sum, int threads) {
+  const auto values = logits.contiguous();
+  const auto classes = sum.extent(0), plane = sum.extent(2) * sum.extent(3), voxels = sum.extent(1) * plane;
+  parallel_for(sum.extent(1), threads, [&](std::int64_t z) {
+    std::vector<float> shares(static_cast<std::size_t>(classes));
+    for (std::int64_t i = z * plane; i < (z + 1) * plane; ++i) {
+      const auto* logit = values.data_ptr<float>() + i;
+      float highest = *logit, total = 0;
+      for (std::int64_t c = 1; c < classes; ++c) highest = std::max(highest, logit[c * voxels]);
+      for (std::int64_t c = 0; c < classes; ++c) {
+        total += shares[std::size_t(c)] = std::exp(logit[c * voxels] - highest);
+      }
+      for (std::int64_t c = 0; c < classes; ++c) sum.data()[c * voxels + i] += shares[std::size_t(c)] * (share / total);
+    }
+  });
 }
 
 Array4<float> mean_probabilities(const Networks& networks, const Array4<float>& patch,
@@ -31,7 +36,7 @@ Array4<float> mean_probabilities(const Networks& networks, const Array4<float>& 
   Array4<float> mean(shape);
   double done = 0;
   for (const auto& network : networks) {
-    add_softmax(network(input), 1.f / float(networks.size()), mean);
+    add_softmax(network(input), 1.f / float(networks.size()), mean, network.options().threads);
     progress("network", ++done / double(networks.size()));
   }
   return mean;

@@ -184,11 +184,14 @@ TEST_CASE("the engine asked for runs, and what ran is told") {
     return prepare(network, options);
   };
   const auto ran = [&](Engine engine, Precision precision) { return prepared(engine, precision).preparation(shape); };
-  CHECK(ran(Engine::automatic, Precision::bfloat16).engine == Engine::native);
+  const auto fastest = has_fast_bfloat16() ? Engine::native : Engine::torch;
+  CHECK(ran(Engine::automatic, Precision::float32).engine == fastest);
+  CHECK(ran(Engine::automatic, Precision::bfloat16).engine == fastest);
+  CHECK(ran(Engine::native, Precision::bfloat16).engine == Engine::native);
   CHECK(ran(Engine::torch, Precision::float32).engine == Engine::torch);
   CHECK(ran(Engine::torch, Precision::bfloat16).form.find("graph") != std::string::npos);
   const auto native = ran(Engine::native, Precision::float32);
-  CHECK(native.engine == (has_fast_bfloat16() ? Engine::native : Engine::torch));
+  CHECK(native.engine == fastest);
   CHECK(native.reason.empty() == has_fast_bfloat16());
   CHECK(native.activations_mib > 1);
   CHECK(native.seconds > 0);

@@ -5,6 +5,9 @@
 
 #include <atomic>
 #include <limits>
+#include <mutex>
+#include <set>
+#include <thread>
 
 using ichdet::InferenceThreads;
 
@@ -19,10 +22,15 @@ bool flushes() {
 /// How many of the pool's threads flush.
 int flushing_threads() {
   std::atomic<int> count{0};
+  std::mutex mutex;
+  std::set<std::thread::id> seen;
   const int threads = at::get_num_threads();
   at::parallel_for(0, threads, 1, [&](std::int64_t begin, std::int64_t end) {
     if (flushes()) count += int(end - begin);
+    const std::scoped_lock lock(mutex);
+    seen.insert(std::this_thread::get_id());
   });
+  CHECK(int(seen.size()) == threads);  // LibTorch's pool it is, and not a loop: that takes OpenMP in the caller
   return count;
 }
 

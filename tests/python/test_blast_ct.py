@@ -91,6 +91,42 @@ def test_segmenter_equals_the_packages_patches(real_data, bundles):
     np.testing.assert_allclose(found[:, :40, 30:90, 15:75], expected[:, :40], atol=1e-4)
 
 
+@pytest.fixture(scope="module")
+def bleeding_phantom():
+    stack = ichdet.phantom(seed=3, hemorrhages=[ichdet.Hemorrhage("iph", 12)]).stack
+    return ichdet.resample_to(stack, ichdet.segmentation_grid(stack.geometry, [1, 1, 1]))
+
+
+@pytest.mark.parametrize("engine", ["auto", "torch", "openvino"])
+@pytest.mark.parametrize("precision,tolerance", [("float32", 1e-4), ("bfloat16", 3e-2)])
+def test_every_engine_agrees_with_the_plain_network(bundles, bleeding_phantom, engine, precision, tolerance):
+    hu = bleeding_phantom.hu[30:140, 60:170, 60:170]
+    x = ((2 * np.clip(hu, -15, 100) + 15 - 100) / 115).astype(np.float32)[None, None]
+    network = nn.Network(bundles[0], precision=precision, engine=engine)
+    made = network.preparation(x.shape)
+    if engine == "openvino" and made["engine"] != engine:
+        pytest.skip(made["reason"])
+    assert made["precision"] == precision and made["reason"] == ""
+    difference = network.verify(x)
+    print(engine, precision, made["form"], difference)
+    assert difference["largest"] <= tolerance * difference["range"]
+
+
+def test_adaptive_gives_float32s_volumes_for_a_part_of_its_work(bundles, bleeding_phantom):
+    volumes, voxels = {}, {}
+    for precision in ("float32", "bfloat16", "adaptive"):
+        found = nn.Segmenter(bundles[:1], precision=precision, region="brain")(bleeding_phantom)
+        labels = found.probabilities.argmax(0)
+        volumes[precision] = [int((labels == i).sum()) for i in range(1, len(CLASSES))]
+        voxels[precision] = (found.inference.voxels, found.inference.float32_again)
+        assert found.inference.precision == precision and not found.assumptions
+    print(volumes, voxels)
+    assert volumes["float32"][0] > 5000
+    assert volumes["adaptive"] == pytest.approx(volumes["float32"], rel=0.005, abs=2)
+    assert voxels["float32"] == voxels["bfloat16"] == (voxels["adaptive"][0], 0)
+    assert 0 < voxels["adaptive"][1] < voxels["adaptive"][0] / 2
+
+
 @pytest.mark.parametrize("name", os.environ.get("ICHDET_BLAST_SCANS", " ".join(sorted(GOLDEN["scans"]))).split())
 def test_volumes_equal_the_packages(name, real_data, run, tmp_path):
     """End to end, as a user runs it: from files to result.json, against what tools/make_blast_reference.py stored."""

@@ -106,6 +106,7 @@ TEST_CASE("a summary says what matters") {
   CHECK(text.find("REVIEW") != std::string::npos);
   CHECK(text.find("review: the scan is cut at the vertex") != std::string::npos);
   CHECK(text.find("assumed: the thickness") != std::string::npos);
+  CHECK(text.find("ran on: torch, adaptive (traced graph)\n  because OpenVINO: no plug-in\n") != std::string::npos);
   CHECK(text.find("NOT FOR CLINICAL USE") != std::string::npos);
   CHECK(summary(result, {1}).find("and 1 smaller lesions") != std::string::npos);
   result.decision.positive = false;

@@ -101,11 +101,12 @@ ICHDET_INLINE nlohmann::ordered_json to_json(const StudyResult& result) {
   }
   json["assumptions"] = result.assumptions;
   json["trust"] = {{"ok", result.trust.ok}, {"reasons", result.trust.reasons}};
-  const auto& ran = result.inference;
-  json["inference"] = {{"engine", ran.engine},       {"form", ran.form},
-                       {"precision", ran.precision}, {"reason", ran.reason},
-                       {"threads", ran.threads},     {"prepare_s", finite(ran.prepare_s, "inference.prepare_s")},
-                       {"voxels", ran.voxels},       {"float32_again", ran.float32_again}};
+  if (const auto& ran = result.inference; !ran.engine.empty()) {
+    json["inference"] = {{"engine", ran.engine},       {"form", ran.form},
+                         {"precision", ran.precision}, {"reason", ran.reason},
+                         {"threads", ran.threads},     {"prepare_s", finite(ran.prepare_s, "inference.prepare_s")},
+                         {"voxels", ran.voxels},       {"float32_again", ran.float32_again}};
+  }
   json["bundle"] = detail::bundle_to_json(detail::ensemble_identity(result.bundles));
   json["bundles"] = ordered_json::array();
   for (const auto& bundle : result.bundles) json["bundles"].push_back(detail::bundle_to_json(bundle));
@@ -157,7 +158,7 @@ ICHDET_INLINE StudyResult study_result_from_json(const nlohmann::ordered_json& j
   const auto trust = field<ordered_json>(json, root, "trust");
   result.trust = {field<bool>(trust, "result.trust", "ok"),
                   field<std::vector<std::string>>(trust, "result.trust", "reasons")};
-  if (json.contains("inference")) {  // results of ichdet 0.1.0 lack it
+  if (json.contains("inference")) {
     const auto ran = field<ordered_json>(json, root, "inference");
     const std::string name = "result.inference";
     result.inference = {field<std::string>(ran, name, "engine"),    field<std::string>(ran, name, "form"),

@@ -76,6 +76,10 @@ ICHDET_INLINE std::string summary(const StudyResult& result, const SummaryOption
   for (const auto& reason : result.trust.reasons) text += "  review: " + reason + "\n";
   for (const auto& assumption : result.assumptions) text += "  assumed: " + assumption + "\n";
   for (const auto& bundle : result.bundles) text += "  model: " + detail::bundle_line(bundle) + "\n";
+  if (const auto& ran = result.inference; !ran.engine.empty()) {
+    text += "  ran on: " + ran.engine + ", " + ran.precision + " (" + ran.form + ")\n";
+    if (!ran.reason.empty()) text += "  because " + ran.reason + "\n";
+  }
   double seconds = 0;
   for (const auto& [stage, time] : result.timings_s) {
     if (stage == "total") {
