@@ -6,7 +6,8 @@
 // Kernels over channels-last memory (…, x, channel) that LibTorch has no fused form of.
 namespace ichdet::nn {
 
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+// Not under the thread sanitizer, whose run time is not there yet when the loader asks which clone to take.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_THREAD__)
 #define ICHDET_SIMD __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define ICHDET_SIMD

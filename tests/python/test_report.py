@@ -50,6 +50,8 @@ def study(labels):
     result.volumes_ml = ichdet.volumes_ml(labels)
     result.lesions = ichdet.lesions(labels, probability)
     result.assumptions = ["the thickness was taken to be 5 mm"]
+    result.inference = ichdet.Inference()
+    result.inference.engine, result.inference.precision = "torch", "float32"
     result.bundles = [ichdet.BundleIdentity("test", "1", "0123456789abcdef" * 4)]
     result.timings_s = [("read", 0.25), ("infer", 1.5)]
     return result
@@ -62,7 +64,9 @@ def test_result_validates_against_the_published_schema():
     result = study(labels)
     document = json.loads(result.to_json())
     validator.validate(document)
-    assert set(document) == set(SCHEMA["required"]) == set(SCHEMA["properties"])
+    assert set(document) == set(SCHEMA["properties"]) == set(SCHEMA["required"]) | {"inference"}
+    result.inference = ichdet.Inference()
+    assert "inference" not in json.loads(result.to_json())  # no network ran
     assert document["lesions"] and document["decision"] is True
     assert list(document["timings_s"]) == ["read", "infer"]
     assert ichdet.StudyResult.from_json(result.to_json()).to_json() == result.to_json()
