@@ -127,6 +127,22 @@ def test_adaptive_gives_float32s_volumes_for_a_part_of_its_work(bundles, bleedin
     assert 0 < voxels["adaptive"][1] < voxels["adaptive"][0] / 2
 
 
+def test_an_engine_with_fixed_patches_gives_the_same_volumes(bundles, bleeding_phantom):
+    """LibTorch's traced graph takes the bundle's own patches, the native kernels boxes cut to fit."""
+    lesion = nn.Segmenter(bundles[:1], region="brain")(bleeding_phantom).probabilities[1] > 0.5
+    begin = [max(0, int(i.mean()) - 30) for i in np.nonzero(lesion)]
+    crop = ichdet.crop(bleeding_phantom, begin[::-1], [60, 60, 60])
+    counts = {}
+    for engine in ("auto", "torch"):
+        found = nn.Segmenter(bundles[:1], precision="adaptive", engine=engine)(crop)
+        labels = found.probabilities.argmax(0)
+        counts[engine] = [int((labels == i).sum()) for i in range(1, len(CLASSES))]
+        assert found.inference.float32_again > 0
+    print(counts)
+    assert counts["auto"][0] > 3000
+    assert counts["torch"] == pytest.approx(counts["auto"], rel=0.005, abs=2)
+
+
 @pytest.mark.parametrize("name", os.environ.get("ICHDET_BLAST_SCANS", " ".join(sorted(GOLDEN["scans"]))).split())
 def test_volumes_equal_the_packages(name, real_data, run, tmp_path):
     """End to end, as a user runs it: from files to result.json, against what tools/make_blast_reference.py stored."""
