@@ -5,6 +5,7 @@
 
 #include <numeric>
 
+#include "affine.hpp"
 #include "engine.hpp"
 #include "graph_tools.hpp"
 #include "weight_cache.hpp"
@@ -111,7 +112,6 @@ void simplify(Node* node) {
     join_bias(node);
   } else if (is(node, "aten::_convolution_mode")) {
     const auto mode = constant(node->input(4)), dilation = constant(node->input(5));
-    const auto size = sizes(node->input(1));
     const auto weight = constant_tensor(node, 1);
     if (!mode || !dilation || !weight) return;
     auto padding = dilation->toIntVector();
@@ -127,27 +127,6 @@ void simplify(Node* node) {
              {node->input(0), node->input(1), node->input(2), node->input(3), constant_before(node, padding),
               node->input(5), no, constant_before(node, zeros), node->input(6), no, no, no, no});
   }
-}
-
-/// Batch norm as y = x * scale + shift, one of each for a channel, in double.
-struct Affine {
-  at::Tensor scale, shift;
-};
-
-std::optional<Affine> affine_of(const Node* norm) {
-  std::vector<at::Tensor> parts;
-  for (std::size_t i = 1; i <= 4; ++i) {
-    const auto part = constant_tensor(norm, i);
-    if (!part) return std::nullopt;
-    parts.push_back(part->defined() ? part->to(at::kDouble) : *part);
-  }
-  const auto training = constant(norm->input(5)), epsilon = constant(norm->input(7));
-  if (!training || training->toBool() || !epsilon || !parts[2].defined() || !parts[3].defined()) return std::nullopt;
-  auto scale = at::rsqrt(parts[3] + epsilon->toDouble());
-  if (parts[0].defined()) scale = scale * parts[0];
-  auto shift = -parts[2] * scale;
-  if (parts[1].defined()) shift = shift + parts[1];
-  return Affine{scale, shift};
 }
 
 /// `weight` with its output channels scaled. Those of a transposed convolution are its second axis, in each group.
@@ -203,6 +182,22 @@ bool writes(const Node* node) {
 }
 
 }  // namespace
+
+std::optional<Affine> affine_of(const Node* norm) {
+  std::vector<at::Tensor> parts;
+  for (std::size_t i = 1; i <= 4; ++i) {
+    const auto part = constant_tensor(norm, i);
+    if (!part) return std::nullopt;
+    parts.push_back(part->defined() ? part->to(at::kDouble) : *part);
+  }
+  const auto training = constant(norm->input(5)), epsilon = constant(norm->input(7));
+  if (!training || training->toBool() || !epsilon || !parts[2].defined() || !parts[3].defined()) return std::nullopt;
+  auto scale = at::rsqrt(parts[3] + epsilon->toDouble());
+  if (parts[0].defined()) scale = scale * parts[0];
+  auto shift = -parts[2] * scale;
+  if (parts[1].defined()) shift = shift + parts[1];
+  return Affine{scale, shift};
+}
 
 void fold(Graph& graph, WeightCache& weights) {
   const at::NoGradGuard no_grad;

@@ -19,13 +19,13 @@ inline bool is(const torch::jit::Node* node, const char* kind) {
 inline std::optional<c10::IValue> constant(const torch::jit::Value* value) {
   if (auto found = torch::jit::toIValue(value)) return found;
   if (value->node()->kind() != torch::jit::prim::ListConstruct) return std::nullopt;
-  std::vector<std::int64_t> integers;
+  c10::impl::GenericList list(value->type()->expectRef<c10::ListType>().getElementType());
   for (const auto* item : value->node()->inputs()) {
     const auto one = torch::jit::toIValue(item);
-    if (!one || !one->isInt()) return std::nullopt;
-    integers.push_back(one->toInt());
+    if (!one) return std::nullopt;
+    list.push_back(*one);
   }
-  return c10::IValue(integers);
+  return c10::IValue(list);
 }
 
 /// The tensor that input `i` of `node` is, where it is a constant; undefined for None.

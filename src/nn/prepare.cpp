@@ -2,7 +2,6 @@
 
 #include <ATen/Context.h>
 #include <ATen/Functions.h>
-#include <ATen/cpu/Utils.h>
 #include <c10/util/Exception.h>
 #include <torch/nn/module.h>
 
@@ -16,6 +15,7 @@
 #include "ichdet/core/error.hpp"
 #include "ichdet/nn/denormals.hpp"
 #include "own_form.hpp"
+#include "tile_product.hpp"
 #include "weight_cache.hpp"
 
 namespace ichdet {
@@ -67,7 +67,7 @@ Engine parse_engine(const std::string& text) { return parse(engines, "engine", t
 std::string to_string(Precision precision) { return name_of(precisions, precision); }
 std::string to_string(Engine engine) { return name_of(engines, engine); }
 
-bool has_fast_bfloat16() { return at::cpu::init_amx(); }
+bool has_fast_bfloat16() { return nn::has_amx_bf16(); }
 
 struct PreparedNetwork::State {
   struct Entry {

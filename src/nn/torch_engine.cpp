@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "activations.hpp"
+#include "affine.hpp"
 #include "engine.hpp"
 #include "graph_tools.hpp"
 #include "layout.hpp"
@@ -181,12 +182,7 @@ bool Lowering::fusable(const Node* layer) const {
     return image && is_constant(1) && is_constant(2) && is_constant(5) && is_constant(7) &&
            constant(layer->input(5))->toBool();
   }
-  if (is(layer, "aten::batch_norm")) {
-    return image && is_constant(1) && is_constant(2) && constant_tensor(layer, 3) && constant_tensor(layer, 4) &&
-           constant_tensor(layer, 3)->defined() && is_constant(5) && !constant(layer->input(5))->toBool() &&
-           is_constant(7);
-  }
-  return false;
+  return image && is(layer, "aten::batch_norm") && affine_of(layer);
 }
 
 bool Lowering::takes(const Fusion& fusion, const Activation& activation) const {
@@ -305,25 +301,22 @@ void Lowering::add_norm(const Fusion& fusion, const Value* result) {
   const float slope = !fusion.activation                  ? 1
                       : fusion.activation->name == "relu" ? 0
                                                           : float(fusion.activation->scalars.front());
-  const auto at_least_float = [&](std::size_t i) {
-    const auto tensor = *constant_tensor(layer, i);
-    return tensor.defined() ? tensor.to(at::kFloat).contiguous() : tensor;
-  };
-  const auto weight = at_least_float(1), bias = at_least_float(2);
-  const double epsilon = constant(layer->input(7))->toDouble();
   Step step;
   if (is(layer, "aten::instance_norm")) {
+    const auto at_least_float = [&](std::size_t i) {
+      const auto tensor = *constant_tensor(layer, i);
+      return tensor.defined() ? tensor.to(at::kFloat).contiguous() : tensor;
+    };
+    const auto weight = at_least_float(1), bias = at_least_float(2);
+    const double epsilon = constant(layer->input(7))->toDouble();
     step.body = [=](Stack& stack) {
       const auto given = std::move(stack[0]).toTensor();
       const bool ours = is_ours(given) && is_channels_last(given);
       stack[0] = instance_norm(to_channels_last(given, given.scalar_type()), weight, bias, epsilon, slope, ours);
     };
   } else {
-    auto scale = at::rsqrt(constant_tensor(layer, 4)->to(at::kDouble) + epsilon);
-    if (weight.defined()) scale = scale * weight;
-    auto shift = -constant_tensor(layer, 3)->to(at::kDouble) * scale;
-    if (bias.defined()) shift = shift + bias;
-    step.body = [=, scale = scale.to(at::kFloat), shift = shift.to(at::kFloat)](Stack& stack) {
+    const auto affine = *affine_of(layer);
+    step.body = [=, scale = affine.scale.to(at::kFloat), shift = affine.shift.to(at::kFloat)](Stack& stack) {
       const auto given = std::move(stack[0]).toTensor();
       const bool ours = is_ours(given) && is_channels_last(given);
       stack[0] = scale_shift(to_channels_last(given, given.scalar_type()), scale, shift, slope, ours);

@@ -1,38 +1,10 @@
-#include <ATen/core/jit_type.h>
-#include <torch/csrc/jit/ir/constants.h>
-
 #include <openvino/op/constant.hpp>
 
+#include "graph_tools.hpp"
 #include "ichdet/core/error.hpp"
 #include "lower.hpp"
 
 namespace ichdet::openvino {
-namespace {
-
-/// A constant, or a list of constants.
-std::optional<c10::IValue> constant_of(const torch::jit::Value* value) {
-  if (auto found = torch::jit::toIValue(value)) return found;
-  const auto* node = value->node();
-  if (node->kind() != c10::prim::ListConstruct) return std::nullopt;
-  const auto type = value->type()->expectRef<c10::ListType>().getElementType();
-  c10::impl::GenericList list(type);
-  for (const auto* element : node->inputs()) {
-    const auto found = torch::jit::toIValue(element);
-    if (!found) return std::nullopt;
-    list.push_back(*found);
-  }
-  return c10::IValue(list);
-}
-
-std::vector<std::int64_t> known_sizes(const Call& call, const torch::jit::Value* value) {
-  const auto type = value->type()->cast<c10::TensorType>();
-  const auto sizes = type ? type->sizes().concrete_sizes() : std::nullopt;
-  call.require(sizes.has_value(), "a tensor of unknown shape");
-  return *sizes;
-}
-
-}  // namespace
-
 ov::element::Type element_type(at::ScalarType type) {
   switch (type) {
     case at::kFloat: return ov::element::f32;
@@ -66,7 +38,7 @@ const torch::jit::Value* Call::value(const std::string& argument) const {
 std::optional<c10::IValue> Call::find(const std::string& argument) const {
   const auto* found = value(argument);
   if (found == nullptr) return c10::IValue();
-  return constant_of(found);
+  return nn::constant(found);
 }
 
 c10::IValue Call::given(const std::string& argument) const {
@@ -118,7 +90,9 @@ std::vector<std::int64_t> Call::integers(const std::string& argument, std::size_
 }
 
 std::vector<std::int64_t> Call::result_sizes(std::size_t result) const {
-  return known_sizes(*this, node_.output(result));
+  const auto sizes = nn::sizes(node_.output(result));
+  require(sizes.has_value(), "a tensor of unknown shape");
+  return *sizes;
 }
 
 at::ScalarType Call::result_type() const {

@@ -62,9 +62,9 @@ std::int64_t voxels_of(const std::array<std::int64_t, 3>& size) { return size[0]
 
 }  // namespace
 
-void paint_boxes(const Networks& networks, const ModelSpec& model, const Array4<float>& image,
-                 const std::vector<Box>& boxes, Array4<float>& probabilities, const char* stage,
-                 const Progress& progress) {
+std::int64_t paint_boxes(const Networks& networks, const ModelSpec& model, const Array4<float>& image,
+                         const std::vector<Box>& boxes, Array4<float>& probabilities, const char* stage,
+                         const Progress& progress) {
   std::int64_t all = 0, done = 0;
   for (const auto& box : boxes) all += voxels_of(box.size);
   progress(stage, 0);
@@ -88,6 +88,7 @@ void paint_boxes(const Networks& networks, const ModelSpec& model, const Array4<
                    {{}, progress.stop});
     done += voxels_of(box.size);
   }
+  return done;
 }
 
 Painted paint_patches(const Networks& networks, const Networks& exact, const ModelSpec& model,

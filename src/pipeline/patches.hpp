@@ -12,10 +12,11 @@ namespace ichdet::pipeline {
 
 using Networks = std::vector<PreparedNetwork>;
 
-/// The networks' mean probabilities, written into `probabilities` (class, z, y, x) where boxes are.
-void paint_boxes(const Networks& networks, const ModelSpec& model, const Array4<float>& image,
-                 const std::vector<Box>& boxes, Array4<float>& probabilities, const char* stage,
-                 const Progress& progress);
+/// The networks' mean probabilities, written into `probabilities` (class, z, y, x) where boxes are. Returns the boxes'
+/// voxels.
+std::int64_t paint_boxes(const Networks& networks, const ModelSpec& model, const Array4<float>& image,
+                         const std::vector<Box>& boxes, Array4<float>& probabilities, const char* stage,
+                         const Progress& progress);
 
 /// What fixed patches came to, in voxels of their outputs.
 struct Painted {

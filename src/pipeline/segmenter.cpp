@@ -125,11 +125,8 @@ Segmentation Segmenter::operator()(const Volume& volume, const Progress& progres
   if (fits) {
     const auto most = state_->most_voxels();
     const auto paint = [&](const pipeline::Networks& networks, const pipeline::Cells& where, const char* stage) {
-      const auto boxes = pipeline::cover(where, rim, most);
-      pipeline::paint_boxes(networks, model, image, boxes, probabilities, stage, progress);
-      std::int64_t voxels = 0;
-      for (const auto& box : boxes) voxels += box.size[0] * box.size[1] * box.size[2];
-      return voxels;
+      return pipeline::paint_boxes(networks, model, image, pipeline::cover(where, rim, most), probabilities, stage,
+                                   progress);
     };
     painted.voxels = paint(state_->networks, cells, "network");
     if (!state_->exact.empty()) {

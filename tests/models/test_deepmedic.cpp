@@ -52,6 +52,13 @@ std::shared_ptr<DeepMedicImpl> random_network(std::vector<std::int64_t> feature_
   return shared;
 }
 
+PrepareOptions on_one_thread(Precision precision) {
+  PrepareOptions options;
+  options.precision = precision;
+  options.threads = 1;
+  return options;
+}
+
 double largest_difference(const at::Tensor& a, const at::Tensor& b) { return (a - b).abs().max().item<double>(); }
 
 }  // namespace
@@ -153,9 +160,7 @@ TEST_CASE("a product by AMX is the portable one but for the order of its sums") 
 TEST_CASE("bytes depend neither on the number of threads nor on the run") {
   const auto x = at::randn({1, 1, 110, 95, 95});
   for (const auto precision : {Precision::float32, Precision::bfloat16}) {
-    PrepareOptions options;
-    options.precision = precision;
-    options.threads = 1;
+    auto options = on_one_thread(precision);
     const auto network = random_network();
     const auto expected = prepare(network, options)(x);
     for (const int threads : {1, 2, 3}) {
@@ -168,10 +173,7 @@ TEST_CASE("bytes depend neither on the number of threads nor on the run") {
 TEST_CASE("eight threads share a prepared network") {
   const auto x = at::randn({1, 1, 95, 95, 95});
   for (const auto precision : {Precision::float32, Precision::bfloat16}) {
-    PrepareOptions options;
-    options.precision = precision;
-    options.threads = 1;
-    const auto shared = prepare(random_network(), options);
+    const auto shared = prepare(random_network(), on_one_thread(precision));
     const auto expected = shared(x);
     std::array<double, 8> differences;
     std::vector<std::thread> threads;

@@ -44,12 +44,15 @@ def package_network(data, member):
 
 
 def package_probabilities(network, x):
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # the switch is this thread's alone; others would crawl through denormals
     torch.set_flush_denormal(True)
     try:
         with torch.inference_mode():
             return torch.softmax(network(torch.from_numpy(x))[0], 1).numpy()
     finally:
         torch.set_flush_denormal(False)
+        torch.set_num_threads(threads)
 
 
 def softmax(logits):

@@ -50,7 +50,7 @@ struct BundleIdentity {
 
 /// How the networks were run.
 struct Inference {
-  std::string engine, form;  ///< "torch", "DeepMedic's own kernels"
+  std::string engine, form;  ///< "native", "DeepMedic on AMX tiles ..."
   std::string precision;     ///< float32, bfloat16 or adaptive
   std::string reason;        ///< why another engine ran than the one asked for, else empty
   int threads = 0;

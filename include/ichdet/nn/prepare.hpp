@@ -52,7 +52,7 @@ struct Preparation {
   std::vector<std::int64_t> shape;
   Engine engine = Engine::torch;
   Precision precision = Precision::float32;
-  std::string form;            ///< in words: "DeepMedic's own kernels", "traced graph", ...
+  std::string form;            ///< in words: "DeepMedic on AMX tiles ...", "traced graph: ..."
   std::string reason;          ///< why another engine than the one asked for, or than the table's, ran; else empty
   double seconds = 0;          ///< that preparing took: the first call's extra cost
   double activations_mib = 0;  ///< held during a call, beside input, output and weights
@@ -98,7 +98,8 @@ using Forward = std::function<at::Tensor(const at::Tensor&)>;
 /// norm, PReLU and the residual sum fused into the convolutions, channels that a zero batch norm scale makes constant
 /// folded into the next bias, the head's first layer applied to each pathway before up-sampling.
 ///
-/// float32: logits agree with the module's within 1e-4 of their range. bfloat16: multiplication in bfloat16, sums in
+/// float32: logits agree with the module's within 1e-4 of their range; `native` reaches that by values split into two
+/// bfloat16 numbers (some 1e-5), `torch` by float32 itself. bfloat16: multiplication in bfloat16, sums in
 /// float32; fast where the CPU has AMX. `adaptive` belongs to Segmenter, which prepares a network in both.
 ///
 /// Throws Error(options) for a module in training mode, for `adaptive`, and for a device that LibTorch does not have.
