@@ -12,6 +12,7 @@ void bind_nifti(py::module_& m);
 void bind_preprocess(py::module_& m);
 void bind_phantom(py::module_& m);
 void bind_report(py::module_& m);
+void bind_heat_map(py::module_& m);
 void bind_study(py::module_& m);
 }  // namespace ichdet::python
 
@@ -34,5 +35,6 @@ PYBIND11_MODULE(_core, m) {
   ichdet::python::bind_preprocess(m);
   ichdet::python::bind_phantom(m);
   ichdet::python::bind_report(m);
+  ichdet::python::bind_heat_map(m);
   ichdet::python::bind_study(m);
 }

@@ -98,7 +98,7 @@ TEST_CASE("the view is cropped to the head, not to the table") {
 
 TEST_CASE("resizing keeps constants and means, and does not alias") {
   Array2f constant({30, 40}, 7.0f);
-  for (const auto kernel : {Kernel::cubic, Kernel::spline}) {
+  for (const auto kernel : {Kernel::cubic, Kernel::spline, Kernel::linear}) {
     const auto smaller = resize(constant, 11, 97, kernel);
     for (const float value : smaller) CHECK(value == doctest::Approx(7));
   }

@@ -59,6 +59,7 @@ Array<T, 2> shown(const SliceView& view, const Array3<T>& values, std::int64_t s
 enum class Kernel {
   cubic,   ///< Keys' cubic, a = -0.5: sharp, for pictures
   spline,  ///< the cubic B-spline: smooth and never negative, for masks
+  linear,  ///< never beyond its neighbours, and keeps their values: for heat maps
 };
 
 /// Another size by separable convolution; where the picture shrinks the kernel widens, so that nothing aliases. Edges

@@ -128,6 +128,7 @@ ICHDET_INLINE Box head_box(const SliceStack& stack) {
 ICHDET_INLINE double kernel_value(Kernel kernel, double x) {
   x = std::abs(x);
   if (x >= 2) return 0;
+  if (kernel == Kernel::linear) return std::max(1 - x, 0.0);
   if (kernel == Kernel::spline) return x < 1 ? (4 - 6 * x * x + 3 * x * x * x) / 6 : (2 - x) * (2 - x) * (2 - x) / 6;
   return x < 1 ? 1.5 * x * x * x - 2.5 * x * x + 1 : -0.5 * x * x * x + 2.5 * x * x - 4 * x + 2;
 }
