@@ -38,6 +38,8 @@ void bind_results(py::module_& m) {
       .def_readwrite("z_mm", &SliceScore::z_mm)
       .def_readwrite("probability", &SliceScore::probability)
       .def_readwrite("sop_instance_uid", &SliceScore::sop_instance_uid)
+      .def_readwrite("computed", &SliceScore::computed, "False: no head there, no network was asked, probability is 0.")
+      .def_readwrite("classes", &SliceScore::classes, "Probability of each of StudyResult.classes.")
       .def("__repr__", [](const SliceScore& s) {
         return "<ichdet.SliceScore " + std::to_string(s.index) + ": " + std::to_string(s.probability) + ">";
       });
@@ -47,7 +49,8 @@ void bind_results(py::module_& m) {
       .def_readwrite("probability", &PatientDecision::probability)
       .def_readwrite("calibrated", &PatientDecision::calibrated)
       .def_readwrite("rule", &PatientDecision::rule)
-      .def_readwrite("threshold", &PatientDecision::threshold);
+      .def_readwrite("threshold", &PatientDecision::threshold)
+      .def_readwrite("slice_threshold", &PatientDecision::slice_threshold, "Of classifiers, else None.");
   py::class_<Lesion>(m, "Lesion", "One connected piece of one label.")
       .def(py::init<>())
       .def_readwrite("label", &Lesion::label)
@@ -95,6 +98,8 @@ void bind_results(py::module_& m) {
       .def_readwrite("volumes_ml", &StudyResult::volumes_ml)
       .def_readwrite("lesions", &StudyResult::lesions)
       .def_readwrite("slices", &StudyResult::slices)
+      .def_readwrite("classes", &StudyResult::classes, "What a classifier tells apart; empty for segmenters.")
+      .def_readwrite("class_probabilities", &StudyResult::class_probabilities, "Of the whole study, or empty.")
       .def_readwrite("assumptions", &StudyResult::assumptions)
       .def_readwrite("trust", &StudyResult::trust)
       .def_readwrite("inference", &StudyResult::inference)

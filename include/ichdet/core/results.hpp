@@ -3,6 +3,7 @@
 #include <Eigen/Core>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,6 +16,9 @@ struct SliceScore {
   double z_mm = 0;         ///< LPS z of the slice's centre
   double probability = 0;  ///< in [0, 1]
   std::string sop_instance_uid;
+  bool computed = true;  ///< false: the slice shows no head, so no network was asked, and `probability` is 0
+  std::vector<double> classes =
+      {};  ///< probability of each of StudyResult::classes; empty where a slice has no such answer
 };
 
 /// What the slices say about the patient.
@@ -24,6 +28,8 @@ struct PatientDecision {
   bool calibrated = false;  ///< whether `probability` was fitted to observed frequencies
   std::string rule;         ///< how it was reached, in words
   double threshold = 0.5;   ///< from this probability on a slice or the study counts as positive
+  /// Of classifiers: a slice above it counts as positive. Both thresholds are then exceeded, not reached (CaseRule).
+  std::optional<double> slice_threshold = {};
 };
 
 /// One connected piece of one label.
@@ -55,7 +61,7 @@ struct Inference {
   std::string reason;        ///< why another engine ran than the one asked for, else empty
   int threads = 0;
   double prepare_s = 0;            ///< part of the time that later calls with the same shapes do not need again
-  std::int64_t voxels = 0;         ///< that networks answered, of the model's grid
+  std::int64_t voxels = 0;         ///< that networks answered, of the model's grid; of classifiers: input pixels
   std::int64_t float32_again = 0;  ///< of these, by adaptive precision, in float32 too
 };
 
@@ -68,6 +74,8 @@ struct StudyResult {
   std::map<std::string, double> volumes_ml;  ///< label -> volume
   std::vector<Lesion> lesions;               ///< largest first
   std::vector<SliceScore> slices;
+  std::vector<std::string> classes;         ///< what a classifier tells apart, in its order; empty for segmenters
+  std::vector<double> class_probabilities;  ///< of each of them in the whole study, where the network reads it whole
   std::vector<std::string> assumptions;
   Trust trust;
   Inference inference;

@@ -21,6 +21,11 @@ ICHDET_INLINE double finite(double value, const std::string& field) {
   throw Error::mismatch(ErrorCode::options, "result." + field, "a finite number", std::to_string(value));
 }
 
+ICHDET_INLINE const std::vector<double>& all_finite(const std::vector<double>& values, const std::string& field) {
+  for (std::size_t i = 0; i < values.size(); ++i) finite(values[i], field + "[" + std::to_string(i) + "]");
+  return values;
+}
+
 ICHDET_INLINE nlohmann::ordered_json bundle_to_json(const BundleIdentity& bundle) {
   return {{"name", bundle.name}, {"version", bundle.version}, {"sha256", bundle.sha256}};
 }
@@ -51,6 +56,12 @@ T field(const nlohmann::ordered_json& json, const std::string& parent, const cha
   }
 }
 
+/// The same, or `otherwise` where there is no such field.
+template <class T>
+T field_or(const nlohmann::ordered_json& json, const std::string& parent, const char* key, T otherwise) {
+  return json.is_object() && json.contains(key) ? field<T>(json, parent, key) : otherwise;
+}
+
 ICHDET_INLINE BundleIdentity bundle_from_json(const nlohmann::ordered_json& json, const std::string& parent) {
   return {field<std::string>(json, parent, "name"), field<std::string>(json, parent, "version"),
           field<std::string>(json, parent, "sha256")};
@@ -70,6 +81,13 @@ ICHDET_INLINE nlohmann::ordered_json to_json(const StudyResult& result) {
   json["calibrated"] = result.decision.calibrated;
   json["rule"] = result.decision.rule;
   json["threshold"] = finite(result.decision.threshold, "threshold");
+  if (const auto& above = result.decision.slice_threshold) {
+    json["slice_threshold"] = finite(*above, "slice_threshold");
+  }
+  if (!result.classes.empty()) json["classes"] = result.classes;
+  if (!result.class_probabilities.empty()) {
+    json["class_probabilities"] = detail::all_finite(result.class_probabilities, "class_probabilities");
+  }
 
   json["labels"] = ordered_json::object();
   for (const auto& [value, name] : result.labels) json["labels"][std::to_string(value)] = name;
@@ -98,6 +116,8 @@ ICHDET_INLINE nlohmann::ordered_json to_json(const StudyResult& result) {
                               {"z_mm", finite(slice.z_mm, name + "z_mm")},
                               {"probability", finite(slice.probability, name + "probability")},
                               {"sop_instance_uid", slice.sop_instance_uid}});
+    if (!result.classes.empty()) json["slices"].back()["computed"] = slice.computed;
+    if (!slice.classes.empty()) json["slices"].back()["classes"] = detail::all_finite(slice.classes, name + "classes");
   }
   json["assumptions"] = result.assumptions;
   json["trust"] = {{"ok", result.trust.ok}, {"reasons", result.trust.reasons}};
@@ -125,6 +145,9 @@ ICHDET_INLINE StudyResult study_result_from_json(const nlohmann::ordered_json& j
   result.decision = {field<bool>(json, root, "decision"), field<double>(json, root, "probability"),
                      field<bool>(json, root, "calibrated"), field<std::string>(json, root, "rule"),
                      field<double>(json, root, "threshold")};
+  if (json.contains("slice_threshold")) result.decision.slice_threshold = field<double>(json, root, "slice_threshold");
+  result.classes = detail::field_or(json, root, "classes", std::vector<std::string>());
+  result.class_probabilities = detail::field_or(json, root, "class_probabilities", std::vector<double>());
   const auto labels = field<ordered_json>(json, root, "labels");
   for (const auto& [key, name] : labels.items()) {
     int value = 0;
@@ -152,7 +175,9 @@ ICHDET_INLINE StudyResult study_result_from_json(const nlohmann::ordered_json& j
     const std::string name = "result.slices[" + std::to_string(result.slices.size()) + "]";
     result.slices.push_back({field<std::int64_t>(slice, name, "index"), field<double>(slice, name, "z_mm"),
                              field<double>(slice, name, "probability"),
-                             field<std::string>(slice, name, "sop_instance_uid")});
+                             field<std::string>(slice, name, "sop_instance_uid"),
+                             detail::field_or(slice, name, "computed", true),
+                             detail::field_or(slice, name, "classes", std::vector<double>())});
   }
   result.assumptions = field<std::vector<std::string>>(json, root, "assumptions");
   const auto trust = field<ordered_json>(json, root, "trust");

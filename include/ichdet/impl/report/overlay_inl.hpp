@@ -268,7 +268,7 @@ ICHDET_INLINE Image render_slice(const SliceStack& stack, const SliceLabels& lab
   draw::text(image, inset, 64, detail::slice_place(stack, slice), draw::Face::small, theme::caption, true);
   const double probability = detail::slice_probability(result, slice);
   detail::draw_right_aligned(image, size - inset, 26, detail::format("P %.2f", probability), draw::Face::strong,
-                             probability >= result.decision.threshold ? theme::alert : theme::ink);
+                             detail::is_positive(result, probability) ? theme::alert : theme::ink);
   detail::draw_right_aligned(image, size - inset, 46,
                              detail::format("W %g  L %g", options.window_width_hu, options.window_center_hu),
                              draw::Face::small, theme::caption);
@@ -293,7 +293,7 @@ ICHDET_INLINE std::vector<std::int64_t> sheet_slices(const PictureSetup& setup, 
   for (auto k = std::int64_t{0}; k < std::int64_t(setup.labels.size()); ++k) {
     const double probability = detail::slice_probability(result, k);
     if (probability > detail::slice_probability(result, likeliest)) likeliest = k;
-    if (probability >= result.decision.threshold || !setup.labels[std::size_t(k)].empty()) {
+    if (detail::is_positive(result, probability) || !setup.labels[std::size_t(k)].empty()) {
       findings.push_back(k);
     } else if (k >= setup.view.first_slice && k < setup.view.first_slice + setup.view.slices) {
       others.push_back(k);
@@ -349,13 +349,13 @@ ICHDET_INLINE Image render_sheet(const SliceStack& stack, const SliceLabels& lab
     const auto y = title_height + gap + i / columns * (height + gap);
     mm_per_px = detail::draw_scan(image, x, y, width, height, stack, labels, slice, view, 1.5, options).mm_per_px;
     const double probability = detail::slice_probability(result, slice);
-    const bool found = probability >= result.decision.threshold || !by_slice[std::size_t(slice)].empty();
+    const bool found = detail::is_positive(result, probability) || !by_slice[std::size_t(slice)].empty();
     draw::frame(image, x, y, width, height, found ? theme::alert : theme::line);
     draw::text(image, x + 8, y + 19, std::to_string(slice), draw::Face::strong, theme::ink, true);
     draw::text(image, x + 8, y + height - 8, detail::slice_place(stack, slice), draw::Face::small, theme::caption,
                true);
     detail::draw_right_aligned(image, x + width - 8, y + 19, detail::format("P %.2f", probability), draw::Face::small,
-                               probability >= result.decision.threshold ? theme::alert : theme::caption);
+                               detail::is_positive(result, probability) ? theme::alert : theme::caption);
     detail::draw_directions(image, x, y, width, height, view, draw::Face::small, false);
   }
 

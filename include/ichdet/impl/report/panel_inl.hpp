@@ -139,7 +139,7 @@ ICHDET_INLINE void write_profile(PanelWriter& writer, std::int64_t bottom, const
     const auto gap = size > 3 ? 1 : 0;
     const auto length = std::llround(score.probability * double(right - left));
     draw::fill(image, left, y, std::max<std::int64_t>(length, 1), size - gap,
-               score.probability >= result.decision.threshold ? theme::alert : draw::Color{112, 120, 132});
+               is_positive(result, score.probability) ? theme::alert : draw::Color{112, 120, 132});
   }
   for (std::int64_t k = 0; k < count; ++k) {
     const auto [y, size] = span(k);

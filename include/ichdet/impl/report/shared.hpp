@@ -39,6 +39,12 @@ inline bool is_blood(const StudyResult& result, int label) {
   return blood.empty() || std::find(blood.begin(), blood.end(), label) != blood.end();
 }
 
+/// Whether a slice counts as positive: detectors reach their threshold, classifiers exceed theirs (CaseRule).
+inline bool is_positive(const StudyResult& result, double probability) {
+  const auto& above = result.decision.slice_threshold;
+  return above ? probability > *above : probability >= result.decision.threshold;
+}
+
 /// Neighbouring indices as ranges: "3-7, 9".
 inline std::string ranges(const std::vector<std::int64_t>& ascending) {
   std::string text;

@@ -40,6 +40,7 @@ ICHDET_INLINE std::string place(const Eigen::Vector3d& lps_mm) {
 }
 
 ICHDET_INLINE std::string finding(const StudyResult& result) {
+  if (!result.classes.empty()) return result.decision.positive ? "Hemorrhage" : "No hemorrhage found";
   const auto blood = detail::volumes_text(result, true);
   const auto others = detail::volumes_text(result, false);
   if (!result.decision.positive) {
@@ -56,10 +57,15 @@ ICHDET_INLINE std::string summary(const StudyResult& result, const SummaryOption
                  result.decision.calibrated ? "" : ", not calibrated", result.decision.rule.c_str());
   std::vector<std::int64_t> positive;
   for (const auto& slice : result.slices) {
-    if (slice.probability >= result.decision.threshold) positive.push_back(slice.index);
+    if (detail::is_positive(result, slice.probability)) positive.push_back(slice.index);
   }
-  text += format("  slices at or above %g: %zu of %zu%s\n", result.decision.threshold, positive.size(),
-                 result.slices.size(), positive.empty() ? "" : (" (" + detail::ranges(positive) + ")").c_str());
+  const auto& above = result.decision.slice_threshold;
+  text += format("  slices %sabove %g: %zu of %zu%s\n", above ? "" : "at or ",
+                 above.value_or(result.decision.threshold), positive.size(), result.slices.size(),
+                 positive.empty() ? "" : (" (" + detail::ranges(positive) + ")").c_str());
+  for (std::size_t c = 0; c < result.class_probabilities.size(); ++c) {
+    text += format("  %s: %.2f\n", result.classes.at(c).c_str(), result.class_probabilities[c]);
+  }
 
   const auto shown = std::min(options.lesions, result.lesions.size());
   for (std::size_t i = 0; i < shown; ++i) {
