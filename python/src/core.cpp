@@ -13,6 +13,7 @@ void bind_preprocess(py::module_& m);
 void bind_phantom(py::module_& m);
 void bind_report(py::module_& m);
 void bind_heat_map(py::module_& m);
+void bind_evaluate(py::module_& m);
 void bind_study(py::module_& m);
 void bind_case_rules(py::module_& m);
 }  // namespace ichdet::python
@@ -37,6 +38,7 @@ PYBIND11_MODULE(_core, m) {
   ichdet::python::bind_phantom(m);
   ichdet::python::bind_report(m);
   ichdet::python::bind_heat_map(m);
+  ichdet::python::bind_evaluate(m);
   ichdet::python::bind_study(m);
   ichdet::python::bind_case_rules(m);
 }
