@@ -1,8 +1,13 @@
 #include "ichdet/nn/state_dict.hpp"
 
+#include <ATen/Functions.h>
+#include <ATen/core/grad_mode.h>
 #include <torch/nn/module.h>
 
+#include <bit>
 #include <cstring>
+#include <fstream>
+#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "ichdet/core/error.hpp"
@@ -34,32 +39,80 @@ at::Tensor to_tensor(const TensorView& view) {
   return at::from_blob(const_cast<float*>(values.data()), view.shape, at::kFloat).clone();
 }
 
+auto parameters_and_buffers(const torch::nn::Module& module) {
+  auto all = module.named_parameters(/*recurse=*/true);
+  for (const auto& buffer : module.named_buffers(/*recurse=*/true)) all.insert(buffer.key(), buffer.value());
+  return all;
+}
+
 }  // namespace
 
-void load_state_dict(torch::nn::Module& module, const SafeTensors& weights) {
-  auto targets = module.named_parameters(/*recurse=*/true);
-  for (const auto& buffer : module.named_buffers(/*recurse=*/true)) targets.insert(buffer.key(), buffer.value());
+StateDict to_state_dict(const SafeTensors& weights) {
+  StateDict dict;
+  dict.source = weights.file().string();
+  for (const auto& [name, view] : weights.tensors()) dict.tensors.emplace(name, to_tensor(view));
+  return dict;
+}
 
+StateDict read_state_dict(const std::filesystem::path& file) { return to_state_dict(SafeTensors(file)); }
+
+void save_state_dict(const torch::nn::Module& module, const std::filesystem::path& file) {
+  static_assert(std::endian::native == std::endian::little);
+  nlohmann::json header = nlohmann::json::object();
+  std::vector<at::Tensor> values;
+  std::size_t end = 0;
+  for (const auto& item : parameters_and_buffers(module)) {
+    const auto tensor = item.value().detach().cpu().contiguous();
+    const bool whole = tensor.scalar_type() == at::kLong;
+    values.push_back(whole ? tensor : tensor.to(at::kFloat));
+    const auto begin = end;
+    end += values.back().nbytes();
+    header[item.key()] = {
+        {"dtype", whole ? "I64" : "F32"}, {"shape", tensor.sizes().vec()}, {"data_offsets", {begin, end}}};
+  }
+  auto text = header.dump();
+  text.resize((text.size() + 7) / 8 * 8, ' ');
+  const std::uint64_t length = text.size();
+  std::ofstream out(file, std::ios::binary);
+  out.write(reinterpret_cast<const char*>(&length), sizeof length);
+  out << text;
+  for (const auto& tensor : values) {
+    out.write(static_cast<const char*>(tensor.data_ptr()), std::streamsize(tensor.nbytes()));
+  }
+  if (!out.flush()) throw Error(ErrorCode::io, file.string() + ": cannot be written");
+}
+
+void load_state_dict(torch::nn::Module& module, const SafeTensors& weights) {
+  load_state_dict(module, to_state_dict(weights));
+}
+
+void load_state_dict(torch::nn::Module& module, const StateDict& weights) {
+  const auto targets = parameters_and_buffers(module);
   std::vector<std::string> missing, unexpected, misshapen;
   for (const auto& target : targets) {
-    const auto found = weights.tensors().find(target.key());
-    if (found == weights.tensors().end()) {
-      missing.push_back(target.key());
-    } else if (target.value().sizes() != at::IntArrayRef(found->second.shape)) {
+    const auto found = weights.tensors.find(target.key());
+    if (found == weights.tensors.end()) {
+      if (!target.key().ends_with("num_batches_tracked")) missing.push_back(target.key());
+    } else if (target.value().sizes() != found->second.sizes()) {
       misshapen.push_back(target.key() + " (expected " + shape_text(target.value().sizes()) + ", found " +
-                          shape_text(found->second.shape) + ")");
+                          shape_text(found->second.sizes()) + ")");
     }
   }
-  for (const auto& [name, view] : weights.tensors()) {
+  for (const auto& [name, tensor] : weights.tensors) {
     if (!targets.contains(name)) unexpected.push_back(name);
   }
   if (!missing.empty() || !unexpected.empty() || !misshapen.empty()) {
-    throw Error(ErrorCode::weights, weights.file().string() + ": does not fit the network" +
-                                        listing("missing", missing) + listing("unexpected", unexpected) +
-                                        listing("misshapen", misshapen));
+    throw Error(ErrorCode::weights, weights.source + ": does not fit the network" + listing("missing", missing) +
+                                        listing("unexpected", unexpected) + listing("misshapen", misshapen));
   }
   const at::NoGradGuard no_grad;
-  for (auto& target : targets) target.value().copy_(to_tensor(weights.tensors().at(target.key())));
+  for (const auto& target : targets) {
+    const auto found = weights.tensors.find(target.key());
+    if (found == weights.tensors.end()) continue;
+    auto value = target.value();
+    value.copy_(found->second);
+    if (value.is_floating_point()) value.masked_fill_(value.abs() < std::numeric_limits<float>::min(), 0);
+  }
 }
 
 }  // namespace ichdet

@@ -1,0 +1,243 @@
+#include <ATen/Functions.h>
+#include <pybind11/stl/filesystem.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "convert.hpp"
+#include "ichdet/core/error.hpp"
+#include "ichdet/models/create.hpp"
+#include "ichdet/models/efficient_classification.hpp"
+#include "ichdet/models/load.hpp"
+#include "ichdet/nn/denormals.hpp"
+#include "ichdet/nn/prepare.hpp"
+#include "ichdet/nn/state_dict.hpp"
+
+namespace ichdet::python {
+namespace {
+
+using FloatArray = py::array_t<float, py::array::c_style | py::array::forcecast>;
+
+at::Tensor to_tensor(const FloatArray& values) {
+  const std::vector<std::int64_t> shape(values.shape(), values.shape() + values.ndim());
+  return at::from_blob(const_cast<float*>(values.data()), shape, at::kFloat);
+}
+
+FloatArray to_numpy(const at::Tensor& tensor) {
+  const auto values = tensor.detach().to(at::kFloat).contiguous();
+  FloatArray array(std::vector<py::ssize_t>(values.sizes().begin(), values.sizes().end()));
+  std::copy_n(values.data_ptr<float>(), values.numel(), array.mutable_data());
+  return array;
+}
+
+std::vector<FloatArray> to_numpy(const std::vector<at::Tensor>& tensors) {
+  std::vector<FloatArray> arrays;
+  for (const auto& tensor : tensors) arrays.push_back(to_numpy(tensor));
+  return arrays;
+}
+
+/// Without the interpreter's lock.
+template <class Body>
+auto unlocked(Body&& body) {
+  const py::gil_scoped_release released;
+  return body();
+}
+
+/// As inference runs: without gradients, with denormal numbers flushed, without the interpreter's lock.
+template <class Body>
+auto plainly(Body&& body) {
+  return unlocked([&] {
+    const c10::InferenceMode no_gradients;
+    const InferenceThreads threads;
+    return body();
+  });
+}
+
+/// A module, and what was last made of it for inference.
+class Network {
+ public:
+  Network(std::shared_ptr<ichdet::Network> module, const std::string& precision, const std::string& engine, int threads)
+      : module_(std::move(module)) {
+    prepare(precision, engine, threads);
+  }
+
+  void prepare(const std::string& precision, const std::string& engine, int threads) {
+    options_.precision = parse_precision(precision);
+    options_.engine = parse_engine(engine);
+    options_.threads = threads;
+    prepared_ = unlocked([&] { return ichdet::prepare(module_, options_); });
+  }
+  std::vector<std::string> load_state_dict(const std::filesystem::path& file) {
+    return unlocked([&] {
+      const auto weights = read_state_dict(file);
+      ichdet::load_state_dict(*module_, weights);
+      prepared_ = ichdet::prepare(module_, options_);
+      return weights.notes;
+    });
+  }
+  py::dict state_dict() const {
+    py::dict dict;
+    for (const auto& item : module_->named_parameters()) dict[item.key().c_str()] = to_numpy(item.value());
+    for (const auto& item : module_->named_buffers()) dict[item.key().c_str()] = to_numpy(item.value());
+    return dict;
+  }
+  py::dict gradients(const FloatArray& x, const FloatArray& cotangent) const {
+    const auto input = to_tensor(x), weights = to_tensor(cotangent);
+    std::vector<std::string> names;
+    std::vector<at::Tensor> parameters;
+    for (const auto& item : module_->named_parameters()) {
+      names.push_back(item.key());
+      parameters.push_back(item.value());
+    }
+    const auto found = unlocked([&] {
+      return torch::autograd::grad({module_->forward(input)}, parameters, {weights}, std::nullopt,
+                                   /*create_graph=*/false, /*allow_unused=*/true);
+    });
+    py::dict dict;
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      dict[names[i].c_str()] = found[i].defined() ? py::object(to_numpy(found[i])) : py::none();
+    }
+    return dict;
+  }
+
+  const PreparedNetwork& prepared() const { return *prepared_; }
+  ichdet::Network& module() const { return *module_; }
+  const std::shared_ptr<ichdet::Network>& shared() const { return module_; }
+  template <class Family>
+  Family& as(const char* what) const {
+    if (auto* family = dynamic_cast<Family*>(module_.get())) return *family;
+    throw Error(ErrorCode::options, module_->name() + " has no " + what);
+  }
+
+ private:
+  std::shared_ptr<ichdet::Network> module_;
+  PrepareOptions options_;
+  std::optional<PreparedNetwork> prepared_;
+};
+
+nlohmann::json to_json(const py::dict& options) {
+  return nlohmann::json::parse(py::module_::import("json").attr("dumps")(options).cast<std::string>());
+}
+
+py::dict to_dict(const Preparation& made) {
+  return py::dict(py::arg("engine") = to_string(made.engine), py::arg("precision") = to_string(made.precision),
+                  py::arg("form") = made.form, py::arg("reason") = made.reason, py::arg("seconds") = made.seconds,
+                  py::arg("activations_mib") = made.activations_mib);
+}
+
+}  // namespace
+
+void bind_models(py::module_& m) {
+  py::class_<Network>(m, "Network", R"(A network, plain and made ready for inference. From `create`, or from a bundle:
+
+Parameters
+----------
+bundle : path of the bundle's folder
+precision : 'float32' or 'bfloat16'
+engine : 'auto', 'native', 'torch' or 'openvino'
+threads : int, 0 for LibTorch's own choice)")
+      .def(py::init([](const std::filesystem::path& bundle, const std::string& precision, const std::string& engine,
+                       int threads) {
+             return Network(unlocked([&] { return models::load(open_bundle(bundle)); }), precision, engine, threads);
+           }),
+           py::arg("bundle"), py::kw_only(), py::arg("precision") = "float32", py::arg("engine") = "auto",
+           py::arg("threads") = 0)
+      .def(
+          "__call__",
+          [](const Network& network, const FloatArray& x) {
+            const auto input = to_tensor(x);
+            return to_numpy(unlocked([&] { return network.prepared()(input); }));
+          },
+          py::arg("x"), "Logits of an input (N, channels, [D,] H, W), through the prepared network.")
+      .def("prepare", &Network::prepare, py::kw_only(), py::arg("precision") = "float32", py::arg("engine") = "auto",
+           py::arg("threads") = 0, "Choose again how calls are run.")
+      .def(
+          "preparation",
+          [](const Network& network, const std::vector<std::int64_t>& shape) {
+            return to_dict(unlocked([&] { return network.prepared().preparation(shape); }));
+          },
+          py::arg("shape"), "What runs for inputs of this shape; prepares it where that has not happened yet.")
+      .def(
+          "verify",
+          [](const Network& network, const FloatArray& x) {
+            const auto input = to_tensor(x);
+            const auto found = unlocked([&] { return verify(network.prepared(), network.shared(), input); });
+            return py::dict(py::arg("largest") = found.largest, py::arg("mean") = found.mean,
+                            py::arg("range") = found.range);
+          },
+          py::arg("x"), "Largest and mean difference of the prepared network's logits from the plain one's.")
+      .def(
+          "forward",
+          [](const Network& network, const FloatArray& x) {
+            const auto input = to_tensor(x);
+            return to_numpy(plainly([&] { return network.module().forward(input); }));
+          },
+          py::arg("x"), "Logits through the plain module, layer by layer.")
+      .def(
+          "forward_features",
+          [](const Network& network, const FloatArray& x) {
+            const auto input = to_tensor(x);
+            return to_numpy(plainly([&] { return network.module().forward_features(input); }));
+          },
+          py::arg("x"), "What the head decides from; a classifier's last feature map, (N, C, h, w).")
+      .def(
+          "forward_pool",
+          [](const Network& network, const FloatArray& features) {
+            const auto input = to_tensor(features);
+            auto& classifier = network.as<models::Classifier>("pre-logits");
+            return to_numpy(plainly([&] { return classifier.forward_pool(input); }));
+          },
+          py::arg("features"), "Features to pre-logits, what a classifier's last layer reads.")
+      .def(
+          "forward_head",
+          [](const Network& network, const FloatArray& features) {
+            const auto input = to_tensor(features);
+            return to_numpy(plainly([&] { return network.module().forward_head(input); }));
+          },
+          py::arg("features"), "Features to logits.")
+      .def(
+          "pyramid",
+          [](const Network& network, const FloatArray& x) {
+            const auto input = to_tensor(x);
+            auto& family = network.as<models::EfficientClassificationImpl>("pyramid");
+            return to_numpy(plainly([&] { return family.pyramid(input); }));
+          },
+          py::arg("x"), "EfficientClassification: the five maps of EfficientDet.")
+      .def(
+          "fuse",
+          [](const Network& network, const std::vector<FloatArray>& maps) {
+            std::vector<at::Tensor> inputs;
+            for (const auto& map : maps) inputs.push_back(to_tensor(map));
+            auto& family = network.as<models::EfficientClassificationImpl>("pyramid");
+            return to_numpy(plainly([&] { return family.fuse(inputs); }));
+          },
+          py::arg("maps"), "EfficientClassification: five maps to ResNet's input.")
+      .def("gradients", &Network::gradients, py::arg("x"), py::arg("cotangent"),
+           "Gradients of sum(logits * cotangent) by parameter name, through the plain module; None where none flows.")
+      .def("load_state_dict", &Network::load_state_dict, py::arg("file"),
+           R"(Fill in a .safetensors file or a state dict of torch.save; returns what was done to read it, in words.
+
+Error lists the tensors that are missing, unexpected, or of another shape.)")
+      .def(
+          "save_state_dict",
+          [](const Network& network, const std::filesystem::path& file) { save_state_dict(network.module(), file); },
+          py::arg("file"), "Write parameters and buffers as a .safetensors file.")
+      .def("state_dict", &Network::state_dict, "Parameters and buffers by name, as arrays of float32.")
+      .def_property_readonly("name", [](const Network& network) { return network.module().name(); });
+
+  m.def("architectures", &models::architectures, "The names that `create` knows.");
+  m.def(
+      "create",
+      [](const std::string& architecture, const py::dict& options, const std::string& precision,
+         const std::string& engine, int threads) {
+        const auto json = to_json(options);
+        return Network(unlocked([&] { return models::create(architecture, json, "create"); }), precision, engine,
+                       threads);
+      },
+      py::arg("architecture"), py::arg("options") = py::dict(), py::kw_only(), py::arg("precision") = "float32",
+      py::arg("engine") = "auto", py::arg("threads") = 0,
+      "A Network of random weights. `options` are those of the family, such as {'num_classes': 2, 'in_chans': 1}.");
+}
+
+}  // namespace ichdet::python

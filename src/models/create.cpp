@@ -1,0 +1,49 @@
+#include "ichdet/models/create.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "ichdet/core/error.hpp"
+#include "ichdet/models/deepmedic.hpp"
+#include "ichdet/models/efficient_classification.hpp"
+#include "ichdet/models/efficientnet.hpp"
+#include "ichdet/models/resnet.hpp"
+
+namespace ichdet::models {
+namespace {
+
+using Make = std::shared_ptr<Network> (*)(const nlohmann::json& options, const std::string& subject);
+
+template <class Impl, class Options>
+std::shared_ptr<Network> make(const nlohmann::json& options, const std::string& subject) {
+  return std::make_shared<Impl>(Options::from_json(options, subject));
+}
+
+const std::pair<const char*, Make> families[] = {
+    {"DeepMedic", make<DeepMedicImpl, DeepMedicOptions>},
+    {"EfficientClassification", make<EfficientClassificationImpl, EfficientClassificationOptions>},
+    {"EfficientNetB0", make<EfficientNetImpl, EfficientNetOptions>},
+    {"ResNet18", make<ResNetImpl, ResNetOptions>},
+};
+
+}  // namespace
+
+std::vector<std::string> architectures() {
+  std::vector<std::string> names;
+  for (const auto& [name, make] : families) names.emplace_back(name);
+  return names;
+}
+
+std::shared_ptr<Network> create(const std::string& architecture, const nlohmann::json& options,
+                                const std::string& subject) {
+  std::string known;
+  for (const auto& [name, make] : families) {
+    known += (known.empty() ? "" : ", ") + std::string(name);
+    if (name != architecture) continue;
+    auto network = make(options, subject);
+    network->eval();
+    return network;
+  }
+  throw Error::mismatch(ErrorCode::weights, subject + ": /architecture/name", "one of " + known, architecture);
+}
+
+}  // namespace ichdet::models

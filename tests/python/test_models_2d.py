@@ -1,0 +1,138 @@
+"""The 2D networks against timm and effdet: the same weights, the same features, pre-logits and logits."""
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+import oracles  # noqa: F401
+import pytest
+import timm
+import torch
+from oracle_networks import EfficientClassification, trained
+from safetensors.torch import save_file
+
+from ichdet import nn
+
+FLOAT32, BFLOAT16 = 1e-4, 5e-2  # largest difference by the largest magnitude
+
+
+class Family(NamedTuple):
+    architecture: str
+    options: dict
+    oracle: callable
+    size: tuple
+    odd: tuple = (97, 131)
+
+
+def timm_model(name, **options):
+    return lambda: timm.create_model(name, **options)
+
+
+FAMILIES = {
+    "resnet18": Family("ResNet18", {"num_classes": 2}, timm_model("resnet18", num_classes=2), (96, 96)),
+    "resnet18-1-channel": Family(
+        "ResNet18", {"num_classes": 5, "in_chans": 1}, timm_model("resnet18", num_classes=5, in_chans=1), (64, 96)
+    ),
+    "efficientnet_b0": Family("EfficientNetB0", {}, timm_model("efficientnet_b0"), (96, 96)),
+    "tf_efficientnet_b0": Family(
+        "EfficientNetB0",
+        {"num_classes": 0, "tf_same_padding": True},
+        timm_model("tf_efficientnet_b0", num_classes=0),
+        (96, 96),
+    ),
+    "efficient_classification": Family("EfficientClassification", {}, EfficientClassification, (512, 512), (507, 510)),
+    "tf_efficient_classification": Family(
+        "EfficientClassification",
+        {"tf_same_padding": True, "in_chans": 1},
+        lambda: EfficientClassification(detector="tf_efficientdet_d0", in_chans=1),
+        (512, 512),
+        None,
+    ),
+}
+every_family = pytest.mark.parametrize("name", FAMILIES)
+
+
+def image(name, batch, size=None, seed=1):
+    generator = torch.Generator().manual_seed(seed)
+    channels = FAMILIES[name].options.get("in_chans", 3)
+    size = size or FAMILIES[name].size
+    coarse = torch.randn(batch, channels, 7, 7, generator=generator)
+    fine = torch.randn(batch, channels, *size, generator=generator)
+    return torch.nn.functional.interpolate(coarse, size, mode="bilinear") + 0.5 * fine if batch else fine
+
+
+@lru_cache(maxsize=None)
+def oracle(name):
+    return trained(FAMILIES[name].oracle(), image(name, 4))
+
+
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("weights")
+
+    def path(name):
+        file = folder / f"{name}.safetensors"
+        if not file.exists():
+            save_file({k: v.contiguous() for k, v in oracle(name).state_dict().items()}, file)
+        return file
+
+    return path
+
+
+@pytest.fixture(scope="session")
+def network(weights):
+    @lru_cache(maxsize=None)
+    def made(name):
+        ours = nn.create(FAMILIES[name].architecture, FAMILIES[name].options)
+        assert ours.load_state_dict(weights(name)) == []
+        return ours
+
+    return made
+
+
+def relative(found, expected):
+    expected = expected.detach().numpy() if isinstance(expected, torch.Tensor) else expected
+    assert found.shape == expected.shape
+    assert np.isfinite(expected).all()
+    return float(np.abs(found - expected).max() / np.abs(expected).max())
+
+
+@every_family
+def test_features_pre_logits_and_logits_are_the_reference_s(name, network):
+    theirs, ours, x = oracle(name), network(name), image(name, 2)
+    with torch.no_grad():
+        features = theirs.forward_features(x)
+        pooled = theirs.forward_head(features, pre_logits=True)
+        logits = theirs(x)
+    assert (logits[0] - logits[1]).abs().max() > 0.05 * logits.abs().max(), "the oracle's output is all bias"
+    assert relative(ours.forward_features(x.numpy()), features) < FLOAT32
+    assert relative(ours.forward_pool(features.numpy()), pooled) < FLOAT32
+    assert relative(ours.forward_head(features.numpy()), logits) < FLOAT32
+    assert relative(ours.forward(x.numpy()), logits) < FLOAT32
+
+
+@every_family
+def test_odd_sizes(name, network):
+    if FAMILIES[name].odd is None:
+        pytest.skip("covered by the other padding")
+    x = image(name, 1, FAMILIES[name].odd)
+    theirs = oracle(name)
+    if name == "efficient_classification":  # effdet is made for one size of image
+        theirs = EfficientClassification(image_size=FAMILIES[name].odd).eval()
+        theirs.load_state_dict(oracle(name).state_dict())
+    with torch.no_grad():
+        assert relative(network(name).forward(x.numpy()), theirs(x)) < FLOAT32
+
+
+@every_family
+@pytest.mark.parametrize("batch", [0, 7])
+def test_batches(name, batch, network):
+    if name.endswith("efficient_classification") and batch:
+        batch = 3
+    ours, x = network(name), image(name, batch)
+    plain, prepared = ours.forward(x.numpy()), ours(x.numpy())
+    assert plain.shape[0] == batch
+    assert prepared.shape == plain.shape
+    if batch:
+        assert relative(prepared, plain) < FLOAT32
+        assert relative(ours.forward(x[-1:].numpy()), plain[-1:]) < FLOAT32
