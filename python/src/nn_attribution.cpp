@@ -4,8 +4,7 @@
 #include <torch/csrc/utils/pybind.h>
 
 #include "ichdet/attribution/grad_cam.hpp"
-
-namespace py = pybind11;
+#include "network.hpp"
 
 namespace ichdet::python {
 namespace {
@@ -34,7 +33,7 @@ CamOptions options_of(const std::string& method, bool aug_smooth, bool eigen_smo
 void bind_attribution(py::module_& nn) {
   auto m = nn.def_submodule("attribution", "Grad-CAM and its kin over torch tensors.");
   // Callables from Python take the interpreter's lock themselves; autograd refuses to run under it.
-  const py::call_guard<py::gil_scoped_release> unlocked;
+  const py::call_guard<py::gil_scoped_release> freely;
   m.def(
       "grad_cam",
       [](const Forward& features, const Forward& head, const at::Tensor& input, const TargetArgument& target,
@@ -42,7 +41,7 @@ void bind_attribution(py::module_& nn) {
         return attribution::grad_cam(features, head, input, target_of(target),
                                      options_of(method, aug_smooth, eigen_smooth, create_graph, mirrored_axis));
       },
-      unlocked, py::arg("features"), py::arg("head"), py::arg("input"), py::arg("target") = py::none(), py::kw_only(),
+      freely, py::arg("features"), py::arg("head"), py::arg("input"), py::arg("target") = py::none(), py::kw_only(),
       py::arg("method") = "grad-cam", py::arg("aug_smooth") = false, py::arg("eigen_smooth") = false,
       py::arg("create_graph") = false, py::arg("mirrored_axis") = 3,
       R"(Where in its input a network saw what speaks for a target.
@@ -72,12 +71,25 @@ Returns
 -------
 torch.Tensor, (image, y, x) or (image, z, y, x): each image's map in [0, 1], of the input's size)");
   m.def(
+      "grad_cam",
+      [](Network& network, const at::Tensor& input, const TargetArgument& target, const std::string& method,
+         bool aug_smooth, bool eigen_smooth, std::int64_t mirrored_axis) {
+        const auto features = network.prepared_features();
+        const auto head = [&](const at::Tensor& f) { return network.module().forward_head(f); };
+        const auto options = options_of(method, aug_smooth, eigen_smooth, false, mirrored_axis);
+        return unlocked([&] { return attribution::grad_cam(features, head, input, target_of(target), options); });
+      },
+      py::arg("network"), py::arg("input"), py::arg("target") = py::none(), py::kw_only(),
+      py::arg("method") = "grad-cam", py::arg("aug_smooth") = false, py::arg("eigen_smooth") = false,
+      py::arg("mirrored_axis") = 3,
+      "The same of an ichdet.nn.Network, whose features run as it is prepared: its engine and precision.");
+  m.def(
       "head_gradient",
       [](const Forward& head, const at::Tensor& features, const TargetArgument& target, bool create_graph) {
         const auto found = attribution::head_gradient(head, features, target_of(target), create_graph);
         return std::pair(found.output, found.gradient);
       },
-      unlocked, py::arg("head"), py::arg("features"), py::arg("target") = py::none(), py::kw_only(),
+      freely, py::arg("head"), py::arg("features"), py::arg("target") = py::none(), py::kw_only(),
       py::arg("create_graph") = false,
       "(output, gradient): the head's output, and the gradient of the target's sum with respect to the features.");
   m.def(
@@ -85,14 +97,14 @@ torch.Tensor, (image, y, x) or (image, z, y, x): each image's map in [0, 1], of 
       [](const at::Tensor& features, const at::Tensor& gradient, const std::string& method, bool eigen_smooth) {
         return attribution::unscaled_map(features, gradient, options_of(method, false, eigen_smooth, false, 3));
       },
-      unlocked, py::arg("features"), py::arg("gradient"), py::kw_only(), py::arg("method") = "grad-cam",
+      freely, py::arg("features"), py::arg("gradient"), py::kw_only(), py::arg("method") = "grad-cam",
       py::arg("eigen_smooth") = false,
       "The map as the method computes it, of the features' size: comparable between images, any sign and scale.");
   m.def(
       "scaled_map",
       [](const at::Tensor& map, const std::vector<std::int64_t>& size) { return attribution::scaled_map(map, size); },
-      unlocked, py::arg("map"), py::arg("size"), "What grad_cam makes of an unscaled map: in [0, 1], of a size.");
-  m.def("first_component", &attribution::first_component, unlocked, py::arg("maps"),
+      freely, py::arg("map"), py::arg("size"), "What grad_cam makes of an unscaled map: in [0, 1], of a size.");
+  m.def("first_component", &attribution::first_component, freely, py::arg("maps"),
         "Projection (image, position) of maps (image, channel, position) on their first principal component.");
 }
 

@@ -3,16 +3,13 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include <nlohmann/json.hpp>
-#include <optional>
 
 #include "convert.hpp"
-#include "ichdet/core/error.hpp"
 #include "ichdet/models/create.hpp"
 #include "ichdet/models/efficient_classification.hpp"
 #include "ichdet/models/load.hpp"
 #include "ichdet/nn/denormals.hpp"
-#include "ichdet/nn/prepare.hpp"
-#include "ichdet/nn/state_dict.hpp"
+#include "network.hpp"
 
 namespace ichdet::python {
 namespace {
@@ -37,13 +34,6 @@ std::vector<FloatArray> to_numpy(const std::vector<at::Tensor>& tensors) {
   return arrays;
 }
 
-/// Without the interpreter's lock.
-template <class Body>
-auto unlocked(Body&& body) {
-  const py::gil_scoped_release released;
-  return body();
-}
-
 /// As inference runs: without gradients, with denormal numbers flushed, without the interpreter's lock.
 template <class Body>
 auto plainly(Body&& body) {
@@ -54,67 +44,31 @@ auto plainly(Body&& body) {
   });
 }
 
-/// A module, and what was last made of it for inference.
-class Network {
- public:
-  Network(std::shared_ptr<ichdet::Network> module, const std::string& precision, const std::string& engine, int threads)
-      : module_(std::move(module)) {
-    prepare(precision, engine, threads);
-  }
+py::dict state_dict(const Network& network) {
+  py::dict dict;
+  for (const auto& item : network.module().named_parameters()) dict[item.key().c_str()] = to_numpy(item.value());
+  for (const auto& item : network.module().named_buffers()) dict[item.key().c_str()] = to_numpy(item.value());
+  return dict;
+}
 
-  void prepare(const std::string& precision, const std::string& engine, int threads) {
-    options_.precision = parse_precision(precision);
-    options_.engine = parse_engine(engine);
-    options_.threads = threads;
-    prepared_ = unlocked([&] { return ichdet::prepare(module_, options_); });
+py::dict gradients(const Network& network, const FloatArray& x, const FloatArray& cotangent) {
+  const auto input = to_tensor(x), weights = to_tensor(cotangent);
+  std::vector<std::string> names;
+  std::vector<at::Tensor> parameters;
+  for (const auto& item : network.module().named_parameters()) {
+    names.push_back(item.key());
+    parameters.push_back(item.value());
   }
-  std::vector<std::string> load_state_dict(const std::filesystem::path& file) {
-    return unlocked([&] {
-      const auto weights = read_state_dict(file);
-      ichdet::load_state_dict(*module_, weights);
-      prepared_ = ichdet::prepare(module_, options_);
-      return weights.notes;
-    });
+  const auto found = unlocked([&] {
+    return torch::autograd::grad({network.module().forward(input)}, parameters, {weights}, std::nullopt,
+                                 /*create_graph=*/false, /*allow_unused=*/true);
+  });
+  py::dict dict;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    dict[names[i].c_str()] = found[i].defined() ? py::object(to_numpy(found[i])) : py::none();
   }
-  py::dict state_dict() const {
-    py::dict dict;
-    for (const auto& item : module_->named_parameters()) dict[item.key().c_str()] = to_numpy(item.value());
-    for (const auto& item : module_->named_buffers()) dict[item.key().c_str()] = to_numpy(item.value());
-    return dict;
-  }
-  py::dict gradients(const FloatArray& x, const FloatArray& cotangent) const {
-    const auto input = to_tensor(x), weights = to_tensor(cotangent);
-    std::vector<std::string> names;
-    std::vector<at::Tensor> parameters;
-    for (const auto& item : module_->named_parameters()) {
-      names.push_back(item.key());
-      parameters.push_back(item.value());
-    }
-    const auto found = unlocked([&] {
-      return torch::autograd::grad({module_->forward(input)}, parameters, {weights}, std::nullopt,
-                                   /*create_graph=*/false, /*allow_unused=*/true);
-    });
-    py::dict dict;
-    for (std::size_t i = 0; i < names.size(); ++i) {
-      dict[names[i].c_str()] = found[i].defined() ? py::object(to_numpy(found[i])) : py::none();
-    }
-    return dict;
-  }
-
-  const PreparedNetwork& prepared() const { return *prepared_; }
-  ichdet::Network& module() const { return *module_; }
-  const std::shared_ptr<ichdet::Network>& shared() const { return module_; }
-  template <class Family>
-  Family& as(const char* what) const {
-    if (auto* family = dynamic_cast<Family*>(module_.get())) return *family;
-    throw Error(ErrorCode::options, module_->name() + " has no " + what);
-  }
-
- private:
-  std::shared_ptr<ichdet::Network> module_;
-  PrepareOptions options_;
-  std::optional<PreparedNetwork> prepared_;
-};
+  return dict;
+}
 
 nlohmann::json to_json(const py::dict& options) {
   return nlohmann::json::parse(py::module_::import("json").attr("dumps")(options).cast<std::string>());
@@ -213,7 +167,7 @@ threads : int, 0 for LibTorch's own choice)")
             return to_numpy(plainly([&] { return family.fuse(inputs); }));
           },
           py::arg("maps"), "EfficientClassification: five maps to ResNet's input.")
-      .def("gradients", &Network::gradients, py::arg("x"), py::arg("cotangent"),
+      .def("gradients", &gradients, py::arg("x"), py::arg("cotangent"),
            "Gradients of sum(logits * cotangent) by parameter name, through the plain module; None where none flows.")
       .def("load_state_dict", &Network::load_state_dict, py::arg("file"),
            R"(Fill in a .safetensors file or a state dict of torch.save; returns what was done to read it, in words.
@@ -223,7 +177,7 @@ Error lists the tensors that are missing, unexpected, or of another shape.)")
           "save_state_dict",
           [](const Network& network, const std::filesystem::path& file) { save_state_dict(network.module(), file); },
           py::arg("file"), "Write parameters and buffers as a .safetensors file.")
-      .def("state_dict", &Network::state_dict, "Parameters and buffers by name, as arrays of float32.")
+      .def("state_dict", &state_dict, "Parameters and buffers by name, as arrays of float32.")
       .def_property_readonly("name", [](const Network& network) { return network.module().name(); });
 
   m.def("architectures", &models::architectures, "The names that `create` knows.");
