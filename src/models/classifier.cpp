@@ -34,7 +34,8 @@ void Classifier::reset_classifier(std::int64_t num_classes) {
                           std::to_string(num_classes));
   }
   const auto dot = classifier_name.rfind('.');
-  torch::nn::Module& owner = dot == std::string::npos ? *this : *named_modules()[classifier_name.substr(0, dot)];
+  torch::nn::Module& owner =
+      dot == std::string::npos ? *this : *named_modules("", /*include_self=*/false)[classifier_name.substr(0, dot)];
   const auto name = classifier_name.substr(dot == std::string::npos ? 0 : dot + 1);
   if (classifier) owner.unregister_module(name);
   classifier = nullptr;

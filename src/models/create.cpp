@@ -4,9 +4,13 @@
 
 #include "ichdet/core/error.hpp"
 #include "ichdet/models/deepmedic.hpp"
+#include "ichdet/models/densenet.hpp"
 #include "ichdet/models/efficient_classification.hpp"
 #include "ichdet/models/efficientnet.hpp"
+#include "ichdet/models/inception_resnet_v2.hpp"
+#include "ichdet/models/mobilenet_lstm.hpp"
 #include "ichdet/models/resnet.hpp"
+#include "ichdet/models/vgg.hpp"
 
 namespace ichdet::models {
 namespace {
@@ -20,9 +24,15 @@ std::shared_ptr<Network> make(const nlohmann::json& options, const std::string& 
 
 const std::pair<const char*, Make> families[] = {
     {"DeepMedic", make<DeepMedicImpl, DeepMedicOptions>},
+    {"DenseNet121", make<DenseNetImpl, ClassifierOptions>},
     {"EfficientClassification", make<EfficientClassificationImpl, EfficientClassificationOptions>},
     {"EfficientNetB0", make<EfficientNetImpl, EfficientNetOptions>},
+    {"InceptionResNetV2", make<InceptionResNetV2Impl, ClassifierOptions>},
+    {"MobileNetLSTM", make<MobileNetLstmImpl, MobileNetLstmOptions>},
+    {"MobileNetV1", make<MobileNetV1Impl, ClassifierOptions>},
+    {"MobileNetV2", make<MobileNetV2Impl, ClassifierOptions>},
     {"ResNet18", make<ResNetImpl, ResNetOptions>},
+    {"VGG19", make<VggImpl, ClassifierOptions>},
 };
 
 }  // namespace

@@ -47,6 +47,26 @@ class EfficientClassification(nn.Module):
         return self.forward_head(self.forward_features(x))
 
 
+class MobileNetLSTM(nn.Module):
+    """S5, as ichdet/models/mobilenet_lstm.hpp says."""
+
+    def __init__(self, num_classes=3, hidden_size=256):
+        super().__init__()
+        self.backbone = timm.create_model("mobilenetv1_100", num_classes=0)
+        self.lstm = nn.LSTM(self.backbone.num_features, hidden_size, batch_first=True)
+        self.classifier = nn.Linear(hidden_size, num_classes)
+
+    def forward_features(self, x):
+        return self.backbone.forward_features(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+
+    def forward_head(self, x, pre_logits=False):
+        state = self.lstm(x.mean((3, 4)))[1][0][-1]
+        return state if pre_logits else self.classifier(state)
+
+    def forward(self, x):
+        return self.forward_head(self.forward_features(x))
+
+
 def trained(model, x, seed=0):
     """Random weights that keep activations at natural size, and batch norm's statistics those of a forward of `x`: then
     outputs depend on the input, as they do after training."""

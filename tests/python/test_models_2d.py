@@ -8,7 +8,7 @@ import oracles  # noqa: F401
 import pytest
 import timm
 import torch
-from oracle_networks import EfficientClassification, trained
+from oracle_networks import EfficientClassification, MobileNetLSTM, trained
 from safetensors.torch import save_file
 
 from ichdet import nn
@@ -48,14 +48,35 @@ FAMILIES = {
         (512, 512),
         None,
     ),
+    "densenet121": Family("DenseNet121", {"num_classes": 6}, timm_model("densenet121", num_classes=6), (64, 64)),
+    "inception_resnet_v2": Family(
+        "InceptionResNetV2", {"num_classes": 2}, timm_model("inception_resnet_v2", num_classes=2), (139, 139), (97, 131)
+    ),
+    "mobilenetv1": Family("MobileNetV1", {"num_classes": 3}, timm_model("mobilenetv1_100", num_classes=3), (96, 96)),
+    "mobilenetv2": Family("MobileNetV2", {}, timm_model("mobilenetv2_100"), (96, 96)),
+    "vgg19": Family("VGG19", {"num_classes": 2}, timm_model("vgg19", num_classes=2), (64, 64), (97, 70)),
+    "mobilenet_lstm": Family("MobileNetLSTM", {"hidden_size": 32}, lambda: MobileNetLSTM(hidden_size=32), (64, 64)),
 }
+SLICES = 5  # of an exam, for the recurrent network
 every_family = pytest.mark.parametrize("name", FAMILIES)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Small networks on the threads of a busy machine mostly wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def image(name, batch, size=None, seed=1):
     generator = torch.Generator().manual_seed(seed)
     channels = FAMILIES[name].options.get("in_chans", 3)
     size = size or FAMILIES[name].size
+    if name == "mobilenet_lstm":
+        slices = [image("mobilenetv1", batch, size, seed + 10 * i) for i in range(SLICES)]
+        return torch.stack(slices, 1)
     coarse = torch.randn(batch, channels, 7, 7, generator=generator)
     fine = torch.randn(batch, channels, *size, generator=generator)
     return torch.nn.functional.interpolate(coarse, size, mode="bilinear") + 0.5 * fine if batch else fine
