@@ -3,19 +3,22 @@
 import contextlib
 import itertools
 import threading
+from typing import NamedTuple
 from unittest import mock
 
 import numpy as np
+import oracles  # noqa: F401
 import pytest
+import pytorch_grad_cam as reference
+import timm
+import torch
+from oracle_networks import EfficientClassification, trained
+from pytorch_grad_cam import base_cam, eigen_cam
+from pytorch_grad_cam.utils.svd_on_activations import get_2d_projection
+from safetensors.torch import save_file
 
-torch = pytest.importorskip("torch")
-pytest.importorskip("oracles")
-timm = pytest.importorskip("timm")
-reference = pytest.importorskip("pytorch_grad_cam")
-cam = pytest.importorskip("ichdet.attribution")
-
-from pytorch_grad_cam import base_cam, eigen_cam  # noqa: E402
-from pytorch_grad_cam.utils.svd_on_activations import get_2d_projection  # noqa: E402
+from ichdet import attribution as cam
+from ichdet import nn
 
 METHODS = {"grad-cam": reference.GradCAM, "grad-cam++": reference.GradCAMPlusPlus, "eigen-cam": reference.EigenCAM}
 SMOOTHING = list(itertools.product([False, True], repeat=2))
@@ -42,21 +45,6 @@ def fixed_sign():
 def expected(model, layer, x, method, aug_smooth, eigen_smooth, targets=None):
     with METHODS[method](model=model, target_layers=[layer]) as package:
         return package(x.clone(), targets, aug_smooth=aug_smooth, eigen_smooth=eigen_smooth)
-
-
-def settle(model, seed=0):
-    """Weights and batch norm statistics as after training: activations of natural size that depend on the input."""
-    generator = torch.Generator().manual_seed(seed)
-    for module in model.modules():
-        if isinstance(module, (torch.nn.Conv2d, torch.nn.Conv3d, torch.nn.Linear)):
-            fan_in = module.weight[0].numel()
-            module.weight.data = torch.randn(module.weight.shape, generator=generator) * (2 / fan_in) ** 0.5
-        elif isinstance(module, (torch.nn.BatchNorm2d, torch.nn.BatchNorm3d)):
-            for tensor, low in [(module.weight, 0.5), (module.running_var, 0.5), (module.running_mean, -0.25),
-                                (module.bias, -0.25)]:
-                tensor.data = torch.rand(tensor.shape, generator=generator) * -2 * low + low if low < 0 else \
-                    torch.rand(tensor.shape, generator=generator) + low
-    return model.eval()
 
 
 def images(*shape, seed=1):
@@ -94,12 +82,17 @@ def one_thread():
 
 @pytest.fixture(scope="module")
 def resnet():
-    return settle(timm.create_model("resnet18", num_classes=5))
+    return trained(timm.create_model("resnet18", num_classes=5), images(4, 3, 96, 96))
 
 
 @pytest.fixture(scope="module")
 def volumes():
-    return settle(Volumes())
+    torch.manual_seed(0)
+    model = Volumes()
+    for norm in (model.layers[1], model.layers[4]):
+        norm.momentum = 1.0
+    model(images(4, 2, 24, 32, 40))  # batch norm's statistics
+    return model.eval()
 
 
 def check(model, layer, x, method, aug_smooth, eigen_smooth):
@@ -124,14 +117,42 @@ def test_volumes_equal_grad_cam(volumes, method, aug_smooth, eigen_smooth):
     check(volumes, volumes.layers, images(2, 2, 24, 32, 40), method, aug_smooth, eigen_smooth)
 
 
-@pytest.mark.parametrize("name, layer, shape", [
-    ("densenet121", lambda m: m.features.norm5, (2, 3, 96, 96)),
-    ("mobilenetv2_100", lambda m: m.bn2, (2, 3, 96, 128)),
-])
-@pytest.mark.parametrize("method", METHODS)
-def test_other_networks_equal_grad_cam(name, layer, shape, method):
-    model = settle(timm.create_model(name, num_classes=2))
-    check(model, layer(model), images(*shape), method, False, method == "grad-cam++")
+class Ours(NamedTuple):
+    """A network of models/, and the reference one with grad-cam's target layer."""
+
+    architecture: str
+    oracle: callable
+    layer: callable
+    shape: tuple
+    engine: str = "auto"
+
+
+OURS = [
+    Ours("ResNet18", lambda: timm.create_model("resnet18", num_classes=2), lambda m: m.layer4[-1], (3, 3, 96, 128)),
+    Ours("DenseNet121", lambda: timm.create_model("densenet121", num_classes=2), lambda m: m.features.norm5,
+         (2, 3, 64, 96)),
+    Ours("MobileNetV2", lambda: timm.create_model("mobilenetv2_100", num_classes=2), lambda m: m.bn2, (2, 3, 64, 96)),
+    Ours("EfficientClassification", EfficientClassification, lambda m: m.resnet.layer4[-1], (1, 3, 512, 512),
+         "openvino"),
+]
+
+
+@pytest.mark.parametrize("ours", OURS, ids=lambda ours: ours.architecture)
+def test_networks_of_ichdet_equal_grad_cam(ours, tmp_path):
+    x = images(*ours.shape)
+    model = trained(ours.oracle(), images(2, *ours.shape[1:], seed=8))
+    save_file({k: v.contiguous() for k, v in model.state_dict().items()}, tmp_path / "weights.safetensors")
+    model.requires_grad_(False)  # or the package goes back through the whole network
+    ours.layer(model).requires_grad_()
+    network = nn.create(ours.architecture, {"num_classes": 2}, engine=ours.engine)
+    network.load_state_dict(tmp_path / "weights.safetensors")
+    for method in METHODS:
+        for aug_smooth, eigen_smooth in [(False, False), (True, True)]:
+            with fixed_sign():
+                package = expected(model, ours.layer(model), x, method, aug_smooth, eigen_smooth)
+            found = cam.grad_cam(network, x, method=method, aug_smooth=aug_smooth, eigen_smooth=eigen_smooth)
+            assert package.std() > 0.05
+            np.testing.assert_allclose(found.numpy(), package, atol=TOLERANCE)
 
 
 def test_the_sign_is_the_only_freedom(resnet):
