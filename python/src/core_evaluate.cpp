@@ -337,6 +337,7 @@ void bind_evaluate(py::module_& m) {
   bind_agreement(evaluate);
   bind_calibration(evaluate);
   bind_evaluate_masks(evaluate);
+  bind_evaluate_cohort(evaluate);
 }
 
 }  // namespace ichdet::python

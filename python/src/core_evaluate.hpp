@@ -18,5 +18,6 @@ py::array_t<double> to_numpy(const std::vector<double>& values);
 py::tuple to_tuple(const evaluate::Interval& interval);
 
 void bind_evaluate_masks(py::module_& m);
+void bind_evaluate_cohort(py::module_& m);
 
 }  // namespace ichdet::python

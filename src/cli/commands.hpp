@@ -25,5 +25,6 @@ void add_convert(CLI::App& app, Context& context);
 void add_window(CLI::App& app, Context& context);
 void add_phantom(CLI::App& app, Context& context);
 void add_models(CLI::App& app, Context& context);
+void add_evaluate(CLI::App& app, Context& context);
 
 }  // namespace ichdet::cli
