@@ -46,6 +46,10 @@ void fold(torch::jit::Graph& graph, WeightCache& weights);
 Compiled compile_torch(const std::shared_ptr<torch::jit::Graph>& graph, const CompileOptions& options,
                        WeightCache& weights);
 
+/// ichdet's own kernels, on the AMX of the CPU; each image by itself, from a graph that was traced with one. Throws
+/// Error(options) whose message says what is missing: AMX, or a kernel for an operator.
+Compiled compile_native(const std::shared_ptr<torch::jit::Graph>& graph, const CompileOptions& options);
+
 /// OpenVINO, through the plug-in. Throws Error(options) whose message says what is missing: the plug-in, or an
 /// operator.
 Compiled compile_openvino(const std::shared_ptr<torch::jit::Graph>& graph, const CompileOptions& options);

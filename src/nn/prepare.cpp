@@ -123,8 +123,30 @@ void PreparedNetwork::State::compile(Entry& entry, at::IntArrayRef shape) {
   }
   const nn::CompileOptions how{options.precision, options.threads, options.device, options.cache_folder};
   const std::scoped_lock lock(tracing);
-  auto graph = nn::trace(*module, forward, shape);
-  nn::fold(*graph, weights);
+  const auto traced = [&](at::IntArrayRef size) {
+    auto graph = nn::trace(*module, forward, size);
+    nn::fold(*graph, weights);
+    return graph;
+  };
+  if (engine == Engine::native) {
+    try {
+#ifdef ICHDET_HAS_NATIVE
+      if (shape.size() != 4 || shape[0] == 0) throw Error(ErrorCode::options, "native: takes images alone");
+      if (!at::Device(options.device).is_cpu()) throw Error(ErrorCode::options, "native: runs on the CPU alone");
+      auto one = shape.vec();
+      one[0] = 1;
+      entry.compiled = nn::compile_native(traced(one), how);
+#else
+      throw Error(ErrorCode::options, "native: ichdet has kernels of its own for x86-64 alone");
+#endif
+      done.form = entry.compiled.form;
+      done.engine = Engine::native;
+      return;
+    } catch (const Error& e) {
+      done.reason = e.what();
+    }
+  }
+  const auto graph = traced(shape);
   if (engine == Engine::openvino) {
     try {
       entry.compiled = nn::compile_openvino(graph, how);
@@ -135,7 +157,6 @@ void PreparedNetwork::State::compile(Entry& entry, at::IntArrayRef shape) {
       done.reason = e.what();
     }
   }
-  if (engine == Engine::native) done.reason = "native: ichdet has no kernels of its own for " + name;
   entry.compiled = nn::compile_torch(graph, how, weights);
   done.form = entry.compiled.form;
 }

@@ -60,12 +60,6 @@ TEST_CASE("threads share a prepared network, also at its first call") {
   for (const auto& output : outputs) CHECK(at::equal(output, outputs.front()));
 }
 
-TEST_CASE("a network without kernels of ichdet's own runs on LibTorch, and says why") {
-  const auto made = prepare(small_network().ptr(), with(Precision::float32, Engine::native)).preparation({1, 3, 8, 8});
-  CHECK(made.engine == Engine::torch);
-  CHECK(made.reason.find("no kernels of its own") != std::string::npos);
-}
-
 TEST_CASE("what cannot be is refused, with the names there are") {
   auto network = small_network();
   CHECK_THROWS_AS(prepare(network.ptr(), with(Precision::adaptive)), Error);

@@ -23,7 +23,7 @@ enum class Precision {
 };
 enum class Engine {
   automatic,  ///< what was fastest for the network, the precision and this CPU when measured: docs/benchmarks.md
-  native,     ///< ichdet's own kernels, for networks that have them: DeepMedic
+  native,     ///< ichdet's own kernels: DeepMedic, and networks of images (docs/engines.md)
   torch,      ///< LibTorch; always there, and the reference
   openvino,   ///< where its plug-in is installed
 };
@@ -96,7 +96,8 @@ using Forward = std::function<at::Tensor(const at::Tensor&)>;
 /// convolutions, and the graph is lowered to the engine. Where the engine asked for cannot take the graph, or is not
 /// installed, LibTorch runs it and `Preparation::reason` says why. DeepMedic has a form of its own on the CPU: batch
 /// norm, PReLU and the residual sum fused into the convolutions, channels that a zero batch norm scale makes constant
-/// folded into the next bias, the head's first layer applied to each pathway before up-sampling.
+/// folded into the next bias, the head's first layer applied to each pathway before up-sampling. `native` takes other
+/// networks of images (N, C, H, W) too, each image by itself: they must not mix images.
 ///
 /// float32: logits agree with the module's within 1e-4 of their range; `native` reaches that by values split into two
 /// bfloat16 numbers (some 1e-5), `torch` by float32 itself. bfloat16: multiplication in bfloat16, sums in

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "map.hpp"
+#include "vectors.hpp"
+
+namespace ichdet::native {
+
+/// out = act((sum of factor * map) * scale * gate + shift): sums, batch norm, channel-wise gates and nearest
+/// up-sampling, in one pass.
+class Combination {
+ public:
+  struct Term {
+    Map map;
+    float factor = 1;
+    std::vector<std::int64_t> rows, columns;  ///< which of the map's each of the output's reads; empty: the same
+  };
+  struct Options {
+    std::vector<Term> terms;
+    Map out;
+    std::vector<float> scale, shift;   ///< by place; empty: none
+    std::optional<std::int64_t> gate;  ///< offset in the arena of a float for each place
+    Activation activation;
+  };
+  explicit Combination(Options options) : options_(std::move(options)) {}
+
+  std::int64_t units() const { return std::int64_t(options_.out.blocks.size()) * options_.out.height; }
+  void run(char* arena, std::int64_t begin, std::int64_t end) const;
+
+ private:
+  Options options_;
+};
+
+}  // namespace ichdet::native

@@ -1,0 +1,89 @@
+#include <ATen/Functions.h>
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <mutex>
+
+#include "../nn/engine.hpp"
+#include "../nn/tile_product.hpp"
+#include "../nn/voxel_rows.hpp"
+#include "ichdet/core/error.hpp"
+#include "lowering.hpp"
+
+namespace ichdet::nn {
+namespace {
+
+using native::Program;
+using native::Step;
+
+/// Arenas for the calls that run at the same time.
+class Arenas {
+ public:
+  std::unique_ptr<Memory> take() {
+    const std::scoped_lock lock(mutex_);
+    if (free_.empty()) return std::make_unique<Memory>();
+    auto arena = std::move(free_.back());
+    free_.pop_back();
+    return arena;
+  }
+  void give_back(std::unique_ptr<Memory> arena) {
+    const std::scoped_lock lock(mutex_);
+    free_.push_back(std::move(arena));
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<Memory>> free_;
+};
+
+void share(std::int64_t units, const std::function<void(std::int64_t, std::int64_t)>& run) {
+  if (units > 0) at::parallel_for(0, units, 1, run);
+}
+
+void run_image(const Program& program, char* arena, const float* image, float* out) {
+  for (std::size_t i = 0; i < program.steps.size(); ++i) {
+    const auto& step = program.steps[i];
+    if (step.before) step.before(arena);
+    if (i == 0) share(program.rows, [&](auto begin, auto end) { program.read(image, arena, begin, end); });
+    share(step.units, [&](auto begin, auto end) { step.run(arena, begin, end); });
+  }
+  program.write(arena, out);
+}
+
+}  // namespace
+
+Compiled compile_native(const std::shared_ptr<torch::jit::Graph>& graph, const CompileOptions& options) {
+  if (!has_amx_bf16()) throw Error(ErrorCode::options, "native: maps on tiles need a CPU with AMX");
+  const bool split = options.precision == Precision::float32;
+  const auto program = std::make_shared<const Program>(native::lower(*graph, split));
+  const auto arenas = std::make_shared<Arenas>();
+  Compiled compiled;
+  compiled.form =
+      std::string("traced graph on AMX tiles of bfloat16, float32 sums") + (split ? ", values split in two" : "");
+  compiled.activation_bytes = program->bytes;
+  compiled.run = [program, arenas](const at::Tensor& given) {
+    const auto input = given.to(at::kFloat).contiguous();
+    auto shape = program->output_shape;
+    shape[0] = input.size(0);
+    auto output = at::empty(shape);
+    const auto images = input.size(0), from = input.numel() / images, to = output.numel() / images;
+    const auto run = [&](std::int64_t begin, std::int64_t end) {
+      auto memory = arenas->take();
+      char* arena = memory->as<char>(program->bytes);
+      for (auto i = begin; i < end; ++i) {
+        run_image(*program, arena, input.const_data_ptr<float>() + i * from, output.data_ptr<float>() + i * to);
+      }
+      arenas->give_back(std::move(memory));
+    };
+    // A thread for each image where there are enough of them, else the threads share each image's steps.
+    if (images >= at::get_num_threads()) {
+      at::parallel_for(0, images, 1, run);
+    } else {
+      run(0, images);
+    }
+    return output;
+  };
+  return compiled;
+}
+
+}  // namespace ichdet::nn

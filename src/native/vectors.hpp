@@ -1,0 +1,87 @@
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstdint>
+
+#include "tiles.hpp"
+
+// Sixteen floats, and how they are kept as bfloat16.
+namespace ichdet::native {
+
+#define ICHDET_VECTOR [[gnu::always_inline]] ICHDET_NATIVE inline
+
+enum class Act { none, relu, clamp, silu, sigmoid };
+
+struct Activation {
+  Act act = Act::none;
+  float low = 0, high = 0;  ///< of clamp
+};
+
+ICHDET_VECTOR __m512 widen(__m256i bf16) {
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bf16), 16));
+}
+ICHDET_VECTOR __m512 load16(const void* bf16) { return widen(_mm256_loadu_si256(static_cast<const __m256i*>(bf16))); }
+ICHDET_VECTOR __m256i narrow(__m512 x) { return (__m256i)_mm512_cvtneps_pbh(x); }
+
+/// e^x within 2 units in the last place, for the range where the result is finite; beyond it 0 or infinity.
+ICHDET_VECTOR __m512 exponential(__m512 x) {
+  const __m512 log2e = _mm512_set1_ps(1.442695041f);
+  const __m512 n = _mm512_roundscale_ps(_mm512_mul_ps(x, log2e), 0);
+  __m512 r = _mm512_fnmadd_ps(n, _mm512_set1_ps(0.693145752f), x);
+  r = _mm512_fnmadd_ps(n, _mm512_set1_ps(1.42860677e-6f), r);
+  __m512 p = _mm512_set1_ps(1.38888889e-3f);
+  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(8.33333333e-3f));
+  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(4.16666667e-2f));
+  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.66666667e-1f));
+  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(0.5f));
+  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1));
+  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1));
+  return _mm512_scalef_ps(p, n);
+}
+
+/// 1 / (1 + e^-x)
+ICHDET_VECTOR __m512 logistic(__m512 x) {
+  const __m512 d = _mm512_add_ps(
+      _mm512_set1_ps(1), exponential(_mm512_max_ps(_mm512_sub_ps(_mm512_setzero_ps(), x), _mm512_set1_ps(-80))));
+  const __m512 bounded = _mm512_min_ps(d, _mm512_set1_ps(1e37f));
+  const __m512 guess = _mm512_rcp14_ps(bounded);
+  return _mm512_mul_ps(guess, _mm512_fnmadd_ps(bounded, guess, _mm512_set1_ps(2)));
+}
+
+ICHDET_VECTOR __m512 apply(const Activation& activation, __m512 x) {
+  switch (activation.act) {
+    case Act::none: return x;
+    case Act::relu: return _mm512_max_ps(x, _mm512_setzero_ps());
+    case Act::clamp:
+      return _mm512_min_ps(_mm512_max_ps(x, _mm512_set1_ps(activation.low)), _mm512_set1_ps(activation.high));
+    case Act::silu: return _mm512_mul_ps(x, logistic(x));
+    case Act::sigmoid: return logistic(x);
+  }
+  return x;
+}
+
+/// Sixteen channels of a pixel: rounded, and what that took where `rest_bytes` is not 0.
+ICHDET_VECTOR __m512 load_half(const char* from, std::int64_t rest_bytes) {
+  const __m512 x = load16(from);
+  return rest_bytes == 0 ? x : _mm512_add_ps(x, load16(from + rest_bytes));
+}
+ICHDET_VECTOR void store_half(char* to, std::int64_t rest_bytes, __m512 x) {
+  const __m256i high = narrow(x);
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), high);
+  if (rest_bytes != 0) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + rest_bytes), narrow(_mm512_sub_ps(x, widen(high))));
+  }
+}
+/// All 32, `x` the first half.
+ICHDET_VECTOR void store_whole(char* to, std::int64_t rest_bytes, __m512 x, __m512 y) {
+  const __m512i high = (__m512i)_mm512_cvtne2ps_pbh(y, x);
+  _mm512_storeu_si512(to, high);
+  if (rest_bytes != 0) {
+    const __m512 rest_x = _mm512_sub_ps(x, widen(_mm512_castsi512_si256(high)));
+    const __m512 rest_y = _mm512_sub_ps(y, widen(_mm512_extracti64x4_epi64(high, 1)));
+    _mm512_storeu_si512(to + rest_bytes, (__m512i)_mm512_cvtne2ps_pbh(rest_y, rest_x));
+  }
+}
+
+}  // namespace ichdet::native

@@ -1,0 +1,308 @@
+#include <ATen/Functions.h>
+#include <ATen/core/grad_mode.h>
+#include <torch/nn/modules/batchnorm.h>
+#include <torch/nn/modules/conv.h>
+#include <torch/nn/modules/linear.h>
+
+#include <functional>
+#include <thread>
+
+#include "ichdet/nn/prepare.hpp"
+
+// After LibTorch's headers, one of which defines a CHECK too.
+#include <doctest/doctest.h>
+
+using namespace ichdet;
+
+// The kernels of src/native against LibTorch's operators, through prepare.
+namespace {
+
+namespace tn = torch::nn;
+using at::Tensor;
+
+/// A module whose forward is a function of its layers.
+struct Net : tn::Module {
+  std::function<Tensor(const Tensor&)> body;
+  int layers = 0;
+
+  template <class Layer>
+  Layer add(Layer layer) {
+    register_module("layer" + std::to_string(layers++), layer);
+    return layer;
+  }
+  tn::Conv2d conv(std::int64_t in, std::int64_t out, tn::Conv2dOptions options) {
+    options.in_channels(in).out_channels(out);
+    return add(tn::Conv2d(options));
+  }
+  tn::BatchNorm2d norm(std::int64_t channels) {
+    auto layer = add(tn::BatchNorm2d(channels));
+    layer->running_mean.normal_(0, 0.2);
+    layer->running_var.uniform_(0.5, 2);
+    const at::NoGradGuard no_grad;
+    layer->weight.uniform_(0.5, 1.5);
+    layer->bias.normal_(0, 0.2);
+    return layer;
+  }
+  Tensor forward(const Tensor& x) { return body(x); }
+};
+
+struct Case {
+  std::string name;
+  std::shared_ptr<Net> net;
+  std::vector<std::int64_t> shape;  ///< of one image
+};
+
+tn::Conv2dOptions kernel(std::int64_t y, std::int64_t x) {
+  auto options = tn::Conv2dOptions(1, 1, {y, x});
+  return options.padding({y / 2, x / 2});
+}
+tn::Conv2dOptions kernel(std::int64_t k) { return kernel(k, k); }
+
+Case make(const std::string& name, std::vector<std::int64_t> shape,
+          const std::function<std::function<Tensor(const Tensor&)>(Net&)>& build) {
+  at::manual_seed(3);
+  auto net = std::make_shared<Net>();
+  net->body = build(*net);
+  net->eval();
+  return {name, net, std::move(shape)};
+}
+
+Case convolution(const std::string& name, std::int64_t in, std::int64_t out, std::int64_t height, std::int64_t width,
+                 const tn::Conv2dOptions& options) {
+  return make(name, {in, height, width}, [&](Net& net) {
+    return [layer = net.conv(in, out, options)](const Tensor& x) mutable { return layer(x); };
+  });
+}
+
+Case transposed(const std::string& name, std::int64_t size, std::vector<tn::ConvTranspose2dOptions> options) {
+  return make(name, {40, size, size}, [&](Net& net) {
+    std::vector<tn::ConvTranspose2d> layers;
+    for (const auto& o : options) layers.push_back(net.add(tn::ConvTranspose2d(o)));
+    return [layers](const Tensor& x) mutable {
+      std::vector<Tensor> parts;
+      for (auto& layer : layers) parts.push_back(layer(x));
+      return parts.size() == 1 ? parts.front() : at::cat(parts, 1);
+    };
+  });
+}
+
+tn::ConvTranspose2dOptions up(std::int64_t out, std::int64_t k, std::int64_t stride, std::int64_t padding,
+                              std::int64_t dilation, std::int64_t beyond = 0) {
+  return tn::ConvTranspose2dOptions(40, out, k)
+      .stride(stride)
+      .padding(padding)
+      .dilation(dilation)
+      .output_padding(beyond);
+}
+
+std::vector<Case> convolutions() {
+  return {convolution("3 x 3, rows of whole tiles", 64, 64, 9, 32, kernel(3)),
+          convolution("3 x 3, other rows", 20, 33, 13, 19, kernel(3)),
+          convolution("3 x 3, smaller than a tile", 70, 100, 7, 7, kernel(3)),
+          convolution("3 x 3, one pixel", 40, 40, 1, 1, kernel(3)),
+          convolution("3 x 3, stride 2", 33, 20, 15, 22, kernel(3).stride(2)),
+          convolution("3 x 3, strides 1 and 2", 33, 20, 15, 22, kernel(3).stride({1, 2})),
+          convolution("3 x 3, dilation 2", 40, 24, 17, 18, kernel(3).dilation(2).padding(2)),
+          convolution("3 x 3, no padding, no bias", 16, 48, 12, 21, kernel(3).padding(0).bias(false)),
+          convolution("5 x 5, more padding than it needs", 10, 17, 8, 9, kernel(5).padding(4)),
+          convolution("1 x 7", 40, 17, 13, 19, kernel(1, 7)),
+          convolution("7 x 1", 40, 17, 13, 19, kernel(7, 1)),
+          convolution("1 x 1", 96, 24, 11, 16, kernel(1)),
+          convolution("1 x 1, stride 2", 64, 128, 14, 13, kernel(1).stride(2)),
+          convolution("7 x 7 of three channels, stride 2", 3, 64, 37, 41, kernel(7).stride(2)),
+          convolution("3 x 3 of one channel", 1, 16, 20, 20, kernel(3)),
+          convolution("11 x 11 of four channels", 4, 8, 20, 20, kernel(11)),
+          convolution("to three channels", 16, 3, 18, 32, kernel(3)),
+          convolution("weights beyond the cache", 512, 512, 7, 7, kernel(3)),
+          convolution("each channel by itself", 40, 40, 15, 17, kernel(3).groups(40)),
+          convolution("each channel by itself, 5 x 5, stride 2", 48, 48, 70, 17, kernel(5).groups(48).stride(2)),
+          convolution("each channel by itself, dilation 2", 7, 7, 15, 17, kernel(3).groups(7).dilation(2).padding(2)),
+          transposed("transposed, stride 2", 9, {up(16, 2, 2, 0, 1)}),
+          transposed("transposed, stride 3, dilation 2, as in S1", 10, {up(16, 19, 3, 1, 2)}),
+          transposed("transposed, output padding", 9, {up(70, 4, 3, 2, 1, 2)}),
+          transposed("several transposed, beside each other", 8,
+                     {up(16, 10, 4, 1, 1), up(12, 6, 4, 2, 2, 1), up(40, 10, 4, 1, 1), up(3, 12, 4, 2, 1)})};
+}
+
+std::vector<Case> networks() {
+  std::vector<Case> cases;
+  for (const std::int64_t size : {16, 21, 70}) {
+    cases.push_back(make("MBConv at " + std::to_string(size), {24, size, size}, [](Net& net) {
+      auto expand = net.conv(24, 144, kernel(1)), depth = net.conv(144, 144, kernel(5).groups(144)),
+           reduce = net.conv(144, 6, kernel(1)), excite = net.conv(6, 144, kernel(1)),
+           project = net.conv(144, 24, kernel(1));
+      auto n1 = net.norm(144), n2 = net.norm(144), n3 = net.norm(24);
+      return [=](const Tensor& x) mutable {
+        const auto y = at::silu(n2(depth(at::silu(n1(expand(x))))));
+        const auto gate = at::sigmoid(excite(at::silu(reduce(y.mean({2, 3}, true)))));
+        return n3(project(y * gate)) + x;
+      };
+    }));
+  }
+  cases.push_back(make("inverted residual, ReLU6", {20, 14, 14}, [](Net& net) {
+    auto expand = net.conv(20, 60, kernel(1)), depth = net.conv(60, 60, kernel(3).groups(60).stride(2)),
+         project = net.conv(60, 33, kernel(1));
+    return [=](const Tensor& x) mutable { return project(at::relu6(depth(at::hardtanh(expand(x), 0, 6)))); };
+  }));
+  cases.push_back(make("residual", {40, 13, 17}, [](Net& net) {
+    auto first = net.conv(40, 40, kernel(3)), second = net.conv(40, 40, kernel(3)), skip = net.conv(40, 40, kernel(1));
+    return [=](const Tensor& x) mutable { return at::relu(second(at::relu(first(x))) + skip(x)); };
+  }));
+  cases.push_back(make("scaled residual", {64, 9, 9}, [](Net& net) {
+    auto conv = net.conv(64, 64, kernel(1));
+    return [=](const Tensor& x) mutable { return at::relu(x + conv(x) * 0.17); };
+  }));
+  cases.push_back(make("norm, activation, convolution, join", {33, 14, 14}, [](Net& net) {
+    auto n1 = net.norm(33), n2 = net.norm(53);
+    auto c1 = net.conv(33, 20, kernel(3)), c2 = net.conv(53, 16, kernel(1));
+    return [=](const Tensor& x) mutable {
+      const auto joined = at::cat({x, c1(at::relu(n1(x)))}, 1);
+      return at::avg_pool2d(c2(at::relu(n2(joined))), {2, 2}, {2, 2});
+    };
+  }));
+  cases.push_back(make("weighted sum of maps of two sizes", {64, 16, 12}, [](Net& net) {
+    auto depth = net.conv(64, 64, kernel(3).groups(64)), point = net.conv(64, 64, kernel(1));
+    const auto given = net.register_parameter("weights", at::tensor({0.7f, 1.3f}));
+    return [=](const Tensor& x) mutable {
+      const auto small = at::max_pool2d(x, {3, 3}, {2, 2}, {1, 1});
+      const auto weights = at::relu(given);
+      const auto sum = x * (weights[0] / 2) + at::upsample_nearest2d(small, {16, 12}) * weights[1] / 3;
+      return point(depth(at::silu(sum)));
+    };
+  }));
+  cases.push_back(make("pools", {20, 17, 23}, [](Net&) {
+    return [](const Tensor& x) {
+      const auto mean = at::avg_pool2d(x, {3, 3}, {1, 1}, {1, 1}, false, false),
+                 padded = at::avg_pool2d(x, {3, 3}, {2, 2}, {1, 1}, true, true),
+                 most = at::max_pool2d(mean, {3, 3}, {2, 2}, {0, 0}, {1, 1}, true);
+      return at::cat({at::avg_pool2d(padded, {2, 2}, {1, 1}), most}, 1);
+    };
+  }));
+  cases.push_back(make("padded on one side", {20, 16, 16}, [](Net& net) {
+    auto conv = net.conv(20, 40, kernel(3).stride(2).padding(0)),
+         depth = net.conv(40, 40, kernel(5).stride(2).padding(0).groups(40));
+    return [=](const Tensor& x) mutable {
+      const auto y = depth(at::constant_pad_nd(conv(at::constant_pad_nd(x, {0, 1, 0, 1}, 0)), {1, 2, 1, 2}, 0));
+      return at::max_pool2d(at::constant_pad_nd(y, {0, 1, 0, 1}, -std::numeric_limits<double>::infinity()), {3, 3},
+                            {2, 2});
+    };
+  }));
+  cases.push_back(make("to a vector", {24, 9, 9}, [](Net& net) {
+    auto conv = net.conv(24, 50, kernel(3));
+    auto linear = net.add(tn::Linear(50, 7));
+    return [=](const Tensor& x) mutable { return linear(at::adaptive_avg_pool2d(conv(x), {1, 1}).flatten(1)); };
+  }));
+  cases.push_back(make("flattened", {24, 5, 6}, [](Net& net) {
+    auto conv = net.conv(24, 20, kernel(3));
+    auto first = net.add(tn::Linear(600, 70)), second = net.add(tn::Linear(70, 5));
+    return [=](const Tensor& x) mutable { return second(at::relu(first(at::relu(conv(x)).flatten(1)))); };
+  }));
+  return cases;
+}
+
+std::vector<Case> all() {
+  auto cases = convolutions();
+  const auto more = networks();
+  cases.insert(cases.end(), more.begin(), more.end());
+  return cases;
+}
+
+Tensor input(const Case& c, std::int64_t batch) {
+  auto shape = c.shape;
+  shape.insert(shape.begin(), batch);
+  at::manual_seed(7);
+  return at::randn(shape);
+}
+
+PreparedNetwork prepared(const Case& c, Precision precision, int threads = 0) {
+  PrepareOptions options;
+  options.precision = precision;
+  options.engine = Engine::native;
+  options.threads = threads;
+  return prepare(c.net, options);
+}
+
+bool here() {
+  if (has_fast_bfloat16()) return true;
+  MESSAGE("SKIPPED: the native engine needs a CPU with AMX");
+  return false;
+}
+
+}  // namespace
+
+TEST_CASE("native: every case gives what its module gives, for batches of 1 and 3") {
+  if (!here()) return;
+  for (const auto& c : all()) {
+    CAPTURE(c.name);
+    const auto exact = prepared(c, Precision::float32), coarse = prepared(c, Precision::bfloat16);
+    for (const std::int64_t batch : {1, 3}) {
+      CAPTURE(batch);
+      const auto x = input(c, batch), before = x.clone();
+      CHECK(exact.preparation(x.sizes()).reason == "");
+      CHECK((exact.preparation(x.sizes()).engine == Engine::native));
+      const auto close = verify(exact, c.net, x), near = verify(coarse, c.net, x);
+      CHECK(close.range > 0.1);
+      CHECK(close.largest <= 3e-5 * close.range);  // two bfloat16 numbers have 16 bits: 8e-6 for a value
+      CHECK(near.largest <= 0.02 * near.range);
+      CHECK(at::equal(x, before));
+    }
+  }
+}
+
+TEST_CASE("native: the same bytes from run to run, for one and two threads, alone and in a batch") {
+  if (!here()) return;
+  for (const auto& c : all()) {
+    CAPTURE(c.name);
+    const auto one = prepared(c, Precision::float32, 1), two = prepared(c, Precision::float32, 2);
+    const auto x = input(c, 3);
+    const auto y = one(x);
+    CHECK(at::equal(y, one(x)));
+    CHECK(at::equal(y, two(x)));
+    CHECK(at::equal(y.slice(0, 1, 2), two(x.slice(0, 1, 2))));
+  }
+}
+
+TEST_CASE("native: eight threads share a network") {
+  if (!here()) return;
+  for (const auto& c : networks()) {
+    CAPTURE(c.name);
+    const auto network = prepared(c, Precision::bfloat16, 1);
+    const auto x = input(c, 2);
+    const auto y = network(x);
+    std::vector<Tensor> outputs(8);
+    {
+      std::vector<std::jthread> threads;
+      for (auto& output : outputs) threads.emplace_back([&] { output = network(x); });
+    }
+    for (const auto& output : outputs) CHECK(at::equal(output, y));
+  }
+}
+
+TEST_CASE("native: numbers that are none stay where they are") {
+  if (!here()) return;
+  const auto c = convolution("", 20, 20, 8, 40, kernel(3));
+  auto x = input(c, 1);
+  x[0][3][2][20] = std::numeric_limits<float>::quiet_NaN();
+  const auto y = prepared(c, Precision::float32)(x);
+  CHECK(y.isnan().sum().item<std::int64_t>() == 9 * 20);
+}
+
+TEST_CASE("native: what has no kernel runs on LibTorch, and the reason names it") {
+  const auto reason = [](const Case& c) {
+    const auto network = prepared(c, Precision::float32);
+    const auto x = input(c, 1);
+    CHECK((network.preparation(x.sizes()).engine == Engine::torch));
+    CHECK(verify(network, c.net, x).largest < 1e-5);
+    return network.preparation(x.sizes()).reason;
+  };
+  if (!has_fast_bfloat16()) {
+    CHECK(reason(convolution("", 8, 8, 9, 9, kernel(3))).find("AMX") != std::string::npos);
+    return;
+  }
+  CHECK(reason(convolution("", 8, 8, 9, 9, kernel(3).groups(2))) ==
+        "native: no kernel for aten::_convolution in groups");
+  CHECK(reason(make("", {8, 9, 9}, [](Net&) { return [](const Tensor& x) { return at::tanh(x); }; })) ==
+        "native: no kernel for aten::tanh");
+  CHECK(reason(make("", {8, 9}, [](Net&) { return [](const Tensor& x) { return at::relu(x); }; })) ==
+        "native: takes images alone");
+}
