@@ -16,9 +16,9 @@ struct AucCovariance {
   std::int64_t positives = 0, negatives = 0;
 };
 
-/// DeLong, DeLong and Clarke-Pearson (Biometrics 1988), by midranks (Sun and Xu, IEEE Signal Processing Letters 2014):
-/// n log n for each score. Cases must be independent: for several rows of a patient use the bootstrap.
-/// Throws Error(shape) where lengths differ, Error(options) where a score is not finite.
+/// DeLong, DeLong and Clarke-Pearson (Biometrics 1988), from ranks in place of all pairs (after Sun and Xu, IEEE
+/// Signal Processing Letters 2014): n log n for each score. Cases must be independent: for several rows of a patient
+/// use the bootstrap. Throws Error(shape) where lengths differ, Error(options) where a score is not finite.
 AucCovariance delong(Labels truth, const std::vector<Scores>& scores);
 
 /// auc -+ z sqrt(variance), cut to [0, 1]. Of no width at an area of exactly 0 or 1, where the method knows no

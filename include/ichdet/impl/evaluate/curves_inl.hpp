@@ -43,21 +43,25 @@ ICHDET_INLINE Ranking rank(Labels truth, Scores scores) {
   if (truth.size() > std::size_t(std::numeric_limits<std::int32_t>::max())) {
     throw Error::mismatch(ErrorCode::shape, "truth", "fewer than 2^31 rows", std::to_string(truth.size()));
   }
+  struct Case {
+    double score;
+    std::int32_t row;
+  };
+  std::vector<Case> cases;
+  cases.reserve(truth.size());
+  for (std::size_t i = 0; i < truth.size(); ++i) cases.push_back({scores[i], std::int32_t(i)});
+  std::sort(cases.begin(), cases.end(),
+            [](const Case& a, const Case& b) { return a.score != b.score ? a.score > b.score : a.row < b.row; });
   Ranking ranking;
-  ranking.rows.resize(truth.size());
-  std::iota(ranking.rows.begin(), ranking.rows.end(), 0);
-  std::sort(ranking.rows.begin(), ranking.rows.end(), [&](std::int32_t a, std::int32_t b) {
-    const double left = scores[std::size_t(a)], right = scores[std::size_t(b)];
-    return left != right ? left > right : a < b;
-  });
+  ranking.rows.reserve(truth.size());
   ranking.positive.reserve(truth.size());
-  for (std::size_t at = 0; at < truth.size(); ++at) {
-    const auto row = std::size_t(ranking.rows[at]);
-    ranking.positive.push_back(truth[row] != 0);
-    if (ranking.thresholds.empty() || scores[row] != ranking.thresholds.back()) {
-      if (at > 0) ranking.ends.push_back(std::int32_t(at));
-      ranking.thresholds.push_back(scores[row]);
+  for (const auto& [score, row] : cases) {
+    if (ranking.thresholds.empty() || score != ranking.thresholds.back()) {
+      if (!ranking.rows.empty()) ranking.ends.push_back(std::int32_t(ranking.rows.size()));
+      ranking.thresholds.push_back(score);
     }
+    ranking.rows.push_back(row);
+    ranking.positive.push_back(truth[std::size_t(row)] != 0);
   }
   if (!truth.empty()) ranking.ends.push_back(std::int32_t(truth.size()));
   return ranking;
@@ -93,14 +97,18 @@ ICHDET_INLINE PrCurve pr_curve(const Ranking& ranking) {
 ICHDET_INLINE Areas areas(const Ranking& ranking, std::span<const std::uint32_t> multiplicity) {
   if (!multiplicity.empty()) detail::check_rows("multiplicity", ranking.rows.size(), multiplicity.size());
   std::int64_t tp = 0, fp = 0, twice_roc = 0;
-  double steps = 0, trapezoids = 0, precision = 1;
+  double steps = 0, trapezoids = 0;
+  const auto precision = [](std::int64_t true_ones, std::int64_t false_ones) {
+    return true_ones + false_ones > 0 ? double(true_ones) / double(true_ones + false_ones) : 1.0;
+  };
   detail::walk(ranking, multiplicity, [&](std::int64_t tp_now, std::int64_t fp_now) {
-    if (tp_now + fp_now == tp + fp) return;  // nothing of this run was drawn
-    const double precision_now = double(tp_now) / double(tp_now + fp_now), step = double(tp_now - tp);
     twice_roc += (fp_now - fp) * (tp_now + tp);
-    steps += step * precision_now;
-    trapezoids += step * (precision_now + precision);
-    tp = tp_now, fp = fp_now, precision = precision_now;
+    if (tp_now != tp) {
+      const double step = double(tp_now - tp), precision_now = precision(tp_now, fp_now);
+      steps += step * precision_now;
+      trapezoids += step * (precision_now + precision(tp, fp));
+    }
+    tp = tp_now, fp = fp_now;
   });
   const auto positives = double(tp), negatives = double(fp);
   return {tp > 0 && fp > 0 ? double(twice_roc) / 2 / (positives * negatives) : undefined,

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
-#include <numeric>
 
+#include "ichdet/evaluate/curves.hpp"
 #include "ichdet/evaluate/delong.hpp"
 #include "ichdet/evaluate/special.hpp"
 #include "ichdet/impl/evaluate/shared.hpp"
@@ -13,19 +13,23 @@ namespace ichdet::evaluate {
 
 namespace detail {
 
-/// Ranks from 1 on, in the order of the rows; equal values share the mean of theirs.
-ICHDET_INLINE Eigen::VectorXd midranks(const Eigen::VectorXd& values) {
-  std::vector<Eigen::Index> order(std::size_t(values.size()));
-  std::iota(order.begin(), order.end(), 0);
-  std::sort(order.begin(), order.end(), [&](auto a, auto b) { return values[a] < values[b]; });
-  Eigen::VectorXd ranks(values.size());
-  for (std::size_t first = 0; first < order.size();) {
-    std::size_t end = first;
-    while (end < order.size() && values[order[end]] == values[order[first]]) ++end;
-    for (std::size_t i = first; i < end; ++i) ranks[order[i]] = double(first + end + 1) / 2;
-    first = end;
+/// For each case, by row, the part of the other class that it is ranked rightly against; ties count one half.
+ICHDET_INLINE Eigen::VectorXd parts_won(const Ranking& ranking, double positives, double negatives) {
+  Eigen::VectorXd won(Eigen::Index(ranking.rows.size()));
+  double positives_above = 0, negatives_above = 0;
+  std::size_t first = 0;
+  for (const auto end : ranking.ends) {
+    double tied_positives = 0;
+    for (auto at = first; at < std::size_t(end); ++at) tied_positives += ranking.positive[at];
+    const double tied_negatives = double(std::size_t(end) - first) - tied_positives;
+    for (; first < std::size_t(end); ++first) {
+      won[ranking.rows[first]] = ranking.positive[first] != 0 ? 1 - (negatives_above + tied_negatives / 2) / negatives
+                                                              : (positives_above + tied_positives / 2) / positives;
+    }
+    positives_above += tied_positives;
+    negatives_above += tied_negatives;
   }
-  return ranks;
+  return won;
 }
 
 }  // namespace detail
@@ -40,17 +44,14 @@ ICHDET_INLINE AucCovariance delong(Labels truth, const std::vector<Scores>& scor
   result.covariance = Eigen::MatrixXd::Constant(k, k, undefined);
   if (m == 0 || n == 0) return result;
 
-  // Structural components: for each positive case the part of negatives below it, for each negative of positives above.
+  // The structural components of the positive and of the negative cases.
   Eigen::MatrixXd of_positives(k, m), of_negatives(k, n);
   for (Eigen::Index r = 0; r < k; ++r) {
-    Eigen::VectorXd all(m + n);  // positive cases first
-    Eigen::Index positive = 0, negative = m;
+    const auto won = detail::parts_won(rank(truth, scores[std::size_t(r)]), double(m), double(n));
+    Eigen::Index positive = 0, negative = 0;
     for (std::size_t i = 0; i < truth.size(); ++i) {
-      all[truth[i] != 0 ? positive++ : negative++] = scores[std::size_t(r)][i];
+      (truth[i] != 0 ? of_positives(r, positive++) : of_negatives(r, negative++)) = won[Eigen::Index(i)];
     }
-    const Eigen::VectorXd ranks = detail::midranks(all);
-    of_positives.row(r) = (ranks.head(m) - detail::midranks(all.head(m))).transpose() / double(n);
-    of_negatives.row(r) = 1 - (ranks.tail(n) - detail::midranks(all.tail(n))).transpose().array() / double(m);
   }
   result.auc = of_positives.rowwise().mean();
   if (m < 2 || n < 2) return result;
