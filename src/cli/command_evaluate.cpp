@@ -90,7 +90,7 @@ void add_evaluate(CLI::App& app, Context& context) {
       ->check(number_from(0.01, 0.9999, "a number from 0.01 to 0.9999"))
       ->capture_default_str();
   command->add_option("--resamples", bootstrap.resamples, "Of the bootstrap, which draws patients")
-      ->check(number_from(1, 1e7, "a number from 1 to 10000000"))
+      ->check(number_from(1, 1e6, "a number from 1 to 1000000"))
       ->capture_default_str();
   command->add_option("--seed", bootstrap.seed, "Of the bootstrap; the same seed gives the same intervals")
       ->check(zero_or_more())
