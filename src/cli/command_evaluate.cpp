@@ -83,9 +83,12 @@ void add_evaluate(CLI::App& app, Context& context) {
   command
       ->add_option("--threshold", a.options.thresholds, "Positive from this probability on; may be given several times")
       ->check(number_from(0, 1, "a number from 0 to 1"))
+      ->allow_extra_args(false)  // what follows is PREDICTIONS
       ->capture_default_str();
-  command->add_option("--model", a.cohort.models, "Evaluate this model alone; may be given several times");
-  command->add_option("--class", a.cohort.classes, "Evaluate this class alone; may be given several times");
+  command->add_option("--model", a.cohort.models, "Evaluate this model alone; may be given several times")
+      ->allow_extra_args(false);
+  command->add_option("--class", a.cohort.classes, "Evaluate this class alone; may be given several times")
+      ->allow_extra_args(false);
   command->add_option("--confidence", bootstrap.confidence, "Of all intervals")
       ->check(number_from(0.01, 0.9999, "a number from 0.01 to 0.9999"))
       ->capture_default_str();

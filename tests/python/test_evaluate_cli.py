@@ -167,7 +167,7 @@ def test_classes_slices_and_choices(run, tmp_path):
     found = json.loads(done.stdout)
     assert (found["unit"], found["rows"], found["patients"]) == ("slice", 60, 12)
     assert [(m["class"], m["model"]) for m in found["models"]] == [("any", "detector"), ("any", "B"), ("SDH", "detector")]
-    one = run(predictions, truth, "--model", "B", "--class", "any", "--resamples", 20, "--json")
+    one = run("--model", "B", "--class", "any", "--resamples", 20, "--json", "--threshold", 0.4, predictions, truth)
     assert [m["model"] for m in json.loads(one.stdout)["models"]] == ["B"]
     for model in found["models"]:
         column, label = header.index("B:any" if model["model"] == "B" else model["class"]) - 2, ["any", "SDH"].index(model["class"])
