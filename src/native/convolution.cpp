@@ -123,7 +123,7 @@ void Convolution::lay_tiles(const Shape& shape) {
 }
 
 /// Two channels of each of 16 outputs in a row, as in WeightTile.
-ICHDET_NATIVE void Convolution::apply_gate(char* arena) const {
+ICHDET_NATIVE void Convolution::prepare(char* arena) const {
   if (!gate_) return;
   const auto* gate = reinterpret_cast<const float*>(arena + gate_->values);
   auto* tile = reinterpret_cast<char*>(arena + gate_->weights);

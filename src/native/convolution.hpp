@@ -47,7 +47,7 @@ class Convolution {
   explicit Convolution(const Layer& layer);
 
   /// Before the first unit of an image.
-  void apply_gate(char* arena) const;
+  void prepare(char* arena) const;
   /// Units of work, which threads may share.
   std::int64_t units() const;
   void run(char* arena, std::int64_t begin, std::int64_t end) const;

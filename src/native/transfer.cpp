@@ -8,26 +8,45 @@
 namespace ichdet::native {
 namespace {
 
-ICHDET_NATIVE void read_row(const float* from, std::int64_t plane, std::int64_t count, std::int64_t width,
-                            std::int64_t places, char* to, std::int64_t pixel_bytes, std::int64_t rest_bytes) {
-  for (std::int64_t x = 0; x < width; ++x, to += pixel_bytes) {
-    alignas(64) float values[lanes] = {};
-    for (std::int64_t first = 0; first < places; first += lanes) {
-      const auto here = std::clamp<std::int64_t>(count - first, 0, lanes);
-      for (std::int64_t c = 0; c < here; ++c) values[c] = from[(first + c) * plane + x];
-      std::fill(values + here, values + lanes, 0.f);
-      const __m512 v = _mm512_load_ps(values);
-      if (pixel_bytes == 64) {
-        store_half(to + first * 2, rest_bytes, v);
-        continue;
-      }
-      const __m256i high = narrow(v);
-      _mm_storel_epi64(reinterpret_cast<__m128i*>(to), _mm256_castsi256_si128(high));
-      if (rest_bytes != 0) {
-        const __m256i rest = narrow(_mm512_sub_ps(v, widen(high)));
-        _mm_storel_epi64(reinterpret_cast<__m128i*>(to + rest_bytes), _mm256_castsi256_si128(rest));
-      }
+/// Up to 32 channels, `plane` floats apart, of pixels beside each other; the block's other places become zeros.
+ICHDET_NATIVE void read_row(const float* from, std::int64_t plane, std::int64_t count, std::int64_t width, char* to,
+                            std::int64_t rest_bytes) {
+  for (std::int64_t x = 0; x < width; ++x, to += 64) {
+    alignas(64) float values[channels] = {};
+    for (std::int64_t c = 0; c < count; ++c) values[c] = from[c * plane + x];
+    store_whole(to, rest_bytes, _mm512_load_ps(values), _mm512_load_ps(values + lanes));
+  }
+}
+
+/// The low 16 bits of each pixel from one channel, the high ones from another.
+ICHDET_VECTOR __m512i join(__m256i low, __m256i high) {
+  return _mm512_or_si512(_mm512_cvtepu16_epi32(low), _mm512_slli_epi32(_mm512_cvtepu16_epi32(high), 16));
+}
+
+/// Four channels of 16 pixels, as four channels of each pixel; of the first 8 pixels, and of the last, what is chosen.
+ICHDET_VECTOR void store_pixels(const __m256i (&channel)[4], char* to, __mmask16 first, __mmask16 last) {
+  const __m512i lower = join(channel[0], channel[1]), upper = join(channel[2], channel[3]);
+  const __m512i low = _mm512_set_epi32(23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+  const __m512i high = _mm512_add_epi32(low, _mm512_set1_epi32(8));
+  _mm512_mask_storeu_epi32(to, first, _mm512_permutex2var_epi32(lower, low, upper));
+  _mm512_mask_storeu_epi32(to + 64, last, _mm512_permutex2var_epi32(lower, high, upper));
+}
+
+/// Up to four channels, for a narrow map.
+ICHDET_NATIVE void read_narrow_row(const float* from, std::int64_t plane, std::int64_t count, std::int64_t width,
+                                   char* to, std::int64_t rest_bytes) {
+  for (std::int64_t x = 0; x < width; x += lanes, to += 8 * lanes) {
+    const auto pixels = std::min(lanes, width - x);
+    const auto loaded = __mmask16((1u << pixels) - 1);
+    const auto stored = (std::uint64_t(1) << 2 * pixels) - 1;
+    __m256i high[4], rest[4];
+    for (int c = 0; c < 4; ++c) {
+      const __m512 v = c < count ? _mm512_maskz_loadu_ps(loaded, from + c * plane + x) : _mm512_setzero_ps();
+      high[c] = narrow(v);
+      rest[c] = narrow(_mm512_sub_ps(v, widen(high[c])));
     }
+    store_pixels(high, to, __mmask16(stored), __mmask16(stored >> 16));
+    if (rest_bytes != 0) store_pixels(rest, to + rest_bytes, __mmask16(stored), __mmask16(stored >> 16));
   }
 }
 
@@ -43,9 +62,9 @@ void read_rows(const float* image, std::int64_t image_channels, const Map& map, 
   for (std::size_t block = 0; block < map.blocks.size(); ++block) {
     const auto first = std::int64_t(block) * channels;
     for (auto y = begin; y < end; ++y) {
-      read_row(image + first * plane + y * map.width, plane, std::min(image_channels - first, channels), map.width,
-               map.narrow ? 4 : channels, arena + map.blocks[block] + map.pixel(y, 0), map.pixel_bytes(),
-               map.rest_bytes);
+      const auto read = map.narrow ? read_narrow_row : read_row;
+      read(image + first * plane + y * map.width, plane, std::min(image_channels - first, channels), map.width,
+           arena + map.blocks[block] + map.pixel(y, 0), map.rest_bytes);
     }
   }
 }

@@ -1,0 +1,96 @@
+#include "builder.hpp"
+
+#include <algorithm>
+
+namespace ichdet::native {
+
+Value sum_of(std::vector<LazyTerm> terms) {
+  Value value;
+  value.terms = std::move(terms);
+  return value;
+}
+
+Value& Lowering::at(Name value) {
+  const auto found = values_.find(value);
+  if (found == values_.end()) refuse(value->node());
+  return found->second;
+}
+
+void Lowering::read(const Value& value) {
+  for (const auto& ref : value.blocks) plan_.use(ref.storage, now());
+  if (value.floats) plan_.use(*value.floats, now());
+}
+
+Value Lowering::new_map(std::int64_t outputs, Name like, bool narrow) {
+  const auto size = size_of(like);
+  if (size.size() != 4) refuse(like->node(), "with an output that has no two dimensions");
+  Value value;
+  value.height = size[2];
+  value.width = size[3];
+  value.narrow = narrow;
+  value.blocks =
+      plan_.add_maps(value.height, value.width, narrow ? 1 : (outputs + channels - 1) / channels, narrow, now());
+  value.channel_of = counted(outputs);
+  return value;
+}
+
+Value Lowering::new_vector(std::int64_t floats) {
+  Value value;
+  value.floats = plan_.add_bytes((floats + 2 * channels) * std::int64_t(sizeof(float)), now());
+  value.channel_of = counted(floats);
+  return value;
+}
+
+Value& Lowering::made(Name name) {
+  auto& value = at(name);
+  if (value.made()) return value;
+  if (!value.terms.empty() || value.gate != nullptr) {
+    materialise(name, value, {}, {}, {});
+  } else if (value.up) {
+    up({name}, name);
+  } else if (value.expansion) {
+    const auto plan = value;
+    regular(plan.source, *plan.expansion, name, plan.activation);
+  } else {
+    refuse(name->node(), "where a plain map is needed");
+  }
+  return at(name);
+}
+
+Value& Lowering::map(Name name) {
+  auto& value = made(name);
+  if (value.blocks.empty()) refuse(name->node(), "as a map");
+  return value;
+}
+
+Value& Lowering::vector(Name name) {
+  auto& value = made(name);
+  if (!value.floats) refuse(name->node(), "as a vector");
+  return value;
+}
+
+std::optional<Activation> Lowering::take_activation(Name& last) {
+  const auto* reader = only_reader(last);
+  if (reader == nullptr) return std::nullopt;
+  const auto activation = activation_of(reader);
+  if (!activation) return std::nullopt;
+  taken_.insert(reader);
+  last = reader->output();
+  return activation;
+}
+
+std::optional<Name> Lowering::take_addend(Name& last, std::int64_t outputs) {
+  const auto* reader = only_reader(last);
+  if (reader == nullptr || !is(reader, "aten::add") || reader->inputs().size() != 3) return std::nullopt;
+  const auto alpha = factor_of(reader->input(2));
+  const auto other = reader->input(0) == last ? reader->input(1) : reader->input(0);
+  const auto found = values_.find(other);
+  if (alpha != 1.f || other == last || found == values_.end() || found->second.blocks.empty()) return std::nullopt;
+  if (found->second.narrow || found->second.channel_of != counted(outputs)) return std::nullopt;
+  if (nn::sizes(other) != nn::sizes(last)) return std::nullopt;
+  taken_.insert(reader);
+  last = reader->output();
+  return other;
+}
+
+}  // namespace ichdet::native

@@ -1,0 +1,115 @@
+#pragma once
+
+#include <array>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <vector>
+
+#include "arena.hpp"
+#include "lowering.hpp"
+#include "reading.hpp"
+
+namespace ichdet::native {
+
+/// Part of a sum that nobody has made yet.
+struct LazyTerm {
+  Name value;
+  float factor = 1;
+  std::int64_t height = 0, width = 0;  ///< to which it is brought, by nearest neighbours
+};
+
+/// What a value of the graph became.
+struct Value {
+  std::int64_t height = 0, width = 0;
+  bool narrow = false;
+  std::vector<ArenaPlan::Ref> blocks;    ///< of a map
+  std::vector<std::int64_t> channel_of;  ///< places
+  std::optional<std::size_t> floats;     ///< storage, of a vector
+  std::optional<std::size_t> sums;       ///< storage, where sums of a map's channels are left behind ...
+  std::int64_t bands = 0;                ///< ... in so many parts
+
+  // Not made, but what it would be made of:
+  std::vector<LazyTerm> terms;
+  std::optional<Conv> expansion, up;  ///< a convolution of `source`
+  Activation activation;
+  Name source = nullptr;
+  Name gate = nullptr;                ///< `source` times this vector
+  std::array<std::int64_t, 4> pad{};  ///< left, right, top, bottom of `source`
+  double pad_value = 0;
+
+  std::int64_t places() const { return std::int64_t(blocks.size()) * channels; }
+  bool made() const { return !blocks.empty() || floats.has_value(); }
+};
+
+/// A sum that nobody has made yet.
+Value sum_of(std::vector<LazyTerm> terms);
+
+/// A kernel's units as a step that fills `out`, if that is a map.
+template <class Kernel>
+Step step_of(Kernel made, const std::optional<Map>& out = {}) {
+  const auto kernel = std::make_shared<const Kernel>(std::move(made));
+  Step step{kernel->units(), [kernel](char* arena, std::int64_t b, std::int64_t e) { kernel->run(arena, b, e); }, {}};
+  step.before = [kernel, out](char* arena) {
+    if (out) clear_borders(*out, arena);
+    if constexpr (requires { kernel->prepare(arena); }) kernel->prepare(arena);
+  };
+  return step;
+}
+
+/// Goes through a graph's nodes in order, and collects steps. Places in the arena are known only when all are there, so
+/// steps are built at the end.
+class Lowering {
+ public:
+  Lowering(const torch::jit::Graph& graph, bool split) : graph_(graph), plan_(split), split_(split) {}
+  Program program();
+
+ private:
+  using Build = std::function<Step()>;
+
+  void lower(const Node* node);
+  void input(Name value);
+  void output(Name value, Program& program);
+
+  Value& at(Name value);
+  Value& made(Name value);
+  Value& map(Name value);
+  Value& vector(Name value);
+  void materialise(Name name, Value value, const Activation& activation, const at::Tensor& scale,
+                   const at::Tensor& shift);
+
+  Value new_map(std::int64_t outputs, Name like, bool narrow = false);
+  Value new_vector(std::int64_t floats);
+  void read(const Value& value);
+  Map map_of(const Value& value) const { return plan_.map(value.blocks); }
+  void emit(Build build) { builds_.push_back(std::move(build)); }
+  std::int64_t now() const { return std::int64_t(builds_.size()); }
+
+  /// What follows `last` and nothing else: takes it into the step before, and is `last` then.
+  std::optional<Activation> take_activation(Name& last);
+  std::optional<Name> take_addend(Name& last, std::int64_t outputs);
+
+  void convolution(const Node* node);
+  /// With `activation` that one and no addend; else those that follow.
+  void regular(Name in, const Conv& c, Name out, const std::optional<Activation>& activation = {});
+  void depthwise(Name in, const Conv& c, Name out);
+  void dense(Name in, const at::Tensor& weight, const at::Tensor& bias, Name out);
+  void up(const std::vector<Name>& values, Name out);
+  void pooling(const Node* node, bool maximum);
+  void mean(Name in, Name out);
+  void sum(const Node* node, float second);
+  void cat(const Node* node);
+  void flatten(Name in, Name out);
+
+  const torch::jit::Graph& graph_;
+  ArenaPlan plan_;
+  bool split_;
+  std::map<Name, Value> values_;
+  std::set<const Node*> taken_;
+  std::vector<Build> builds_;
+  Name input_ = nullptr;
+};
+
+}  // namespace ichdet::native

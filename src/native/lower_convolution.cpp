@@ -1,0 +1,222 @@
+#include <algorithm>
+#include <memory>
+#include <numeric>
+
+#include "builder.hpp"
+#include "depthwise.hpp"
+#include "transposed.hpp"
+
+namespace ichdet::native {
+
+void Lowering::convolution(const Node* node) {
+  auto c = *convolution_of(node);
+  const Name in = node->input(0), out = node->output();
+  if (at(in).floats) {
+    if (!c.pointwise()) refuse(node, "of a vector");
+    return dense(in, c.weight.flatten(1), c.bias, out);
+  }
+  if (c.transposed) {
+    if (c.groups != 1) refuse(node, "transposed, in groups");
+    Value value;
+    value.up = c;
+    value.source = in;
+    values_[out] = value;
+    return;
+  }
+  if (c.depthwise()) return depthwise(in, c, out);
+  if (c.groups != 1) refuse(node, "in groups");
+  if (c.pointwise() && !at(in).narrow && at(in).gate == nullptr) {
+    // Where only a depthwise convolution reads it, it is made there.
+    Name last = out;
+    const auto* reader = only_reader(last);
+    std::optional<Activation> activation;
+    if (reader != nullptr && (activation = activation_of(reader))) reader = only_reader(reader->output());
+    if (reader != nullptr && is(reader, "aten::_convolution") && convolution_of(reader)->depthwise()) {
+      take_activation(last);
+      Value value;
+      value.expansion = c;
+      value.source = in;
+      value.activation = activation.value_or(Activation{});
+      values_[last] = value;
+      return;
+    }
+  }
+  regular(in, c, out);
+}
+
+void Lowering::regular(Name in, const Conv& given, Name out, const std::optional<Activation>& fixed) {
+  auto c = given;
+  Name gate = nullptr;
+  if (at(in).gate != nullptr && c.pointwise()) {
+    gate = at(in).gate;
+    in = at(in).source;
+  } else if (at(in).pad != std::array<std::int64_t, 4>{}) {
+    const auto pad = at(in).pad;
+    if (at(in).pad_value != 0) refuse("a convolution of what was padded with other than zeros");
+    c.shape.padding = {c.shape.padding[0] + pad[2], c.shape.padding[1] + pad[0]};
+    in = at(in).source;
+  }
+  const auto source = map(in);
+  std::optional<Value> gating;
+  if (gate != nullptr) gating = vector(gate);
+  const auto outputs = c.outputs();
+  const auto size = size_of(out);
+  Name last = out;
+  std::optional<Name> addend;
+  const bool narrow = outputs <= 4 && size[2] * size[3] > 1;
+  if (!narrow && !fixed) addend = take_addend(last, outputs);
+  const auto activation = fixed ? *fixed : take_activation(last).value_or(Activation{});
+  read(source);
+  std::optional<std::size_t> gate_tiles;
+  auto value = new_map(outputs, out, narrow);
+  std::optional<Value> added;
+  if (addend) {
+    added = at(*addend);
+    read(*added);
+  }
+  if (gating) read(*gating);
+  const auto& s = c.shape;
+  std::int64_t border = std::max(s.padding[0], s.padding[1]);
+  border = std::max(border, (value.height - 1) * s.stride[0] + (s.kernel[0] - 1) * s.dilation[0] - s.padding[0] -
+                                (source.height - 1));
+  border = std::max(
+      border, (value.width - 1) * s.stride[1] + (s.kernel[1] - 1) * s.dilation[1] - s.padding[1] - (source.width - 1));
+  plan_.need_border(source.blocks, border);
+  if (gating) {
+    Layer sized;
+    sized.in.blocks.resize(source.blocks.size());
+    sized.outputs = outputs;
+    sized.split = split_;
+    gate_tiles = plan_.add_bytes(weight_bytes(sized), now());
+  }
+  emit([=, this] {
+    Layer layer{c.shape,
+                map_of(source),
+                map_of(value),
+                source.channel_of,
+                c.weight.data_ptr<float>(),
+                outputs,
+                c.bias.defined() ? c.bias.data_ptr<float>() : nullptr,
+                activation,
+                {},
+                {},
+                split_};
+    if (added) layer.addend = map_of(*added);
+    if (gating) layer.gate = Gate{plan_.offset(*gating->floats), plan_.offset(*gate_tiles)};
+    return step_of(Convolution(layer), map_of(value));
+  });
+  values_[last] = std::move(value);
+}
+
+void Lowering::depthwise(Name in, const Conv& given, Name out) {
+  auto c = given;
+  if (at(in).pad != std::array<std::int64_t, 4>{}) {
+    if (at(in).pad_value != 0) refuse("a convolution of what was padded with other than zeros");
+    c.shape.padding = {c.shape.padding[0] + at(in).pad[2], c.shape.padding[1] + at(in).pad[0]};
+    in = at(in).source;
+  }
+  std::optional<Conv> expansion;
+  Activation expansion_activation;
+  Value source;
+  std::vector<std::int64_t> places;
+  if (at(in).expansion && !at(in).made()) {
+    expansion = at(in).expansion;
+    expansion_activation = at(in).activation;
+    source = map(at(in).source);
+    places = counted(expansion->outputs());
+  } else {
+    source = map(in);
+    places = source.channel_of;
+  }
+  if (source.narrow) refuse(out->node(), "of up to four channels, each by itself");
+  Name last = out;
+  const auto activation = take_activation(last).value_or(Activation{});
+  read(source);
+  auto value = expansion ? new_map(expansion->outputs(), out) : new_map(source.places(), out);
+  value.channel_of = places;
+  const bool averaged = std::any_of(last->uses().begin(), last->uses().end(), [](const auto& use) {
+    return is(use.user, "aten::mean") || is(use.user, "aten::adaptive_avg_pool2d");
+  });
+  if (averaged) {
+    value.bands = (value.height + 31) / 32;
+    value.sums = plan_.add_bytes(value.bands * value.places() * std::int64_t(sizeof(float)), now());
+  }
+  emit([=, this] {
+    Depthwise::Options options;
+    options.shape = c.shape;
+    options.in = map_of(source);
+    options.out = map_of(value);
+    const auto taps = c.shape.kernel[0] * c.shape.kernel[1];
+    options.weight.assign(std::size_t(taps * value.places()), 0);
+    options.bias.assign(std::size_t(value.places()), 0);
+    for (std::size_t channel = 0; channel < places.size(); ++channel) {
+      for (std::int64_t tap = 0; tap < taps; ++tap) {
+        options.weight[std::size_t(tap * value.places() + places[channel])] =
+            c.weight.data_ptr<float>()[std::int64_t(channel) * taps + tap];
+      }
+      if (c.bias.defined()) options.bias[std::size_t(places[channel])] = c.bias.data_ptr<float>()[channel];
+    }
+    options.activation = activation;
+    if (expansion) {
+      Layer layer;
+      layer.in = map_of(source);
+      layer.channel_of = source.channel_of;
+      layer.weight = expansion->weight.data_ptr<float>();
+      layer.outputs = expansion->outputs();
+      layer.bias = expansion->bias.defined() ? expansion->bias.data_ptr<float>() : nullptr;
+      layer.activation = expansion_activation;
+      layer.split = split_;
+      options.expansion = layer;
+    }
+    if (value.sums) options.sums = plan_.offset(*value.sums);
+    return step_of(Depthwise(std::move(options)), map_of(value));
+  });
+  values_[last] = std::move(value);
+}
+
+/// Transposed convolutions, beside each other in one map.
+void Lowering::up(const std::vector<Name>& names, Name out) {
+  std::vector<Conv> convs;
+  std::vector<Value> sources;
+  for (const auto name : names) {
+    convs.push_back(*at(name).up);
+    const auto source = at(name).source;
+    sources.push_back(map(source));
+    if (sources.back().narrow) refuse(out->node(), "of up to four channels, transposed");
+  }
+  for (const auto& source : sources) read(source);
+  // Groups of 16 places: each takes the outputs that fit, the widest first.
+  std::vector<std::size_t> order(convs.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return convs[a].outputs() > convs[b].outputs(); });
+  std::vector<std::int64_t> taken, first(convs.size());
+  for (const auto i : order) {
+    const auto outputs = convs[i].outputs();
+    std::size_t group = 0;
+    while (group < taken.size() && taken[group] + outputs > lanes) ++group;
+    if (group == taken.size()) taken.resize(group + std::size_t((outputs + lanes - 1) / lanes), 0);
+    first[i] = std::int64_t(group) * lanes + taken[group];
+    if (outputs > lanes) {
+      std::fill(taken.begin() + std::ptrdiff_t(group), taken.end(), lanes);
+    } else {
+      taken[group] += outputs;
+    }
+  }
+  auto value = new_map(std::int64_t(taken.size()) * lanes, out);
+  value.channel_of.clear();
+  for (std::size_t i = 0; i < convs.size(); ++i) {
+    for (std::int64_t o = 0; o < convs[i].outputs(); ++o) value.channel_of.push_back(first[i] + o);
+  }
+  emit([=, this] {
+    std::vector<TransposedConvolutions::Part> parts;
+    for (std::size_t i = 0; i < convs.size(); ++i) {
+      parts.push_back({convs[i].shape, map_of(sources[i]), sources[i].channel_of, convs[i].weight.data_ptr<float>(),
+                       convs[i].outputs(), convs[i].bias.defined() ? convs[i].bias.data_ptr<float>() : nullptr,
+                       first[i]});
+    }
+    return step_of(TransposedConvolutions(parts, map_of(value), Activation{}, split_), map_of(value));
+  });
+  values_[out] = std::move(value);
+}
+
+}  // namespace ichdet::native

@@ -1,0 +1,83 @@
+#include "reading.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <numeric>
+
+#include "ichdet/core/error.hpp"
+
+namespace ichdet::native {
+
+void refuse(const std::string& what) { throw Error(ErrorCode::options, "native: no kernel for " + what); }
+
+void refuse(const Node* node, const std::string& why) {
+  refuse(std::string(node->kind().toQualString()) + (why.empty() ? "" : " " + why));
+}
+
+at::Tensor floats(const at::Tensor& x) { return x.detach().to(at::kFloat).contiguous(); }
+
+Pair pair(const c10::IValue& list) {
+  const auto v = list.toIntVector();
+  return v.size() == 1 ? Pair{v[0], v[0]} : Pair{v.at(0), v.at(1)};
+}
+
+std::vector<std::int64_t> size_of(Name value) {
+  const auto found = nn::sizes(value);
+  if (!found) refuse("a value of unknown size");
+  return *found;
+}
+
+const Node* only_reader(Name value) {
+  if (value->uses().size() != 1) return nullptr;
+  const auto* node = value->uses().front().user;
+  return node->kind() == torch::jit::prim::Return ? nullptr : node;
+}
+
+std::optional<Activation> activation_of(const Node* node) {
+  if (is(node, "aten::relu")) return Activation{Act::relu, 0, 0};
+  if (is(node, "aten::silu")) return Activation{Act::silu, 0, 0};
+  if (is(node, "aten::sigmoid")) return Activation{Act::sigmoid, 0, 0};
+  if (is(node, "aten::relu6")) return Activation{Act::clamp, 0, 6};
+  if (is(node, "aten::hardtanh") || is(node, "aten::clamp")) {
+    const auto low = constant(node->input(1)), high = constant(node->input(2));
+    if (!low || !high) return std::nullopt;
+    constexpr float limit = std::numeric_limits<float>::max();
+    return Activation{Act::clamp, low->isNone() ? -limit : float(low->toScalar().toDouble()),
+                      high->isNone() ? limit : float(high->toScalar().toDouble())};
+  }
+  return std::nullopt;
+}
+
+std::optional<Conv> convolution_of(const Node* node) {
+  if (!is(node, "aten::_convolution")) return std::nullopt;
+  const auto weight = constant_tensor(node, 1), bias = constant_tensor(node, 2);
+  if (!weight || !bias || weight->dim() != 4) refuse(node, "whose weights are not constant or not of two dimensions");
+  Conv c;
+  c.weight = floats(*weight);
+  if (bias->defined()) c.bias = floats(*bias);
+  c.shape = {{weight->size(2), weight->size(3)},
+             pair(*constant(node->input(3))),
+             pair(*constant(node->input(4))),
+             pair(*constant(node->input(5)))};
+  c.transposed = constant(node->input(6))->toBool();
+  c.groups = constant(node->input(8))->toInt();
+  return c;
+}
+
+std::optional<float> factor_of(Name value) {
+  const auto found = constant(value);
+  if (!found) return std::nullopt;
+  if (found->isScalar()) return float(found->toScalar().toDouble());
+  if (found->isTensor() && found->toTensor().defined() && found->toTensor().numel() == 1) {
+    return found->toTensor().to(at::kFloat).item<float>();
+  }
+  return std::nullopt;
+}
+
+std::vector<std::int64_t> counted(std::int64_t n) {
+  std::vector<std::int64_t> places(static_cast<std::size_t>(n));
+  std::iota(places.begin(), places.end(), 0);
+  return places;
+}
+
+}  // namespace ichdet::native

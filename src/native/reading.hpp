@@ -1,0 +1,56 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <torch/csrc/jit/ir/ir.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "../nn/graph_tools.hpp"
+#include "convolution.hpp"
+
+// What lowering reads from a traced graph.
+namespace ichdet::native {
+
+using nn::constant;
+using nn::constant_tensor;
+using nn::is;
+using torch::jit::Node;
+using Name = const torch::jit::Value*;  ///< a value of the graph
+
+/// A convolution of the graph.
+struct Conv {
+  at::Tensor weight, bias;
+  Shape shape;
+  bool transposed = false;
+  std::int64_t groups = 1;
+
+  std::int64_t outputs() const { return transposed ? weight.size(1) * groups : weight.size(0); }
+  /// Each channel by itself.
+  bool depthwise() const { return !transposed && groups > 1 && groups == weight.size(0) && weight.size(1) == 1; }
+  bool pointwise() const {
+    return !transposed && groups == 1 && shape.kernel == Pair{1, 1} && shape.stride == Pair{1, 1} &&
+           shape.padding == Pair{0, 0};
+  }
+};
+
+/// Throw Error(options): "native: no kernel for ...".
+[[noreturn]] void refuse(const std::string& what);
+[[noreturn]] void refuse(const Node* node, const std::string& why = {});
+
+/// Dense, in float32.
+at::Tensor floats(const at::Tensor& x);
+Pair pair(const c10::IValue& list);
+std::vector<std::int64_t> size_of(Name value);
+/// The one node that reads `value`, if it is one and not the graph's end.
+const Node* only_reader(Name value);
+std::optional<Activation> activation_of(const Node* node);
+std::optional<Conv> convolution_of(const Node* node);
+/// The factor, where `value` is a constant number.
+std::optional<float> factor_of(Name value);
+/// 0, 1, ... n - 1
+std::vector<std::int64_t> counted(std::int64_t n);
+
+}  // namespace ichdet::native
