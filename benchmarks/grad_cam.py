@@ -5,9 +5,10 @@
 
 Plain and with grad-cam's two smoothings, batch 1, `--threads` threads pinned to as many cores. Weights are random, of
 natural output size (tests/python/oracle_networks.py). Maps are compared before anything is timed: in float32 within
-1e-4 (native, which splits values into two bfloat16 numbers: 2e-3), the sign of the first component fixed on grad-cam's side as in tests/python/test_attribution.py; bfloat16 is told
-its correlation. All run in turn, `--repeat` times; the least time counts. "cut short" is grad-cam with gradients switched
-off before the target layer, which its users rarely do. An engine that is not installed is left out.
+1e-4 (native, which splits values into two bfloat16 numbers: 2e-3), the sign of the first component fixed on grad-cam's
+side as in tests/python/test_attribution.py; bfloat16 is told its correlation. All run in turn, `--repeat` times; the
+least time counts. "cut short" is grad-cam with gradients switched off before the target layer, which its users rarely
+do. An engine that is not installed is left out.
 """
 import argparse
 import json
@@ -106,7 +107,8 @@ def compare(found):
             if name.startswith("grad-cam"):
                 continue
             map_ = call(*smoothing)
-            gap, correlation = float(np.abs(map_ - expected).max()), float(np.corrcoef(map_.ravel(), expected.ravel())[0, 1])
+            gap = float(np.abs(map_ - expected).max())
+            correlation = float(np.corrcoef(map_.ravel(), expected.ravel())[0, 1])
             gaps[f"{name}, {mode}"] = {"largest": gap, "correlation": correlation}
             if "bfloat16" not in name and gap > (2e-3 if "native" in name else 1e-4):
                 sys.exit(f"{name}, {mode}: differs from grad-cam by {gap:.2g}")
@@ -147,16 +149,18 @@ def main():
                 call(*smoothing)
                 seconds = time.perf_counter() - start
                 times[name][mode] = min(seconds, times[name].get(mode, seconds))
-    print(f"{args.network}, 1 x 3 x {x.shape[2]} x {x.shape[3]}, {args.threads} thread(s), ms, and times grad-cam's speed; "
+    print(f"{args.network}, {' x '.join(map(str, x.shape))}, {args.threads} thread(s), ms, and times grad-cam's speed; "
           "GEMM {:.0f} GFLOP/s in float32, {:.0f} in bfloat16".format(*gemm()))
     print(f"{'':34}" + "".join(f"{mode:>18}" for mode in MODES) + "   largest difference, least correlation")
     for name, row in times.items():
         cells = "".join(f"{s * 1e3:10.1f} {times['grad-cam'][mode] / s:6.1f}x" for mode, s in row.items())
         of_name = [gap for key, gap in gaps.items() if key.startswith(name + ",")]
-        note = f"   {max(g['largest'] for g in of_name):.1e} {min(g['correlation'] for g in of_name):.5f}" if of_name else ""
-        print(f"{name:34}{cells}{note}")
+        if of_name:
+            cells += f"   {max(g['largest'] for g in of_name):.1e} {min(g['correlation'] for g in of_name):.5f}"
+        print(f"{name:34}{cells}")
     if args.json:
-        args.json.write_text(json.dumps({"network": args.network, "threads": args.threads, "seconds": times, "gaps": gaps}))
+        told = {"network": args.network, "threads": args.threads, "seconds": times, "gaps": gaps}
+        args.json.write_text(json.dumps(told))
 
 
 if __name__ == "__main__":

@@ -197,7 +197,8 @@ def test_targets(resnet, method, aug_smooth):
     def package(targets):
         return expected(resnet, resnet.layer4[-1], x, method, aug_smooth, False, targets)
 
-    np.testing.assert_allclose(found([4, 0, 2]), package([ClassifierOutputTarget(k) for k in (4, 0, 2)]), atol=TOLERANCE)
+    np.testing.assert_allclose(found([4, 0, 2]), package([ClassifierOutputTarget(k) for k in (4, 0, 2)]),
+                               atol=TOLERANCE)
     np.testing.assert_allclose(found(3), package([ClassifierOutputTarget(3)] * 3), atol=TOLERANCE)
     np.testing.assert_allclose(found(lambda y: y.softmax(1)[:, 1] - y[:, 0] ** 2),
                                package([lambda y: y.softmax(0)[1] - y[0] ** 2] * 3), atol=TOLERANCE)
