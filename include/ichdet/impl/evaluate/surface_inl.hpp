@@ -97,8 +97,9 @@ struct Envelope {
   }
 };
 
-/// Squared distance in mm from each voxel of the box to the nearest voxel of `surface`.
-ICHDET_INLINE Array3<double> squared_distances(const Mask& surface, const Box& box, const Eigen::Vector3d& spacing_mm) {
+/// Squared distance in mm from each voxel of the box to the nearest voxel of `surface` in its z-x plane: along z by
+/// counting, a plane at a time, then along x by envelopes.
+ICHDET_INLINE Array3<double> squared_in_plane(const Mask& surface, const Box& box, const Eigen::Vector3d& spacing_mm) {
   const auto [nz, ny, nx] = box.size;
   Array3<double> squared(box.size, std::numeric_limits<double>::infinity());
   for (std::int64_t z = 0; z < nz; ++z) {
@@ -108,28 +109,42 @@ ICHDET_INLINE Array3<double> squared_distances(const Mask& surface, const Box& b
       }
     }
   }
-  Envelope line;
-  const auto along = [&](std::int64_t start, std::int64_t stride, std::int64_t n, double step) {
-    line.values.resize(std::size_t(n));
-    for (std::int64_t i = 0; i < n; ++i) line.values[std::size_t(i)] = squared.data()[start + i * stride];
-    line.lower(step);
-    for (std::int64_t i = 0; i < n; ++i) squared.data()[start + i * stride] = line.values[std::size_t(i)];
+  const auto count_from = [&](std::int64_t from, std::int64_t to) {
+    std::transform(squared.plane(from).begin(), squared.plane(from).end(), squared.plane(to).begin(),
+                   squared.plane(to).begin(), [](double there, double here) { return std::min(here, there + 1); });
   };
-  for (std::int64_t row = 0; row < nz * ny; ++row) along(row * nx, 1, nx, spacing_mm[0]);
-  for (std::int64_t z = 0; z < nz; ++z) {
-    for (std::int64_t x = 0; x < nx; ++x) along(z * ny * nx + x, nx, ny, spacing_mm[1]);
+  for (std::int64_t z = 1; z < nz; ++z) count_from(z - 1, z);
+  for (std::int64_t z = nz - 1; z > 0; --z) count_from(z, z - 1);
+  for (auto& value : squared) value *= value * spacing_mm[2] * spacing_mm[2];
+
+  Envelope line;
+  for (std::int64_t row = 0; row < nz * ny; ++row) {
+    double* values = squared.data() + row * nx;
+    line.values.assign(values, values + nx);
+    line.lower(spacing_mm[0]);
+    std::copy(line.values.begin(), line.values.end(), values);
   }
-  for (std::int64_t column = 0; column < ny * nx; ++column) along(column, ny * nx, nz, spacing_mm[2]);
   return squared;
 }
 
-ICHDET_INLINE std::vector<double> distances_at(const Mask& surface, const Array3<double>& squared, const Box& box) {
+/// From each voxel of `surface` to the other surface, whose distances within planes are `squared`: along y outwards, as
+/// far as something nearer may be found.
+ICHDET_INLINE std::vector<double> distances_at(const Mask& surface, const Array3<double>& squared, const Box& box,
+                                               double step) {
+  const auto [nz, ny, nx] = box.size;
   std::vector<double> distances;
-  for (std::int64_t z = 0; z < box.size[0]; ++z) {
-    for (std::int64_t y = 0; y < box.size[1]; ++y) {
-      for (std::int64_t x = 0; x < box.size[2]; ++x) {
+  for (std::int64_t z = 0; z < nz; ++z) {
+    for (std::int64_t y = 0; y < ny; ++y) {
+      for (std::int64_t x = 0; x < nx; ++x) {
         if (surface(box.first[0] + z, box.first[1] + y, box.first[2] + x) == 0) continue;
-        distances.push_back(std::sqrt(squared(z, y, x)));
+        double nearest = squared(z, y, x);
+        for (std::int64_t away = 1; away < ny; ++away) {
+          const double offset = double(away) * step * double(away) * step;
+          if (offset >= nearest) break;
+          if (y >= away) nearest = std::min(nearest, offset + squared(z, y - away, x));
+          if (y + away < ny) nearest = std::min(nearest, offset + squared(z, y + away, x));
+        }
+        distances.push_back(std::sqrt(nearest));
       }
     }
   }
@@ -149,8 +164,10 @@ ICHDET_INLINE SurfaceDistances surface_distances(const Mask& predicted, const Ma
   detail::check_spacing(spacing_mm);
   const auto ours = detail::surface_of(predicted), theirs = detail::surface_of(truth);
   const auto box = detail::box_around(ours, theirs);
-  return {detail::distances_at(ours, detail::squared_distances(theirs, box, spacing_mm), box),
-          detail::distances_at(theirs, detail::squared_distances(ours, box, spacing_mm), box)};
+  const auto to_theirs = detail::squared_in_plane(theirs, box, spacing_mm);
+  const auto to_ours = detail::squared_in_plane(ours, box, spacing_mm);
+  return {detail::distances_at(ours, to_theirs, box, spacing_mm[1]),
+          detail::distances_at(theirs, to_ours, box, spacing_mm[1])};
 }
 
 ICHDET_INLINE double hausdorff_mm(const SurfaceDistances& distances, double percentile) {

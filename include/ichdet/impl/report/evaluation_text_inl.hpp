@@ -29,8 +29,9 @@ ICHDET_INLINE std::string text_table(const Cells& rows) {
 ICHDET_INLINE std::string degenerate_text(const std::vector<evaluate::Estimate>& estimates) {
   std::int64_t most = 0;
   for (const auto& estimate : estimates) most = std::max(most, estimate.bootstrap.degenerate);
-  return most == 0 ? ""
-                   : "  up to " + std::to_string(most) + " resamples were degenerate (one class alone), and left out\n";
+  return most == 0
+             ? ""
+             : "  up to " + std::to_string(most) + " resamples were degenerate (no case to count), and left out\n";
 }
 
 ICHDET_INLINE std::string estimates_text(const std::vector<evaluate::Estimate>& estimates, const char* exact,
