@@ -107,6 +107,20 @@ Convolution convolution_of(const Node* layer) {
           constant(layer->input(6))->toBool(), constant(layer->input(8))->toInt()};
 }
 
+/// Transposed convolutions with wide gaps, by stride or dilation: oneDNN takes them hundreds of times as long in
+/// channels-last or bfloat16 as LibTorch's own product with the weights in float32 (S1's first one: 11 s and 45 ms).
+bool has_wide_gaps(const Node* node) {
+  if (!is(node, "aten::_convolution") || !constant(node->input(6)) || !constant(node->input(6))->toBool()) return false;
+  constexpr std::int64_t wide = 4;
+  const auto stride = constant(node->input(3)), dilation = constant(node->input(5));
+  if (!stride || !dilation) return false;
+  const auto most = [](const c10::IValue& list) {
+    const auto values = list.toIntVector();
+    return *std::max_element(values.begin(), values.end());
+  };
+  return most(*stride) > wide || most(*dilation) > 1;
+}
+
 /// From the graph to the steps of a plan.
 class Lowering {
  public:
@@ -170,6 +184,7 @@ bool Lowering::fusable(const Node* layer) const {
   const auto input = sizes(layer->input(0));
   if (!input) return false;
   if (is(layer, "aten::_convolution")) {
+    if (has_wide_gaps(layer)) return false;
     if (input->size() != 4 && input->size() != 5) return false;
     for (std::size_t i = 1; i <= 8; ++i) {
       if (!is_constant(i)) return false;
@@ -329,7 +344,8 @@ void Lowering::add_norm(const Fusion& fusion, const Value* result) {
 
 void Lowering::add_plain(const Node* node) {
   Step step;
-  const bool narrowed = !plain_ && multiplies(node) && type_ != at::kFloat;
+  const bool gaps = !plain_ && has_wide_gaps(node);
+  const bool narrowed = !plain_ && !gaps && multiplies(node) && type_ != at::kFloat;
   step.constants.resize(node->inputs().size());
   for (std::size_t i = 0; i < node->inputs().size(); ++i) {
     const auto* input = node->input(i);
@@ -350,6 +366,11 @@ void Lowering::add_plain(const Node* node) {
     step.body = [](Stack& stack) {
       stack[0] = stack[0].toTensor().reshape(stack[1].toIntVector());
       stack.resize(1);
+    };
+  } else if (gaps) {
+    step.body = [body](Stack& stack) {
+      stack[0] = stack[0].toTensor().to(at::kFloat).contiguous();
+      body(stack);
     };
   } else if (!plain_ && is(node, "aten::as_strided")) {
     step.body = [body](Stack& stack) {
@@ -383,8 +404,8 @@ void Lowering::add_plain(const Node* node) {
     step.body = body;
   }
   for (const auto* output : node->outputs()) {
-    if (narrowed) {
-      types_[output] = type_;
+    if (narrowed || gaps) {
+      types_[output] = gaps ? at::kFloat : type_;
     } else if (!node->inputs().empty() && type_of(output) == at::kFloat) {
       types_[output] = type_of(node->input(0));
     }

@@ -57,6 +57,21 @@ bool contains(const std::string& text, const char* part) { return text.find(part
 
 }  // namespace
 
+TEST_CASE("transposed convolutions with wide gaps stay LibTorch's own, in float32") {
+  const auto up = [](std::int64_t stride, std::int64_t dilation) {
+    return tn::ConvTranspose2d(tn::ConvTranspose2dOptions(20, 12, 5).stride(stride).dilation(dilation));
+  };
+  const auto x = at::randn({2, 16, 9, 9});
+  for (const auto& layer : {up(3, 2), up(7, 1)}) {
+    const auto network = sequence(conv2d(16, 20, 3), layer, conv2d(12, 8, 3));
+    network.module->eval();
+    CHECK(gap(network, x) < 1e-6);
+    CHECK(gap(network, x, Precision::bfloat16) < 0.02);
+    const auto form = prepare(network.module, network.call, in(Precision::bfloat16)).preparation(x.sizes()).form;
+    CHECK(form == "traced graph: 2 fused, 1 plain");
+  }
+}
+
 TEST_CASE("batch norm is folded into convolutions, grouped and transposed ones too, and into linear layers") {
   nn::WeightCache weights;
   const auto plane =
