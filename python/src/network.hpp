@@ -6,9 +6,10 @@
 #include <optional>
 
 #include "ichdet/core/error.hpp"
+#include "ichdet/models/classifier.hpp"
+#include "ichdet/models/load_weights.hpp"
 #include "ichdet/nn/network.hpp"
 #include "ichdet/nn/prepare.hpp"
-#include "ichdet/nn/state_dict.hpp"
 
 namespace ichdet::python {
 
@@ -35,14 +36,15 @@ class Network {
     options_.threads = threads;
     remake();
   }
-  std::vector<std::string> load_state_dict(const std::filesystem::path& file) {
-    const auto notes = unlocked([&] {
-      const auto weights = read_state_dict(file);
-      ichdet::load_state_dict(*module_, weights);
-      return weights.notes;
-    });
+  std::vector<std::string> load_state_dict(const std::filesystem::path& file, bool adapt) {
+    const auto fit = adapt ? models::Fit::adapted : models::Fit::exact;
+    const auto notes = unlocked([&] { return models::load_weights(*module_, read_state_dict(file), fit); });
     remake();
     return notes;
+  }
+  void reset_classifier(std::int64_t num_classes) {
+    as<models::Classifier>("last layer").reset_classifier(num_classes);
+    remake();
   }
 
   const PreparedNetwork& prepared() const { return *prepared_; }

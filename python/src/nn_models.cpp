@@ -169,10 +169,14 @@ threads : int, 0 for LibTorch's own choice)")
           py::arg("maps"), "EfficientClassification: five maps to ResNet's input.")
       .def("gradients", &gradients, py::arg("x"), py::arg("cotangent"),
            "Gradients of sum(logits * cotangent) by parameter name, through the plain module; None where none flows.")
-      .def("load_state_dict", &Network::load_state_dict, py::arg("file"),
-           R"(Fill in a .safetensors file or a state dict of torch.save; returns what was done to read it, in words.
+      .def("load_state_dict", &Network::load_state_dict, py::arg("file"), py::kw_only(), py::arg("adapt") = false,
+           R"(Fill in a .safetensors file or a state dict of torch.save; returns what was done to it, in words.
 
-Error lists the tensors that are missing, unexpected, or of another shape.)")
+With adapt=True as timm loads pretrained weights: the first convolution is adapted to the network's input channels, and
+a last layer for another number of classes is left out. Error lists the tensors that are missing, unexpected, or of
+another shape.)")
+      .def("reset_classifier", &Network::reset_classifier, py::arg("num_classes"),
+           "A fresh last layer of as many outputs, its weights random; 0: none.")
       .def(
           "save_state_dict",
           [](const Network& network, const std::filesystem::path& file) { save_state_dict(network.module(), file); },

@@ -11,6 +11,7 @@
 #include <sstream>
 
 #include "ichdet/core/error.hpp"
+#include "torch_file.hpp"
 
 namespace ichdet {
 namespace {
@@ -54,7 +55,10 @@ StateDict to_state_dict(const SafeTensors& weights) {
   return dict;
 }
 
-StateDict read_state_dict(const std::filesystem::path& file) { return to_state_dict(SafeTensors(file)); }
+StateDict read_state_dict(const std::filesystem::path& file) {
+  if (nn::is_torch_file(file)) return nn::read_torch_file(file);
+  return to_state_dict(SafeTensors(file));
+}
 
 void save_state_dict(const torch::nn::Module& module, const std::filesystem::path& file) {
   static_assert(std::endian::native == std::endian::little);

@@ -15,7 +15,7 @@ class Module;
 
 namespace ichdet {
 
-/// Named tensors, row-major and on the CPU.
+/// Named tensors on the CPU.
 struct StateDict {
   std::string source;  ///< their file, for messages
   std::map<std::string, at::Tensor> tensors;
