@@ -28,6 +28,11 @@ constexpr Row rows[] = {
     {"ichdet::models::DenseNetImpl", Precision::float32, InstructionSet::amx, Engine::native},
     {"ichdet::models::DenseNetImpl", Precision::bfloat16, InstructionSet::amx, Engine::native},
     {"ichdet::models::InceptionResNetV2Impl", Precision::float32, InstructionSet::amx, Engine::native},
+    {"ichdet::models::InceptionResNetV2Impl", Precision::bfloat16, InstructionSet::amx, Engine::native},
+    {"ichdet::models::MobileNetV2Impl", Precision::float32, InstructionSet::amx, Engine::native},
+    {"ichdet::models::MobileNetV2Impl", Precision::bfloat16, InstructionSet::amx, Engine::native},
+    {"ichdet::models::MobileNetLstmImpl", Precision::float32, InstructionSet::amx, Engine::openvino},
+    {"ichdet::models::MobileNetLstmImpl", Precision::bfloat16, InstructionSet::amx, Engine::openvino},
     {"ichdet::models::VggImpl", Precision::float32, InstructionSet::amx, Engine::native},
 };
 
