@@ -4,6 +4,7 @@
 
 #include "float32_deepmedic.hpp"
 #include "ichdet/models/deepmedic.hpp"
+#include "ichdet/models/mobilenet_lstm.hpp"
 #include "tiled_deepmedic.hpp"
 
 namespace ichdet::nn {
@@ -36,12 +37,40 @@ std::optional<OwnForm> deepmedic_form(const models::DeepMedicImpl& network, Engi
   return own;
 }
 
+/// The slices' network by the native engine, slices of all exams in one batch; the LSTM as it is.
+std::optional<OwnForm> exam_form(const std::shared_ptr<models::MobileNetLstmImpl>& network, Engine engine,
+                                 Precision precision) {
+  if (engine != Engine::native || !has_amx_bf16()) return std::nullopt;
+  PrepareOptions options;
+  options.engine = engine;
+  options.precision = precision;
+  const auto backbone = network->backbone.ptr();
+  const auto slices = prepare(
+      backbone, [backbone](const at::Tensor& x) { return backbone->forward_features(x); }, options);
+  OwnForm own;
+  own.run = [network, slices](const at::Tensor& x) {
+    if (x.dim() != 5 || x.size(0) == 0) return network->forward(x);
+    return network->forward_head(slices(x.flatten(0, 1)).unflatten(0, {x.size(0), x.size(1)}));
+  };
+  own.activation_bytes = [slices](at::IntArrayRef shape) {
+    if (shape.size() != 5 || shape[0] == 0) return std::int64_t(0);
+    const auto made = slices.preparation({shape[0] * shape[1], shape[2], shape[3], shape[4]});
+    return std::int64_t(made.activations_mib * (1 << 20));
+  };
+  own.engine = Engine::native;
+  own.name = "each slice by the native engine, the LSTM by LibTorch";
+  return own;
+}
+
 }  // namespace
 
-std::optional<OwnForm> own_form(const torch::nn::Module& module, Engine engine, Precision precision) {
+std::optional<OwnForm> own_form(const std::shared_ptr<torch::nn::Module>& module, Engine engine, Precision precision) {
   if (engine == Engine::openvino) return std::nullopt;
-  if (const auto* deepmedic = dynamic_cast<const models::DeepMedicImpl*>(&module)) {
+  if (const auto* deepmedic = dynamic_cast<const models::DeepMedicImpl*>(module.get())) {
     return deepmedic_form(*deepmedic, engine, precision);
+  }
+  if (const auto exam = std::dynamic_pointer_cast<models::MobileNetLstmImpl>(module)) {
+    return exam_form(exam, engine, precision);
   }
   return std::nullopt;
 }

@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -19,6 +20,6 @@ struct OwnForm {
 };
 
 /// What there is for this module, precision and engine (not automatic) on the CPU; nothing: it is to be traced.
-std::optional<OwnForm> own_form(const torch::nn::Module& module, Engine engine, Precision precision);
+std::optional<OwnForm> own_form(const std::shared_ptr<torch::nn::Module>& module, Engine engine, Precision precision);
 
 }  // namespace ichdet::nn

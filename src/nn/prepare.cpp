@@ -84,6 +84,7 @@ struct PreparedNetwork::State {
   std::shared_ptr<torch::nn::Module> module;
   Forward forward;
   nn::WeightCache weights;
+  std::map<std::vector<std::int64_t>, nn::Compiled> images;  ///< by the native engine, for any number of them
   std::mutex tracing, finding;
   std::map<std::vector<std::int64_t>, std::unique_ptr<Entry>> entries;
 
@@ -135,7 +136,9 @@ void PreparedNetwork::State::compile(Entry& entry, at::IntArrayRef shape) {
       if (!at::Device(options.device).is_cpu()) throw Error(ErrorCode::options, "native: runs on the CPU alone");
       auto one = shape.vec();
       one[0] = 1;
-      entry.compiled = nn::compile_native(traced(one), how);
+      auto& image = images[one];
+      if (!image.run) image = nn::compile_native(traced(one), how);
+      entry.compiled = image;
 #else
       throw Error(ErrorCode::options, "native: ichdet has kernels of its own for x86-64 alone");
 #endif
@@ -190,7 +193,8 @@ const PrepareOptions& PreparedNetwork::options() const noexcept { return state_-
 
 bool PreparedNetwork::takes_any_shape() const noexcept { return state_->own.has_value(); }
 
-PreparedNetwork prepare(std::shared_ptr<torch::nn::Module> module, Forward forward, const PrepareOptions& options) {
+PreparedNetwork prepare(std::shared_ptr<torch::nn::Module> module, Forward forward, const PrepareOptions& options,
+                        bool whole) {
   if (options.precision == Precision::adaptive) {
     throw Error(ErrorCode::options,
                 "prepare: adaptive is a segmenter's precision; a network is prepared in float32 or bfloat16");
@@ -209,8 +213,8 @@ PreparedNetwork prepare(std::shared_ptr<torch::nn::Module> module, Forward forwa
   state->engine =
       options.engine == Engine::automatic ? nn::fastest_engine(state->name, state->options.precision) : options.engine;
   const auto start = std::chrono::steady_clock::now();
-  if (device.is_cpu()) {
-    state->own = guarded([&] { return nn::own_form(*module, state->engine, state->options.precision); });
+  if (device.is_cpu() && whole) {
+    state->own = guarded([&] { return nn::own_form(module, state->engine, state->options.precision); });
   }
   state->own_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (!state->own) {

@@ -89,7 +89,7 @@ class PreparedNetwork {
 
 using Forward = std::function<at::Tensor(const at::Tensor&)>;
 
-/// The one place where a plain module becomes fast: `forward` is the module's. The module has to be in evaluation mode,
+/// The one place where a plain module becomes fast: `forward` is the module's, or a part of it. The module has to be in evaluation mode,
 /// and must not change while the prepared network lives.
 ///
 /// Any module of aten operators is traced at the first call with a shape (one plain forward), batch norm is folded into
@@ -104,12 +104,15 @@ using Forward = std::function<at::Tensor(const at::Tensor&)>;
 /// float32; fast where the CPU has AMX. `adaptive` belongs to Segmenter, which prepares a network in both.
 ///
 /// Throws Error(options) for a module in training mode, for `adaptive`, and for a device that LibTorch does not have.
-PreparedNetwork prepare(std::shared_ptr<torch::nn::Module> module, Forward forward, const PrepareOptions& options = {});
+///
+/// `whole`: `forward` is all that the module does, so that a form made by hand may stand in for it.
+PreparedNetwork prepare(std::shared_ptr<torch::nn::Module> module, Forward forward, const PrepareOptions& options = {},
+                        bool whole = false);
 
 template <class M>
 PreparedNetwork prepare(const std::shared_ptr<M>& module, const PrepareOptions& options = {}) {
   return prepare(
-      module, [m = module.get()](const at::Tensor& x) -> at::Tensor { return m->forward(x); }, options);
+      module, [m = module.get()](const at::Tensor& x) -> at::Tensor { return m->forward(x); }, options, true);
 }
 
 /// How far a prepared network is from the plain one on an input.
