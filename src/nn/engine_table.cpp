@@ -22,7 +22,7 @@ constexpr Row with_amx[] = {
     {"ichdet::models::MobileNetV1Impl", Engine::native, Engine::native},
     {"ichdet::models::MobileNetV2Impl", Engine::native, Engine::native},
     {"ichdet::models::ResNetImpl", Engine::native, Engine::native},
-    {"ichdet::models::VggImpl", Engine::native, Engine::openvino},
+    {"ichdet::models::VggImpl", Engine::native, Engine::native},
 };
 
 }  // namespace
