@@ -51,6 +51,7 @@ Segmenter::Segmenter(const std::vector<Bundle>& members, const SegmenterOptions&
   fast.precision = precision == Precision::adaptive ? Precision::bfloat16 : precision;
   exact.precision = Precision::float32;
   for (const auto& bundle : members) {
+    require_task(bundle.spec, Task::segmentation);
     pipeline::check_same(members.front().spec, bundle.spec);
     state->specs.push_back(bundle.spec);
     state->identities.push_back(bundle.identity());

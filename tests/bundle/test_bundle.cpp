@@ -60,6 +60,20 @@ json good_spec(const std::string& weights_sha256) {
           {"weights", {{"file", "w.safetensors"}, {"sha256", weights_sha256}}}};
 }
 
+json good_classifier() {
+  auto spec = good_spec(std::string(64, '0'));
+  spec["task"] = "slice classification";
+  spec["input"] = {{"size", {512, 512}},
+                   {"fit", "resize"},
+                   {"levels", "truncate"},
+                   {"orientation", "LPS"},
+                   {"channels", {{{"clip_hu", {0, 80}}, {"mean", 0.5}, {"std", 0.25}, {"slice", -1}}}}};
+  spec.erase("patch");
+  spec["output"] = {{"activation", "softmax"}};
+  spec["decision"] = {{"rule", "percent"}, {"percent", 7.5}, {"slice_threshold", 0.8}};
+  return spec;
+}
+
 }  // namespace
 
 TEST_CASE("safetensors: values, types and denormals") {
@@ -165,4 +179,66 @@ TEST_CASE("bundle: opened, identified, and refused where it is not what it says"
   missing["input"].erase("channels");
   contains(opened(missing), "/input/channels: is missing");
   contains(message([] { open_bundle("/no/such/bundle"); }), "weights: ");
+}
+
+TEST_CASE("spec: a classifier's input, output and decision") {
+  const auto good = good_classifier();
+  const auto spec = parse_spec(good, "x");
+  CHECK(spec.task == Task::slice_classification);
+  CHECK(!spec.untrained);
+  CHECK(spec.image.size == std::array<std::int64_t, 2>{512, 512});
+  CHECK(spec.image.fit == ImageSpec::Fit::resize);
+  CHECK(spec.image.levels == Rounding::truncate);
+  CHECK(spec.channels[0].high_hu == 80);
+  CHECK(spec.channels[0].std == 0.25);
+  CHECK(spec.channels[0].slice == -1);
+  CHECK(spec.activation == Activation::softmax);
+  CHECK(spec.rule.kind == CaseRuleKind::percent);
+  CHECK(spec.rule.percent == 7.5);
+  CHECK(spec.rule.slice_threshold == 0.8);
+  CHECK_NOTHROW(require_task(spec, Task::slice_classification));
+  CHECK_THROWS_WITH_AS(
+      require_task(spec, Task::segmentation),
+      "tiny: expected a bundle for segmentation, found one for slice classification (`ichdet classify`)", Error);
+
+  const auto refused = [&](const std::string& pointer, const json& value, const std::string& part) {
+    auto changed = good;
+    changed[json::json_pointer(pointer)] = value;
+    const auto text = message([&] { parse_spec(changed, "x"); });
+    INFO(text);
+    CHECK(text.starts_with("weights: x: "));
+    CHECK(text.find(part) != std::string::npos);
+  };
+  refused("/task", "reading minds", "/task: expected one of segmentation, slice classification");
+  refused("/task", "segmentation", "unknown key");
+  refused("/patch", 1, "/patch: unknown key");
+  refused("/input/size", {512}, "/input/size: expected a list of at least 2");
+  refused("/input/fit", "stretch", "/input/fit: expected one of resize, crop");
+  refused("/input/spacing_mm", 1, "/input/spacing_mm: expected none");
+  refused("/input/levels", 256, "/input/levels: expected one of truncate, nearest, float");
+  refused("/input/exam_slices", 25, "/input/exam_slices: unknown key");
+  refused("/input/channels/0/clip_hu", {80, 0}, "/input/channels/0/clip_hu: expected [low, high]");
+  refused("/input/channels/0/std", 0, "/input/channels/0/std: expected a number between");
+  refused("/classes/1/blood", false, "/classes: expected a class with");
+  refused("/output/activation", "tanh", "/output/activation: expected one of softmax, sigmoid");
+  refused("/decision/rule", "vote", "/decision/rule: expected one of percent");
+  refused("/decision/percent", 0, "percent: expected above 0");
+  refused("/decision/top", 3, "/decision/top: unknown key");
+  refused("/decision/slice_threshold", 1, "/decision/slice_threshold: expected a number between");
+
+  auto other = good;
+  other["decision"] = {{"rule", "logistic"},
+                       {"slice_threshold", 0.5},
+                       {"case_threshold", 0.3},
+                       {"intercept", -1.5},
+                       {"weights", {1, 2, 3, 4}}};
+  CHECK(parse_spec(other, "x").rule.logistic.weights == std::vector<double>{1, 2, 3, 4});
+  CHECK(parse_spec(other, "x").rule.case_threshold == 0.3);
+  other["task"] = "exam classification";
+  other["input"]["exam_slices"] = 25;
+  other["decision"] = {{"case_threshold", 0.4}};
+  other["untrained"] = true;
+  CHECK(parse_spec(other, "x").image.exam_slices == 25);
+  CHECK(parse_spec(other, "x").rule.threshold() == 0.4);
+  CHECK(parse_spec(other, "x").untrained);
 }

@@ -8,19 +8,46 @@
 #include <string>
 #include <vector>
 
+#include "ichdet/aggregate/case_rules.hpp"
+#include "ichdet/preprocess/window.hpp"
+
 namespace ichdet {
+
+/// What a network answers: which tissue each voxel is, whether each slice shows blood, or the same of a whole exam.
+enum class Task { segmentation, slice_classification, exam_classification };
+/// "segmentation", "slice classification", "exam classification".
+std::string to_string(Task task);
 
 /// One output of a model.
 struct ClassSpec {
   std::string name;
-  bool blood = false;  ///< counts as hemorrhage
+  bool blood = false;  ///< counts as hemorrhage; of sigmoids, decides about it
 };
 
-/// One input channel: Hounsfield units clipped to [low, high] and mapped linearly onto [to_low, to_high].
+/// One input channel: Hounsfield units clipped to [low, high] and mapped linearly onto [to_low, to_high]; of a
+/// classifier then (to 8 bits, and) to (x - mean) / std.
 struct ChannelSpec {
   double low_hu = 0, high_hu = 0;
   double to_low = 0, to_high = 1;
+  double mean = 0, std = 1;
+  std::int64_t slice = 0;  ///< of a neighbour: 1 the next one along the normal; at the ends the outermost is repeated
+  bool brain = false;      ///< skull-stripped: `low_hu` outside the brain
 };
+
+/// How a slice becomes a classifier's image.
+struct ImageSpec {
+  enum class Fit {
+    resize,  ///< padded with air to the shape of `size`, then resized (linear, widened where it shrinks)
+    crop,    ///< the middle, padded with air where the slice is smaller
+  };
+  std::array<std::int64_t, 2> size{};  ///< rows, columns
+  Fit fit = Fit::resize;
+  double spacing_mm = 0;           ///< of `crop`: the slice is resized to such pixels first; 0: as acquired
+  std::optional<Rounding> levels;  ///< windows to 0..255 and back, as in a PNG file; none: they stay float
+  std::int64_t exam_slices = 0;    ///< of exam classifiers: interpolated between the first and the last slice
+};
+
+enum class Activation { softmax, sigmoid };
 
 /// How a network is laid over a volume. Voxels at the model's spacing, z y x.
 struct PatchSpec {
@@ -42,13 +69,18 @@ struct ModelSpec {
   static constexpr int schema = 1;
 
   std::string name, version;
+  Task task = Task::segmentation;
+  bool untrained = false;              ///< its weights are random numbers: no result means anything
   std::string architecture;            ///< a name that ichdet knows, such as "DeepMedic"
   nlohmann::json options;              ///< the architecture's own, an object
   std::array<double, 3> spacing_mm{};  ///< x, y, z
   std::string orientation;             ///< "LPS": x, y, z run to the patient's left, back and head
   std::vector<ChannelSpec> channels;
-  std::vector<ClassSpec> classes;  ///< class 0 is background
-  PatchSpec patch;
+  std::vector<ClassSpec> classes;  ///< of segmenters, class 0 is background
+  PatchSpec patch;                 ///< of segmenters, with spacing and orientation above
+  ImageSpec image;                 ///< of classifiers, with the three fields below
+  Activation activation = Activation::softmax;
+  CaseRule rule;  ///< of exam classifiers only `case_threshold` counts
   std::map<std::string, double> thresholds;   ///< by class or purpose; empty: argmax
   std::optional<nlohmann::json> calibration;  ///< none: probabilities are not calibrated
   ProvenanceSpec provenance;
@@ -61,7 +93,10 @@ struct ModelSpec {
   std::string weights_sha256;
 };
 
-/// Reads and validates. Unknown keys are refused. Throws Error(weights) whose message starts with `subject` and names
+/// Throws Error(options) that names the bundle and both tasks, unless the model is for `task`.
+void require_task(const ModelSpec& model, Task task);
+
+/// Reads and validates. What belongs to another task is refused too. Unknown keys are refused. Throws Error(weights) whose message starts with `subject` and names
 /// the JSON path, what was expected and what was found.
 ModelSpec parse_spec(const nlohmann::json& json, const std::string& subject);
 

@@ -1,0 +1,97 @@
+#include "classifier_spec.hpp"
+
+namespace ichdet::bundle {
+namespace {
+
+std::vector<ChannelSpec> parse_channels(const Node& node) {
+  std::vector<ChannelSpec> channels;
+  for (const auto& entry : node.list(1)) {
+    entry.only({"clip_hu", "mean", "std", "slice", "brain"});
+    ChannelSpec channel;
+    const auto clip = entry.at("clip_hu").range();
+    channel.low_hu = clip[0];
+    channel.high_hu = clip[1];
+    channel.mean = entry.at("mean").number();
+    channel.std = entry.at("std").number_between(0, 1e6);
+    if (const auto slice = entry.find("slice")) channel.slice = slice->integer(-16, 16);
+    if (const auto brain = entry.find("brain")) channel.brain = brain->truth();
+    channels.push_back(channel);
+  }
+  return channels;
+}
+
+ImageSpec parse_image(const Node& input, Task task) {
+  ImageSpec image;
+  const auto size = input.at("size").list(2);
+  input.at("size").expect(size.size() == 2, "[rows, columns]");
+  image.size = {size[0].integer(1, 4096), size[1].integer(1, 4096)};
+  image.fit =
+      input.at("fit").choice<ImageSpec::Fit>({{"resize", ImageSpec::Fit::resize}, {"crop", ImageSpec::Fit::crop}});
+  if (const auto spacing = input.find("spacing_mm")) {
+    spacing->expect(image.fit == ImageSpec::Fit::crop, "none with \"fit\": \"resize\"");
+    image.spacing_mm = spacing->number_between(0, 100);
+  }
+  image.levels = input.at("levels").choice<std::optional<Rounding>>(
+      {{"truncate", Rounding::truncate}, {"nearest", Rounding::nearest}, {"float", std::nullopt}});
+  if (task == Task::exam_classification) image.exam_slices = input.at("exam_slices").integer(1, 4096);
+  return image;
+}
+
+CaseRule parse_rule(const Node& node, Task task) {
+  CaseRule rule;
+  if (task == Task::exam_classification) {
+    node.only({"case_threshold"});
+    rule.kind = CaseRuleKind::maximum;
+    rule.case_threshold = node.at("case_threshold").number_between(0, 1);
+    rule.slice_threshold = rule.case_threshold;
+    return rule;
+  }
+  rule.kind = node.at("rule").choice<CaseRuleKind>({{"percent", CaseRuleKind::percent},
+                                                    {"maximum", CaseRuleKind::maximum},
+                                                    {"noisy-or", CaseRuleKind::noisy_or},
+                                                    {"top-mean", CaseRuleKind::top_mean},
+                                                    {"logistic", CaseRuleKind::logistic}});
+  rule.slice_threshold = node.at("slice_threshold").number_between(0, 1);
+  std::set<std::string> keys{"rule", "slice_threshold"};
+  const auto own = [&](const char* key) {
+    keys.insert(key);
+    return node.at(key);
+  };
+  if (rule.kind == CaseRuleKind::percent) {
+    rule.percent = own("percent").number();
+  } else {
+    rule.case_threshold = own("case_threshold").number_between(0, 1);
+  }
+  if (rule.kind == CaseRuleKind::top_mean) rule.top = own("top").integer(1, 1000);
+  if (rule.kind == CaseRuleKind::logistic) {
+    rule.logistic.intercept = own("intercept").number();
+    for (const auto& weight : own("weights").list(1)) rule.logistic.weights.push_back(weight.number());
+  }
+  node.only(keys);
+  try {
+    check(rule);
+  } catch (const Error& e) {
+    node.expect(false, e.what());
+  }
+  return rule;
+}
+
+}  // namespace
+
+void parse_classifier(const Node& root, ModelSpec& spec) {
+  const auto input = root.at("input");
+  std::set<std::string> keys{"size", "fit", "spacing_mm", "levels", "orientation", "channels"};
+  if (spec.task == Task::exam_classification) keys.insert("exam_slices");
+  input.only(keys);
+  spec.image = parse_image(input, spec.task);
+  spec.channels = parse_channels(input.at("channels"));
+  const bool tells = std::ranges::any_of(spec.classes, &ClassSpec::blood);
+  root.at("classes").expect(tells, "a class with \"blood\": true");
+  root.at("output").only({"activation"});
+  spec.activation = root.at("output")
+                        .at("activation")
+                        .choice<Activation>({{"softmax", Activation::softmax}, {"sigmoid", Activation::sigmoid}});
+  spec.rule = parse_rule(root.at("decision"), spec.task);
+}
+
+}  // namespace ichdet::bundle
