@@ -19,6 +19,19 @@ function(ichdet_find_libraries target header subfolders)
     INTERFACE_LINK_LIBRARIES "${libraries}")
 endfunction()
 
+# yaml-cpp calls its target yaml-cpp::yaml-cpp from 0.8 on (Ubuntu 24.04), yaml-cpp before (Debian 12).
+macro(ichdet_find_yaml)
+  if(NOT TARGET ichdet::yaml)
+    find_dependency(yaml-cpp)
+    add_library(ichdet::yaml INTERFACE IMPORTED GLOBAL)
+    if(TARGET yaml-cpp::yaml-cpp)
+      set_target_properties(ichdet::yaml PROPERTIES INTERFACE_LINK_LIBRARIES yaml-cpp::yaml-cpp)
+    else()
+      set_target_properties(ichdet::yaml PROPERTIES INTERFACE_LINK_LIBRARIES yaml-cpp)
+    endif()
+  endif()
+endmacro()
+
 # at::parallel_for is compiled into its callers, and is serial without OpenMP. It has to run on LibTorch's own threads:
 # the wheel brings a libgomp, which also counts them.
 macro(ichdet_find_openmp)
@@ -48,6 +61,7 @@ macro(ichdet_find component)
     find_dependency(nlohmann_json)
     find_dependency(OpenSSL)
     find_dependency(CURL)
+    ichdet_find_yaml()
   elseif(${component} STREQUAL report)
     find_dependency(nlohmann_json)
   elseif(${component} STREQUAL nn)

@@ -16,7 +16,7 @@ die() { printf '[setup] error: %s\n' "$1" >&2; shift; for line in "$@"; do print
 
 build_packages=(build-essential cmake ninja-build ccache python3 python3-venv python3-dev libgdcm-dev libeigen3-dev
   libxtensor-dev libxsimd-dev doctest-dev libcli11-dev nlohmann-json3-dev libpng-dev
-  zlib1g-dev libcurl4-openssl-dev libssl-dev)
+  zlib1g-dev libcurl4-openssl-dev libssl-dev libyaml-cpp-dev)
 test_packages=(dicom3tools dcmtk)
 dev_packages=(clang-format clang-tidy)
 

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
-#include <limits>
 #include <utility>
 
 #include "ichdet/aggregate/lesions.hpp"
@@ -12,19 +10,12 @@
 #include "ichdet/core/version.hpp"
 #include "ichdet/preprocess/grid.hpp"
 #include "ichdet/preprocess/resample.hpp"
+#include "timed.hpp"
+#include "trust.hpp"
 
 namespace ichdet {
 
 namespace {
-
-/// Runs `stage` and notes how long it took.
-template <class Stage>
-auto timed(StudyResult& result, const char* name, Stage&& stage) {
-  const auto start = std::chrono::steady_clock::now();
-  auto value = stage();
-  result.timings_s.emplace_back(name, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
-  return value;
-}
 
 /// Per voxel, the sum over the classes that are blood.
 Array3<float> blood_probability(const ProbabilityMap& probabilities, const std::vector<ClassSpec>& classes) {
@@ -35,35 +26,6 @@ Array3<float> blood_probability(const ProbabilityMap& probabilities, const std::
     for (std::int64_t i = 0; i < blood.size(); ++i) blood.data()[i] += plane[std::size_t(i)];
   }
   return blood;
-}
-
-struct Range {
-  float low, high;
-};
-
-/// The lowest and highest value that the scanner measured: padding left out, unless all is padding.
-Range measured_range(const SliceStack& stack) {
-  Range range{std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity()};
-  for (std::int64_t i = 0; i < stack.hu.size(); ++i) {
-    if (!stack.padding.empty() && stack.padding.data()[i] != 0) continue;
-    range.low = std::min(range.low, stack.hu.data()[i]);
-    range.high = std::max(range.high, stack.hu.data()[i]);
-  }
-  if (range.low > range.high) return {stack.hu.data()[0], stack.hu.data()[0]};
-  return range;
-}
-
-/// What can be told without knowing the patient: whether the scan holds what the model's windows look at.
-Trust trust_in(float brightest, const ModelSpec& spec) {
-  Trust trust;
-  for (const auto& channel : spec.channels) {
-    if (brightest >= channel.high_hu) continue;
-    trust.ok = false;
-    trust.reasons.push_back("no value of the scan is above " + std::to_string(std::lround(brightest)) + " HU, but " +
-                            spec.name + " tells bone from blood by values up to " +
-                            std::to_string(std::lround(channel.high_hu)) + " HU: was the scan clipped?");
-  }
-  return trust;
 }
 
 void check(const DetectorOptions& o) {
@@ -90,28 +52,28 @@ Detection Detector::operator()(const SliceStack& stack, const Progress& progress
   result.version = version;
   result.bundles = segmenter_.identities();
   result.assumptions = stack.assumptions;
-  const Range measured = measured_range(stack);
-  result.trust = trust_in(measured.high, spec);
+  const auto measured = pipeline::measured_range(stack);
+  result.trust = pipeline::trust_in(measured.high, spec);
 
   progress("resample", 0);
-  const Volume volume = timed(result, "resample", [&] {
+  const Volume volume = pipeline::timed(result, "resample", [&] {
     // Beyond the slices the grid reads as the scan's darkest pixel, as in blast-ct 2.1.0, nifti/rescale.py.
     return resample_to(stack, segmentation_grid(stack.geometry, Eigen::Vector3d(spec.spacing_mm.data())),
                        {.outside = measured.low, .threads = options_.threads});
   });
-  const Segmentation segmentation = timed(result, "segment", [&] { return segmenter_(volume, progress); });
+  const Segmentation segmentation = pipeline::timed(result, "segment", [&] { return segmenter_(volume, progress); });
   const ProbabilityMap& probabilities = segmentation.probabilities;
   result.inference = segmentation.inference;
   result.assumptions.insert(result.assumptions.end(), segmentation.assumptions.begin(), segmentation.assumptions.end());
 
   progress("measure", 0);
   LabelMap grid_labels = argmax(probabilities);
-  SliceLabels labels =
-      timed(result, "to native slices", [&] { return resample_to(grid_labels, stack.geometry, options_.threads); });
+  SliceLabels labels = pipeline::timed(result, "to native slices",
+                                       [&] { return resample_to(grid_labels, stack.geometry, options_.threads); });
   const auto blood = resample_to(blood_probability(probabilities, spec.classes), volume.geometry, stack.geometry,
                                  {.threads = options_.threads});
 
-  timed(result, "measure", [&] {
+  pipeline::timed(result, "measure", [&] {
     LesionOptions lesion_options;
     lesion_options.min_volume_ml = options_.min_lesion_ml;
     for (std::size_t c = 1; c < labels.names.size(); ++c) {

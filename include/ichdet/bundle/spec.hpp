@@ -37,7 +37,7 @@ struct ChannelSpec {
 /// How a slice becomes a classifier's image.
 struct ImageSpec {
   enum class Fit {
-    resize,  ///< padded with air to the shape of `size`, then resized (linear, widened where it shrinks)
+    resize,  ///< resized to the largest size that fits, pixels staying square, then padded with air
     crop,    ///< the middle, padded with air where the slice is smaller
   };
   std::array<std::int64_t, 2> size{};  ///< rows, columns

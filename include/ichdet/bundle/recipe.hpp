@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ichdet {
+
+/// How a published system is put together: everything but its weights.
+struct Recipe {
+  std::string name, title, citation;
+  std::int64_t members = 1;  ///< networks whose probabilities are averaged
+  /// Of bundle.json: task, architecture, input, classes, output and decision.
+  nlohmann::json model;
+  /// As published: "method" ("grad-cam", ...), "aug_smooth", "eigen_smooth".
+  nlohmann::json heat_map;
+  std::vector<std::string> stated, unknown;  ///< what the source says, and what it does not: one sentence each
+};
+
+/// A recipe from YAML 1.2; recipes/s1_efficient_classification.yaml is an example. The model's part is validated as
+/// parse_spec() does. Throws Error(weights) whose message starts with `subject` and names the place.
+Recipe parse_recipe(std::string_view yaml, const std::string& subject);
+
+/// The recipes that ichdet was built with (recipes/*.yaml), by name.
+std::vector<Recipe> builtin_recipes();
+
+/// A YAML file that exists, else the one built-in recipe whose name is, or begins with, this.
+/// Throws Error(weights) that lists the names where there is none, or more than one.
+Recipe find_recipe(const std::string& name_or_file);
+
+}  // namespace ichdet

@@ -1,0 +1,140 @@
+#include "classifier_networks.hpp"
+
+#include <ATen/ops/sigmoid.h>
+#include <ATen/ops/softmax.h>
+#include <ATen/ops/zeros.h>
+
+#include <algorithm>
+
+#include "ichdet/core/error.hpp"
+#include "ichdet/core/version.hpp"
+#include "ichdet/models/load.hpp"
+#include "trust.hpp"
+
+namespace ichdet::pipeline {
+namespace {
+
+/// A module of its own, so that prepare() does not take a form that was made for the whole network.
+struct FeaturesOf final : torch::nn::Module {
+  explicit FeaturesOf(std::shared_ptr<Network> whole) : network(register_module("network", std::move(whole))) {
+    eval();
+  }
+  at::Tensor forward(const at::Tensor& x) { return network->forward_features(x); }
+  std::shared_ptr<Network> network;
+};
+
+void check_same(const ModelSpec& first, const ModelSpec& other) {
+  const auto refuse = [&](const std::string& what) {
+    throw Error(ErrorCode::options, "ensemble: " + other.name + " and " + first.name + " differ in " + what);
+  };
+  const auto classes = [](const auto& a, const auto& b) { return a.name == b.name && a.blood == b.blood; };
+  if (!std::ranges::equal(first.classes, other.classes, classes)) refuse("classes");
+  const auto channels = [](const auto& a, const auto& b) {
+    return a.low_hu == b.low_hu && a.high_hu == b.high_hu && a.mean == b.mean && a.std == b.std && a.slice == b.slice &&
+           a.brain == b.brain;
+  };
+  if (!std::ranges::equal(first.channels, other.channels, channels)) refuse("input channels");
+  const auto &a = first.image, &b = other.image;
+  if (a.size != b.size || a.fit != b.fit || a.spacing_mm != b.spacing_mm || a.levels != b.levels ||
+      a.exam_slices != b.exam_slices) {
+    refuse("what they make of a slice");
+  }
+  if (first.activation != other.activation) refuse("activation");
+}
+
+}  // namespace
+
+ClassifierNetworks::ClassifierNetworks(const std::vector<Bundle>& bundles, Task task,
+                                       const ClassifierOptions& options) {
+  if (bundles.empty()) throw Error(ErrorCode::options, "classifier: no bundle was given");
+  if (options.batch < 1) {
+    throw Error::mismatch(ErrorCode::options, "batch", "at least 1", std::to_string(options.batch));
+  }
+  auto how = options.network;
+  if (how.precision == Precision::automatic) how.precision = Precision::float32;
+  if (how.precision == Precision::adaptive) {
+    throw Error::mismatch(ErrorCode::options, "precision", "float32 or bfloat16 for a classifier", "adaptive");
+  }
+  for (const auto& bundle : bundles) {
+    require_task(bundle.spec, task);
+    check_same(bundles.front().spec, bundle.spec);
+    specs.push_back(bundle.spec);
+    identities.push_back(bundle.identity());
+    const auto network = models::load(bundle);
+    members.push_back({network, prepare(network, how), prepare(std::make_shared<FeaturesOf>(network), how)});
+  }
+  rule = options.rule.value_or(spec().rule);
+  check(rule);
+}
+
+at::Tensor ClassifierNetworks::probabilities(const at::Tensor& input) const {
+  const auto count = std::int64_t(spec().classes.size());
+  auto sum = at::zeros({input.size(0), count}, at::kFloat);
+  for (std::size_t m = 0; m < members.size(); ++m) {
+    const auto logits = members[m].whole(input);
+    if (logits.dim() != 2 || logits.size(1) != count) {
+      throw Error::mismatch(ErrorCode::weights, specs[m].name + ": outputs",
+                            "one for each of its " + std::to_string(count) + " classes",
+                            std::to_string(logits.size(-1)));
+    }
+    sum += spec().activation == Activation::softmax ? at::softmax(logits, 1) : at::sigmoid(logits);
+  }
+  return sum / double(members.size());
+}
+
+double ClassifierNetworks::blood_probability(const at::Tensor& row) const {
+  const bool exclusive = spec().activation == Activation::softmax;
+  double blood = 0;
+  for (std::size_t c = 0; c < spec().classes.size(); ++c) {
+    if (!spec().classes[c].blood) continue;
+    const double p = row[std::int64_t(c)].item<float>();
+    blood = exclusive ? blood + p : std::max(blood, p);
+  }
+  return std::clamp(blood, 0.0, 1.0);
+}
+
+attribution::Target ClassifierNetworks::blood_target() const {
+  std::vector<std::int64_t> blood;
+  for (std::size_t c = 0; c < spec().classes.size(); ++c) {
+    if (spec().classes[c].blood) blood.push_back(std::int64_t(c));
+  }
+  return [blood](const at::Tensor& output) {
+    auto score = output.select(1, blood.front());
+    for (std::size_t i = 1; i < blood.size(); ++i) score = score + output.select(1, blood[i]);
+    return score;
+  };
+}
+
+Inference ClassifierNetworks::inference(const std::vector<std::int64_t>& shape) const {
+  Inference record;
+  for (const auto& member : members) {
+    const auto made = member.whole.preparation(shape);
+    if (record.engine.empty()) {
+      record.engine = to_string(made.engine);
+      record.form = made.form;
+      record.reason = made.reason;
+    }
+    record.prepare_s += made.seconds;
+  }
+  const auto& how = members.front().whole.options();
+  record.precision = to_string(how.precision);
+  record.threads = how.threads;
+  return record;
+}
+
+StudyResult ClassifierNetworks::blank_result(const SliceStack& stack) const {
+  StudyResult result;
+  result.version = version;
+  result.bundles = identities;
+  result.assumptions = stack.assumptions;
+  for (const auto& c : spec().classes) result.classes.push_back(c.name);
+  const auto brightest = measured_range(stack).high;
+  for (const auto& member : specs) {
+    const auto trust = trust_in(brightest, member);
+    result.trust.ok = result.trust.ok && trust.ok;
+    result.trust.reasons.insert(result.trust.reasons.end(), trust.reasons.begin(), trust.reasons.end());
+  }
+  return result;
+}
+
+}  // namespace ichdet::pipeline

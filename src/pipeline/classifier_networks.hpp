@@ -1,0 +1,41 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "ichdet/attribution/target.hpp"
+#include "ichdet/nn/network.hpp"
+#include "ichdet/nn/prepare.hpp"
+#include "ichdet/pipeline/slice_classifier.hpp"
+
+// What slice and exam classifiers share: their members' networks.
+namespace ichdet::pipeline {
+
+struct ClassifierMember {
+  std::shared_ptr<Network> network;
+  PreparedNetwork whole;
+  PreparedNetwork features;  ///< forward_features alone; prepared when first called
+};
+
+struct ClassifierNetworks {
+  std::vector<ModelSpec> specs;
+  std::vector<BundleIdentity> identities;
+  std::vector<ClassifierMember> members;
+  CaseRule rule;
+
+  /// Throws as SliceClassifier's constructor does.
+  ClassifierNetworks(const std::vector<Bundle>& bundles, Task task, const ClassifierOptions& options);
+
+  const ModelSpec& spec() const { return specs.front(); }
+  /// Mean over the members: (image or exam, class).
+  at::Tensor probabilities(const at::Tensor& input) const;
+  /// That there is blood, from one row of them.
+  double blood_probability(const at::Tensor& row) const;
+  /// The sum of the logits of the classes that are blood.
+  attribution::Target blood_target() const;
+  Inference inference(const std::vector<std::int64_t>& shape) const;
+  /// All that a result says whatever was found.
+  StudyResult blank_result(const SliceStack& stack) const;
+};
+
+}  // namespace ichdet::pipeline
