@@ -1,5 +1,6 @@
 #include "classifier_networks.hpp"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/sigmoid.h>
 #include <ATen/ops/softmax.h>
 #include <ATen/ops/zeros.h>

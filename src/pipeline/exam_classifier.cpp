@@ -1,5 +1,6 @@
 #include "ichdet/pipeline/exam_classifier.hpp"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/argsort.h>
 
 #include <algorithm>
@@ -49,7 +50,7 @@ StudyResult ExamClassifier::operator()(const SliceStack& stack, const Progress& 
                                std::to_string(exam.size(1)) + " images from the first to the last.");
   if (images.top() != 'A') {
     result.trust.ok = false;
-    result.trust.reasons.push_back("the slices are not axial");
+    result.trust.reasons.emplace_back("the slices are not axial");
   }
   result.inference = networks.inference(exam.sizes().vec());
   result.inference.voxels = exam.size(1) * exam.size(3) * exam.size(4);

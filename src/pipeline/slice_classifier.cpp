@@ -1,5 +1,7 @@
 #include "ichdet/pipeline/slice_classifier.hpp"
 
+#include <ATen/TensorOperators.h>
+
 #include <algorithm>
 
 #include "classifier_networks.hpp"
@@ -77,7 +79,7 @@ StudyResult SliceClassifier::operator()(const SliceStack& stack, const Progress&
   }
   if (images.top() != 'A') {
     result.trust.ok = false;
-    result.trust.reasons.push_back("the slices are not axial");
+    result.trust.reasons.emplace_back("the slices are not axial");
   }
   const auto& size = spec().image.size;
   const auto computed = std::int64_t(result.slices.size()) - skipped;

@@ -1,5 +1,6 @@
 #include "ichdet/pipeline/slice_images.hpp"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/_upsample_bilinear2d_aa.h>
 #include <ATen/ops/constant_pad_nd.h>
@@ -106,7 +107,7 @@ at::Tensor SliceImages::plane(std::int64_t slice, const ChannelSpec& channel) co
   if (channel.brain && !brain_.empty()) where(brain_, false, float(channel.low_hu));
   auto values = at::from_blob(hu.data(), {hu.extent(0), hu.extent(1)}, at::kFloat);
   if (scaled_ != hu.shape()) {
-    values = at::_upsample_bilinear2d_aa(values[None][None], scaled_, /*align_corners=*/false)[0][0];
+    values = at::_upsample_bilinear2d_aa(values.unsqueeze(0).unsqueeze(0), scaled_, /*align_corners=*/false)[0][0];
   }
   const bool whole = std::ranges::all_of(padding_, [](auto n) { return n == 0; });
   return whole ? values.clone() : at::constant_pad_nd(values, padding_, air_hu).contiguous();
@@ -163,7 +164,7 @@ at::Tensor SliceImages::exam() const {
   const at::NoGradGuard no_grad;
   std::vector<at::Tensor> images;
   for (const double position : exam_positions()) images.push_back(image_at(position));
-  return at::stack(images)[None];
+  return at::stack(images).unsqueeze(0);
 }
 
 Array2f SliceImages::to_slice(const at::Tensor& map) const {
@@ -174,7 +175,7 @@ Array2f SliceImages::to_slice(const at::Tensor& map) const {
   const std::array<std::int64_t, 4> back{-padding_[0], -padding_[1], -padding_[2], -padding_[3]};
   auto upright = at::constant_pad_nd(map.to(at::kFloat), back, 0);
   if (scaled_ != std::array<std::int64_t, 2>{view_.rows, view_.columns}) {
-    upright = at::upsample_bilinear2d(upright[None][None], {view_.rows, view_.columns}, false)[0][0];
+    upright = at::upsample_bilinear2d(upright.unsqueeze(0).unsqueeze(0), {view_.rows, view_.columns}, false)[0][0];
   }
   upright = upright.contiguous();
   // `shown` tells which pixel of the slice each pixel of the picture is.
