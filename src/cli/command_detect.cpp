@@ -1,8 +1,4 @@
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <iostream>
 #include <memory>
@@ -40,17 +36,6 @@ Segmenter load(const DetectArguments& arguments) {
   options.network.memory_mib = arguments.memory_mib;
   options.region = parse_search_region(arguments.region);
   return Segmenter(members, options);
-}
-
-/// Before minutes of work, not after them.
-void check_writable(const std::filesystem::path& folder) {
-  std::error_code failure;
-  std::filesystem::create_directories(folder, failure);
-  const auto refuse = [&](const std::string& why) {
-    throw Error(ErrorCode::io, "--out " + folder.string() + ": cannot be written to: " + why);
-  };
-  if (failure) refuse(failure.message());
-  if (::access(folder.c_str(), W_OK | X_OK) != 0) refuse(std::strerror(errno));
 }
 
 void detect(const DetectArguments& arguments, const Context& context) {

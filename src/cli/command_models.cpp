@@ -229,6 +229,7 @@ void add_models(CLI::App& app, Context& context) {
   auto* show_command = add("show", "What a bundle is for, where it comes from, its licence and files");
   show_command->add_option("NAME", arguments->names, "A name from `ichdet models list`")->required()->expected(1);
   show_command->callback([arguments, &context] { show(arguments->names.front(), context); });
+  add_models_make(*models, context);
 }
 
 }  // namespace ichdet::cli

@@ -20,11 +20,13 @@ struct Context {
 
 /// Each adds one subcommand to `app`. Its callback throws ichdet::Error; main turns that into message and exit code.
 void add_detect(CLI::App& app, Context& context);
+void add_classify(CLI::App& app, Context& context);
 void add_info(CLI::App& app, Context& context);
 void add_convert(CLI::App& app, Context& context);
 void add_window(CLI::App& app, Context& context);
 void add_phantom(CLI::App& app, Context& context);
 void add_models(CLI::App& app, Context& context);
 void add_evaluate(CLI::App& app, Context& context);
+void add_models_make(CLI::App& models, Context& context);
 
 }  // namespace ichdet::cli

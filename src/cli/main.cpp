@@ -75,6 +75,7 @@ int main(int argc, char** argv) {
     if (!context.quiet) bar.draw(stage, fraction);
   };
   ichdet::cli::add_detect(app, context);
+  ichdet::cli::add_classify(app, context);
   ichdet::cli::add_info(app, context);
   ichdet::cli::add_convert(app, context);
   ichdet::cli::add_window(app, context);

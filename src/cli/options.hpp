@@ -1,9 +1,13 @@
 #pragma once
 
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <limits>
 #include <string>
@@ -69,6 +73,17 @@ inline void print_table(const std::vector<std::vector<std::string>>& rows) {
     line.erase(line.find_last_not_of(' ') + 1);
     std::printf("%s\n", line.c_str());
   }
+}
+
+/// Before minutes of work, not after them.
+inline void check_writable(const std::filesystem::path& folder) {
+  std::error_code failure;
+  std::filesystem::create_directories(folder, failure);
+  const auto refuse = [&](const std::string& why) {
+    throw Error(ErrorCode::io, "--out " + folder.string() + ": cannot be written to: " + why);
+  };
+  if (failure) refuse(failure.message());
+  if (::access(folder.c_str(), W_OK | X_OK) != 0) refuse(std::strerror(errno));
 }
 
 /// Refuses the name of another kind of file where a folder is meant: it would be made, and be no such file.

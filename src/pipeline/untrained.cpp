@@ -50,9 +50,8 @@ void randomise(Network& network, const ModelSpec& model, std::uint64_t seed) {
   for (const auto& layer : network.modules()) {
     for (const auto& parameter : layer->named_parameters(/*recurse=*/false)) {
       auto value = parameter.value();
-      const bool scale = value.dim() == 1 && parameter.key() == "weight";
       if (value.dim() < 2) {
-        value.fill_(scale ? 1 : 0);
+        value.fill_(parameter.key().starts_with("bias") ? 0 : 1);  // others scale: batch norm, BiFPN's edges
       } else {
         value.normal_(0, spread(*layer, value), generator);
       }

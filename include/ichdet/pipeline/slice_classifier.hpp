@@ -15,7 +15,7 @@
 #include "ichdet/core/results.hpp"
 #include "ichdet/core/slice_stack.hpp"
 #include "ichdet/nn/prepare.hpp"
-#include "ichdet/report/view.hpp"
+#include "ichdet/report/classification.hpp"
 
 namespace ichdet {
 
@@ -24,12 +24,6 @@ struct ClassifierOptions {
   std::int64_t batch = 1;        ///< slices per call of a network
   bool skip_empty = true;        ///< slices without head (slices_with_head) are given probability 0 and not computed
   std::optional<CaseRule> rule;  ///< in place of the bundle's
-};
-
-/// Where a network looked on one slice.
-struct SliceMap {
-  std::int64_t slice = 0;
-  Array2f values;  ///< the slice's own (row, column), in [0, 1]
 };
 
 /// A slice classifier's bundle, or an ensemble of them whose probabilities are averaged, applied to studies: S1's
