@@ -9,6 +9,7 @@ void bind_models(py::module_& m);
 void bind_pipeline(py::module_& m);
 void bind_detector(py::module_& m);
 void bind_attribution(py::module_& m);
+void bind_classifier(py::module_& m);
 }  // namespace ichdet::python
 
 PYBIND11_MODULE(_nn, m) {
@@ -19,4 +20,5 @@ PYBIND11_MODULE(_nn, m) {
   ichdet::python::bind_pipeline(m);
   ichdet::python::bind_detector(m);
   ichdet::python::bind_attribution(m);
+  ichdet::python::bind_classifier(m);
 }

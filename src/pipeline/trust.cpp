@@ -20,7 +20,8 @@ MeasuredRange measured_range(const SliceStack& stack) {
 Trust trust_in(float brightest, const ModelSpec& model) {
   Trust trust;
   if (model.untrained) {
-    trust.reasons.push_back(model.name + " is UNTRAINED: its weights are random numbers, and its answers mean nothing");
+    trust.reasons.push_back("UNTRAINED: the weights of " + model.name +
+                            " are random numbers, its answers mean nothing");
   }
   double highest = 0;
   for (const auto& channel : model.channels) {

@@ -57,8 +57,9 @@ ICHDET_INLINE void draw_plot(Image& image, const Box& box, const SliceStack& sta
   const double threshold = result.decision.slice_threshold.value_or(result.decision.threshold);
   for (auto x = left; x < right; x += 10) draw::fill(image, x, level(threshold), 6, 1, theme::warning);
   const auto name = format("threshold %g", threshold);
-  draw::text(image, right - draw::text_width(name, draw::Face::small), level(threshold) - 5, name, draw::Face::small,
-             theme::warning, true);
+  const auto key = right - draw::text_width(name, draw::Face::small);
+  draw::text(image, key, box.y + 18, name, draw::Face::small, theme::warning);
+  for (const std::int64_t dash : {0, 10, 20}) draw::fill(image, key - 36 + dash, box.y + 13, 6, 1, theme::warning);
   const auto ends = "slice, from " + slice_place(stack, forwards ? 0 : count - 1) + " to " +
                     slice_place(stack, forwards ? count - 1 : 0);
   draw::text(image, left, bottom + 35, ends, draw::Face::small, theme::dim);
@@ -167,7 +168,7 @@ ICHDET_INLINE Image render_classification(const SliceStack& stack, const StudyRe
   Image image(std::max<std::int64_t>(grid_top + rows * (height + gap) + gap, 560), grid_width + panel_width, 3);
   draw::fill(image, 0, 0, grid_width, grid_top - gap, theme::panel);
 
-  const auto title = finding(result);
+  const auto title = finding(result) + (result.trust.ok ? "" : ": not to be trusted, see right");
   draw::text(image, 14, 29, draw::fit(title, draw::Face::title, grid_width - 28), draw::Face::title,
              result.decision.positive ? theme::alert : theme::ink);
   std::string note = result.slices.empty() ? std::to_string(stack.geometry.count()) + " slices, read as one exam"
