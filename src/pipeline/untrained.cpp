@@ -21,6 +21,8 @@ namespace {
 /// Six slices of a head with blood, as the network reads them.
 at::Tensor example_input(const ModelSpec& model) {
   PhantomOptions options;
+  options.rows = options.columns = 256;
+  options.pixel_mm = 0.9;
   options.slices = 6;
   options.thickness_mm = 20;
   options.subsamples = 1;

@@ -1,0 +1,80 @@
+#include <doctest/doctest.h>
+
+#include <algorithm>
+
+#include "bundle/yaml.hpp"
+#include "ichdet/bundle/recipe.hpp"
+#include "ichdet/core/error.hpp"
+
+using namespace ichdet;
+using nlohmann::json;
+
+TEST_CASE("yaml: the core schema's values") {
+  const auto read = [](const char* text) { return bundle::parse_yaml(text, "x.yaml"); };
+  CHECK(read("{a: 1, b: -2.5, c: 1e3, d: true, e: null, f: ~, g: word, h: '1', i: \"true\"}") == json{{"a", 1},
+                                                                                                      {"b", -2.5},
+                                                                                                      {"c", 1000.0},
+                                                                                                      {"d", true},
+                                                                                                      {"e", nullptr},
+                                                                                                      {"f", nullptr},
+                                                                                                      {"g", "word"},
+                                                                                                      {"h", "1"},
+                                                                                                      {"i", "true"}});
+  CHECK(read("- [1, 2]\n- text with blanks\n- 1.2.3\n- .inf") == json{{1, 2}, "text with blanks", "1.2.3", ".inf"});
+  CHECK(read("") == nullptr);
+  CHECK_THROWS_WITH_AS(read("a: 1\nb: [1"), doctest::Contains("x.yaml: line"), Error);
+  CHECK_THROWS_WITH_AS(read("a: 1\na: 2"), doctest::Contains("given twice"), Error);
+  CHECK_THROWS_AS(read((std::string(200, '[') + std::string(200, ']')).c_str()), Error);
+  // Aliases of aliases: 9^6 values in six lines.
+  std::string bomb = "a0: &a0 [1,1,1,1,1,1,1,1,1]\n";
+  for (int i = 1; i < 7; ++i) {
+    const auto name = "a" + std::to_string(i), before = "*a" + std::to_string(i - 1);
+    bomb += name + ": &" + name + " [" + before;
+    for (int k = 0; k < 8; ++k) bomb += "," + before;
+    bomb += "]\n";
+  }
+  CHECK_THROWS_WITH_AS(read(bomb.c_str()), doctest::Contains("fewer"), Error);
+}
+
+TEST_CASE("recipes: every built-in one is valid and says what is unknown") {
+  const auto recipes = builtin_recipes();
+  CHECK(recipes.size() == 10);
+  for (const auto& recipe : recipes) {
+    INFO(recipe.name);
+    CHECK(!recipe.unknown.empty());
+    CHECK(find_recipe(recipe.name).name == recipe.name);
+    CHECK(recipe.model["architecture"]["name"].is_string());
+  }
+  CHECK(find_recipe("s1").name == "s1-efficient-classification");
+  CHECK(find_recipe("s2").members == 3);
+  CHECK_THROWS_WITH_AS(find_recipe("s3"), doctest::Contains("s3-densenet121, s3-inception-resnet-v2"), Error);
+  CHECK_THROWS_WITH_AS(find_recipe("s9"), doctest::Contains("found s9"), Error);
+}
+
+TEST_CASE("recipes: what is wrong is named") {
+  const std::string good = R"(
+recipe: 1
+name: x
+title: t
+citation: c
+task: slice classification
+architecture: {name: ResNet18, options: {}}
+input: {size: [8, 8], orientation: LPS, fit: resize, levels: float, channels: [{clip_hu: [0, 80], mean: 0, std: 1}]}
+classes: [{name: a, blood: false}, {name: b, blood: true}]
+output: {activation: softmax}
+decision: {rule: maximum, slice_threshold: 0.5, case_threshold: 0.5}
+heat_map: {method: grad-cam, aug_smooth: false, eigen_smooth: false}
+)";
+  CHECK(parse_recipe(good, "x.yaml").name == "x");
+  const auto refused = [&](const std::string& from, const std::string& to, const std::string& part) {
+    auto text = good;
+    text.replace(text.find(from), from.size(), to);
+    CHECK_THROWS_WITH_AS(parse_recipe(text, "x.yaml"), doctest::Contains(part.c_str()), Error);
+  };
+  refused("recipe: 1", "recipe: 2", "x.yaml: /recipe: expected 1");
+  refused("title: t", "titel: t", "/titel: unknown key");
+  refused("name: x", "name: ../x", "/name: expected a file name");
+  refused("[0, 80]", "[80, 0]", "x.yaml: /input/channels/0/clip_hu");
+  refused("blood: true", "blood: false", "/classes: expected a class");
+  refused("aug_smooth: false", "aug_smooth: 3", "/heat_map/aug_smooth: expected true or false");
+}
