@@ -195,7 +195,7 @@ def test_missing_weights_exit_with_4_and_say_how_to_get_them(run, study, tmp_pat
 def test_help_and_version(run):
     overview = run("--help")
     assert overview.returncode == 0 and overview.stderr == ""
-    for command in ("detect", "info", "convert", "window", "phantom", "models", "evaluate"):
+    for command in ("detect", "classify", "info", "convert", "window", "phantom", "models", "evaluate"):
         assert re.search(rf"^ +{command} ", overview.stdout, re.M), command
         one = run(command, "--help")
         assert one.returncode == 0 and "Usage" in one.stdout
