@@ -2,6 +2,9 @@
 
 import csv
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import jsonschema
@@ -192,3 +195,19 @@ def test_own_weights_make_a_bundle_that_is_trusted(run, study, bundles, tmp_path
     assert bundle["licence"]["spdx"] == "CC-BY-4.0" and "untrained" not in bundle
     done = run("classify", study, "--bundle", tmp_path / "mine", "--out", tmp_path / "out", "--json", "--no-heat-maps")
     assert json.loads(done.stdout)["trust"]["ok"]
+
+
+@pytest.mark.parametrize("name", ["03_classify.cpp", "03_classify.py"])
+def test_the_example_runs(ichdet, study, bundles, tmp_path, name):
+    if name.endswith(".py"):
+        command = [sys.executable, ROOT / "examples" / name]
+    else:
+        command = [ichdet.parent / "examples" / "03_classify"]
+        if not command[0].exists():
+            pytest.skip(f"SKIPPED: no {command[0]}: examples are not built")
+    environment = {**os.environ, "PYTHONPATH": str(ichdet.parent / "python")}
+    done = subprocess.run([*command, study, bundles / "tiny", tmp_path / "out"], env=environment, capture_output=True,
+                          text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("5 %: ") and done.stdout.count("of 6 slices above 0.5") == 3
+    assert (tmp_path / "out" / "figure.png").exists()

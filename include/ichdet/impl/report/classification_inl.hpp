@@ -138,7 +138,7 @@ ICHDET_INLINE void draw_decision_panel(Image& image, const Box& box, const Study
   write_model(writer, result);
 }
 
-ICHDET_INLINE std::string number(double value) {
+ICHDET_INLINE std::string shortest(double value) {
   char text[32];
   return {text, std::to_chars(text, text + sizeof text, value).ptr};
 }
@@ -218,12 +218,12 @@ ICHDET_INLINE std::string slice_table(const StudyResult& result) {
   cell("sop_instance_uid");
   for (const auto& slice : result.slices) {
     text.append(1, '\n').append(std::to_string(slice.index));
-    cell(detail::number(slice.z_mm));
-    cell(detail::number(slice.probability));
+    cell(detail::shortest(slice.z_mm));
+    cell(detail::shortest(slice.probability));
     cell(detail::is_positive(result, slice.probability) ? "1" : "0");
     cell(slice.computed ? "1" : "0");
     for (std::size_t c = 0; c < result.classes.size(); ++c) {
-      cell(c < slice.classes.size() ? detail::number(slice.classes[c]) : "");
+      cell(c < slice.classes.size() ? detail::shortest(slice.classes[c]) : "");
     }
     cell(slice.sop_instance_uid);
   }
