@@ -102,6 +102,7 @@ void classify(const ClassifyArguments& arguments, const Context& context) {
   }
   const auto& model = members.front().spec;
   if (model.task == Task::segmentation) require_task(model, Task::slice_classification);
+  for (const auto& member : members) require_task(member.spec, model.task);
   auto options = arguments.classifier;
   options.network.precision = parse_precision(arguments.precision);
   options.network.engine = parse_engine(arguments.engine);

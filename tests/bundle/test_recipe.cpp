@@ -27,11 +27,10 @@ TEST_CASE("yaml: the core schema's values") {
   CHECK_THROWS_AS(read((std::string(200, '[') + std::string(200, ']')).c_str()), Error);
   // Aliases of aliases: 9^6 values in six lines.
   std::string bomb = "a0: &a0 [1,1,1,1,1,1,1,1,1]\n";
-  for (int i = 1; i < 7; ++i) {
-    const auto name = "a" + std::to_string(i), before = "*a" + std::to_string(i - 1);
-    bomb += name + ": &" + name + " [" + before;
-    for (int k = 0; k < 8; ++k) bomb += "," + before;
-    bomb += "]\n";
+  for (char i = '1'; i < '7'; ++i) {
+    bomb.append(1, 'a').append(1, i).append(": &a").append(1, i).append(" [");
+    for (int k = 0; k < 9; ++k) bomb.append("*a").append(1, char(i - 1)).append(",");
+    bomb.append("]\n");
   }
   CHECK_THROWS_WITH_AS(read(bomb.c_str()), doctest::Contains("fewer"), Error);
 }

@@ -1,5 +1,8 @@
 #include <doctest/doctest.h>
 
+#include <array>
+#include <nlohmann/json.hpp>
+
 #include "ichdet/core/error.hpp"
 #include "ichdet/report/classification.hpp"
 #include "ichdet/report/json.hpp"
