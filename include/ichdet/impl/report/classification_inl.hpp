@@ -15,12 +15,12 @@ namespace ichdet {
 
 namespace detail {
 
-struct Box {
+struct FigureBox {
   std::int64_t x, y, width, height;
 };
 
 /// Probability along z: a bar for each slice, the feet's end at the left.
-ICHDET_INLINE void draw_plot(Image& image, const Box& box, const SliceStack& stack, const StudyResult& result) {
+ICHDET_INLINE void draw_plot(Image& image, const FigureBox& box, const SliceStack& stack, const StudyResult& result) {
   const auto left = box.x + 46, right = box.x + box.width - 14, top = box.y + 30, bottom = box.y + box.height - 40;
   const auto level = [&](double p) { return bottom - std::llround(p * double(bottom - top)); };
   draw::text(image, box.x + 14, box.y + 18, "Probability of hemorrhage, slice by slice", draw::Face::small, theme::dim);
@@ -72,7 +72,7 @@ ICHDET_INLINE void draw_plot(Image& image, const Box& box, const SliceStack& sta
 }
 
 /// A study's classes as bars.
-ICHDET_INLINE void draw_classes(Image& image, const Box& box, const StudyResult& result) {
+ICHDET_INLINE void draw_classes(Image& image, const FigureBox& box, const StudyResult& result) {
   draw::text(image, box.x + 14, box.y + 18, "Probability of each class", draw::Face::small, theme::dim);
   const auto left = box.x + 200, right = box.x + box.width - 70;
   auto y = box.y + 36;
@@ -88,7 +88,7 @@ ICHDET_INLINE void draw_classes(Image& image, const Box& box, const StudyResult&
   }
 }
 
-ICHDET_INLINE void draw_tile(Image& image, const Box& box, const SliceStack& stack, const StudyResult& result,
+ICHDET_INLINE void draw_tile(Image& image, const FigureBox& box, const SliceStack& stack, const StudyResult& result,
                              const SliceMap& map, const SliceView& view, const ClassificationOptions& options) {
   if (map.slice < 0 || map.slice >= stack.geometry.count()) {
     throw Error::mismatch(ErrorCode::options, "slice to draw", "0 to " + std::to_string(stack.geometry.count() - 1),
@@ -117,7 +117,7 @@ ICHDET_INLINE void draw_tile(Image& image, const Box& box, const SliceStack& sta
   draw_directions(image, box.x, box.y, box.width, box.height, view, draw::Face::small, false);
 }
 
-ICHDET_INLINE void draw_decision_panel(Image& image, const Box& box, const StudyResult& result, bool maps,
+ICHDET_INLINE void draw_decision_panel(Image& image, const FigureBox& box, const StudyResult& result, bool maps,
                                        const ClassificationOptions& options) {
   draw::fill(image, box.x, box.y, box.width, box.height, theme::panel);
   PanelWriter writer{image, box.x + 18, box.x + box.width - 18, box.y + 14};
@@ -178,7 +178,7 @@ ICHDET_INLINE Image render_classification(const SliceStack& stack, const StudyRe
                            options.window.centre_hu());
   }
   draw::text(image, 14, 52, draw::fit(note, draw::Face::small, grid_width - 28), draw::Face::small, theme::dim);
-  const detail::Box plot{0, title_height, grid_width, plot_height};
+  const detail::FigureBox plot{0, title_height, grid_width, plot_height};
   if (result.slices.empty()) {
     detail::draw_classes(image, plot, result);
   } else {
@@ -188,7 +188,8 @@ ICHDET_INLINE Image render_classification(const SliceStack& stack, const StudyRe
   for (std::int64_t i = 0; i < count; ++i) {
     const auto& map = maps[std::size_t(i)];
     any_map = any_map || !map.values.empty();
-    const detail::Box box{gap + i % columns * (width + gap), grid_top + i / columns * (height + gap), width, height};
+    const detail::FigureBox box{gap + i % columns * (width + gap), grid_top + i / columns * (height + gap), width,
+                                height};
     detail::draw_tile(image, box, stack, result, map, view, options);
   }
   detail::draw_decision_panel(image, {grid_width, 0, panel_width, image.rows}, result, any_map, options);
