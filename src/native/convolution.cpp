@@ -51,8 +51,8 @@ ICHDET_NATIVE void finish_narrow(const float* sums, const float* bias, const Act
 /// Steps for one row of the kernel. One has 32 channels of one pixel; of a narrow map, where pixels lie beside each
 /// other, four channels of eight.
 std::int64_t row_steps(const Layer& layer) {
-  const auto width = layer.shape.kernel[1];
-  return layer.in.narrow ? (width * 4 + channels - 1) / channels : width * std::int64_t(layer.in.blocks.size());
+  const auto width = layer.shape.kernel[1], reach = (width - 1) * layer.shape.dilation[1] + 1;
+  return layer.in.narrow ? (reach * 4 + channels - 1) / channels : width * std::int64_t(layer.in.blocks.size());
 }
 
 }  // namespace
@@ -87,8 +87,9 @@ Convolution::Convolution(const Layer& layer)
     for (std::int64_t c = 0; c < inputs; ++c) {
       for (std::int64_t tap = 0; tap < taps; ++tap) {
         const auto ky = tap / kernel[1], kx = tap % kernel[1], place = layer.channel_of[std::size_t(c)];
-        const auto step = ky * steps + (in_.narrow ? kx * 4 / channels : place / channels * kernel[1] + kx);
-        const auto channel = in_.narrow ? kx * 4 % channels + place : place % channels;
+        const auto beside = kx * dilation[1] * 4;
+        const auto step = ky * steps + (in_.narrow ? beside / channels : place / channels * kernel[1] + kx);
+        const auto channel = in_.narrow ? beside % channels + place : place % channels;
         const float value = layer.weight[(o * inputs + c) * taps + tap];
         weights_.set(o, step, channel, value);
         if (gate_) {
@@ -105,7 +106,7 @@ Convolution::Convolution(const Layer& layer)
 
 void Convolution::lay_tiles(const Shape& shape) {
   const auto height = out_.height, width = out_.width;
-  const bool whole_rows = width % lanes == 0 || shape.stride != Pair{1, 1};
+  const bool whole_rows = width % lanes == 0 || shape.stride != Pair{1, 1} || width > in_.pitch();
   row_pixels_ = whole_rows ? width : in_.pitch();
   if (whole_rows) {
     for (std::int64_t y = 0; y < height; ++y) {

@@ -55,12 +55,21 @@ void run_image(const Program& program, char* arena, const float* image, float* o
 Compiled compile_native(const std::shared_ptr<torch::jit::Graph>& graph, const CompileOptions& options) {
   if (!has_amx_bf16()) throw Error(ErrorCode::options, "native: maps on tiles need a CPU with AMX");
   const bool split = options.precision == Precision::float32;
-  const auto program = std::make_shared<const Program>(native::lower(*graph, split));
+  const auto lowered = [&] {
+    try {
+      return native::lower(*graph, split);
+    } catch (const Error&) {
+      throw;
+    } catch (const std::exception& e) {  // of a graph that is like none it knows
+      throw Error(ErrorCode::options, std::string("native: ") + e.what());
+    }
+  };
+  const auto program = std::make_shared<const Program>(lowered());
   const auto arenas = std::make_shared<Arenas>();
   Compiled compiled;
   compiled.form =
       std::string("traced graph on AMX tiles of bfloat16, float32 sums") + (split ? ", values split in two" : "");
-  compiled.activation_bytes = program->bytes;
+  compiled.activation_bytes = program->bytes;  // of one image; prepare knows how many run at once
   compiled.run = [program, arenas](const at::Tensor& given) {
     const auto input = given.to(at::kFloat).contiguous();
     auto shape = program->output_shape;

@@ -9,7 +9,8 @@
 namespace ichdet::native {
 
 void Lowering::convolution(const Node* node) {
-  auto c = *convolution_of(node);
+  const auto c = *convolution_of(node);
+  if (std::max(c.shape.stride[0], c.shape.stride[1]) > 16) refuse(node, "with a stride above 16");
   const Name in = node->input(0), out = node->output();
   if (at(in).floats) {
     if (!c.pointwise()) refuse(node, "of a vector");
@@ -58,7 +59,10 @@ void Lowering::regular(Name in, const Conv& given, Name out, const std::optional
   }
   const auto source = map(in);
   std::optional<Value> gating;
-  if (gate != nullptr) gating = vector(gate);
+  if (gate != nullptr) {
+    gating = vector(gate);
+    if (gating->channel_of != source.channel_of || source.narrow) refuse("a gate that lies differently than its map");
+  }
   const auto outputs = c.outputs();
   const auto size = size_of(out);
   Name last = out;

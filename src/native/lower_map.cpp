@@ -35,7 +35,10 @@ void Lowering::materialise(Name name, Value value, const Activation& activation,
     if (m.narrow || m.channel_of != maps.front().channel_of) refuse(name->node(), "of maps that lie differently");
     read(m);
   }
-  if (gate) read(*gate);
+  if (gate) {
+    if (gate->channel_of != maps.front().channel_of) refuse("a gate that lies differently than its map");
+    read(*gate);
+  }
   auto out = new_map(places, name);
   out.channel_of = maps.front().channel_of;
   const auto by_place = [&](const at::Tensor& values) {

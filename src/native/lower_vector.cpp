@@ -74,7 +74,10 @@ void Lowering::dense(Name in, const at::Tensor& weight, const at::Tensor& bias, 
             plain.data_ptr<float>()[o * inputs + i];
       }
     }
-    if (bias.defined()) options.bias.assign(floats(bias).data_ptr<float>(), floats(bias).data_ptr<float>() + outputs);
+    if (bias.defined()) {
+      const auto values = floats(bias);
+      options.bias.assign(values.data_ptr<float>(), values.data_ptr<float>() + outputs);
+    }
     options.activation = activation;
     options.split = split_;
     return step_of(Dense(std::move(options)));

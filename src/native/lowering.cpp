@@ -33,6 +33,7 @@ void Lowering::lower(const Node* node) {
     return materialise(last, sum_of({{node->input(0), 1, 0, 0}}), activation, affine->scale, affine->shift);
   }
   if (is(node, "aten::mul") || is(node, "aten::div")) {
+    if (node->inputs().size() != 2) refuse(node, "that rounds");
     for (const int i : {0, 1}) {
       auto factor = factor_of(node->input(std::size_t(1 - i)));
       if (!factor || (i == 1 && is(node, "aten::div"))) continue;
@@ -53,6 +54,10 @@ void Lowering::lower(const Node* node) {
       for (const int i : {0, 1}) {
         const auto gate = node->input(std::size_t(i)), source = node->input(std::size_t(1 - i));
         if (!at(gate).floats || at(source).floats) continue;
+        const auto size = size_of(out);
+        if (size_of(source) != size || size_of(gate) != std::vector<std::int64_t>{1, size[1], 1, 1}) {
+          refuse(node, "of a map and a vector that is no value for each channel");
+        }
         Value value;
         value.gate = gate;
         value.source = source;
@@ -68,7 +73,14 @@ void Lowering::lower(const Node* node) {
     return sum(node, is(node, "aten::sub") ? -*alpha : *alpha);
   }
   if (is(node, "aten::upsample_nearest2d")) {
-    const auto size = size_of(out);
+    const auto size = size_of(out), from = size_of(node->input(0));
+    for (std::size_t i = 2; i < node->inputs().size(); ++i) {
+      const auto given = constant(node->input(i));
+      if (given && given->isNone()) continue;
+      if (!given || !given->isDouble() || given->toDouble() != double(size[i]) / double(from[i])) {
+        refuse(node, "by a scale that is not the sizes'");
+      }
+    }
     map(node->input(0));
     values_[out] = sum_of({{node->input(0), 1, size[2], size[3]}});
     return;
@@ -76,6 +88,7 @@ void Lowering::lower(const Node* node) {
   if (is(node, "aten::constant_pad_nd")) {
     const auto pad = constant(node->input(1))->toIntVector();
     if (pad.size() != 4) refuse(node, "of other than two dimensions");
+    if (*std::min_element(pad.begin(), pad.end()) < 0) refuse(node, "that crops");
     Value value;
     value.source = node->input(0);
     map(value.source);
@@ -148,7 +161,9 @@ Program Lowering::program() {
   for (const auto* node : graph_.nodes()) lower(node);
   output(graph_.outputs().front(), program);
   for (const auto& build : builds_) program.steps.push_back(build());
-  program.bytes = plan_.bytes();
+  // Tiles of strided convolutions read beyond the last pixel that counts, and beyond the last map.
+  constexpr std::int64_t readable = 16 * 64 * 16;
+  program.bytes = plan_.bytes() + readable;
   const auto image = map_of(at(input_));
   program.rows = image.height;
   program.read = [image, count = std::int64_t(at(input_).channel_of.size())](const float* from, char* arena,

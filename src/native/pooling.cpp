@@ -6,6 +6,11 @@
 namespace ichdet::native {
 namespace {
 
+/// What is no number stays.
+ICHDET_VECTOR __m512 larger(__m512 x, __m512 y) {
+  return _mm512_mask_mov_ps(_mm512_max_ps(x, y), _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), x);
+}
+
 ICHDET_NATIVE void pool_row(const Pooling::Options& o, char* arena, std::int64_t block, std::int64_t y) {
   const auto& [shape, in, out, maximum, count_padding] = o;
   const auto b = std::size_t(block);
@@ -22,8 +27,8 @@ ICHDET_NATIVE void pool_row(const Pooling::Options& o, char* arena, std::int64_t
       const char* from = arena + in.blocks[b] + in.pixel(from_y, first_x);
       for (auto i = first_x; i < last_x; ++i, from += 64) {
         const __m512 v0 = load_half(from, in.rest_bytes), v1 = load_half(from + 32, in.rest_bytes);
-        value[0] = maximum ? _mm512_max_ps(value[0], v0) : _mm512_add_ps(value[0], v0);
-        value[1] = maximum ? _mm512_max_ps(value[1], v1) : _mm512_add_ps(value[1], v1);
+        value[0] = maximum ? larger(value[0], v0) : _mm512_add_ps(value[0], v0);
+        value[1] = maximum ? larger(value[1], v1) : _mm512_add_ps(value[1], v1);
       }
     }
     if (!maximum) {

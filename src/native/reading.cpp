@@ -40,7 +40,7 @@ std::optional<Activation> activation_of(const Node* node) {
   if (is(node, "aten::relu6")) return Activation{Act::clamp, 0, 6};
   if (is(node, "aten::hardtanh") || is(node, "aten::clamp")) {
     const auto low = constant(node->input(1)), high = constant(node->input(2));
-    if (!low || !high) return std::nullopt;
+    if (!low || !high || low->isTensor() || high->isTensor()) return std::nullopt;
     constexpr float limit = std::numeric_limits<float>::max();
     return Activation{Act::clamp, low->isNone() ? -limit : float(low->toScalar().toDouble()),
                       high->isNone() ? limit : float(high->toScalar().toDouble())};

@@ -40,21 +40,21 @@ ICHDET_VECTOR __m512 exponential(__m512 x) {
   return _mm512_scalef_ps(p, n);
 }
 
-/// 1 / (1 + e^-x)
+/// 1 / (1 + e^-x). Of two operands, maximum and minimum give the second where one is no number.
 ICHDET_VECTOR __m512 logistic(__m512 x) {
-  const __m512 d = _mm512_add_ps(
-      _mm512_set1_ps(1), exponential(_mm512_max_ps(_mm512_sub_ps(_mm512_setzero_ps(), x), _mm512_set1_ps(-80))));
-  const __m512 bounded = _mm512_min_ps(d, _mm512_set1_ps(1e37f));
-  const __m512 guess = _mm512_rcp14_ps(bounded);
-  return _mm512_mul_ps(guess, _mm512_fnmadd_ps(bounded, guess, _mm512_set1_ps(2)));
+  const __m512 minus = _mm512_sub_ps(_mm512_setzero_ps(), x);
+  const __m512 bounded = _mm512_min_ps(_mm512_set1_ps(80), _mm512_max_ps(_mm512_set1_ps(-80), minus));
+  const __m512 d = _mm512_add_ps(_mm512_set1_ps(1), exponential(bounded));
+  const __m512 guess = _mm512_rcp14_ps(d);
+  return _mm512_mul_ps(guess, _mm512_fnmadd_ps(d, guess, _mm512_set1_ps(2)));
 }
 
 ICHDET_VECTOR __m512 apply(const Activation& activation, __m512 x) {
   switch (activation.act) {
     case Act::none: return x;
-    case Act::relu: return _mm512_max_ps(x, _mm512_setzero_ps());
+    case Act::relu: return _mm512_max_ps(_mm512_setzero_ps(), x);
     case Act::clamp:
-      return _mm512_min_ps(_mm512_max_ps(x, _mm512_set1_ps(activation.low)), _mm512_set1_ps(activation.high));
+      return _mm512_min_ps(_mm512_set1_ps(activation.high), _mm512_max_ps(_mm512_set1_ps(activation.low), x));
     case Act::silu: return _mm512_mul_ps(x, logistic(x));
     case Act::sigmoid: return logistic(x);
   }

@@ -2,6 +2,7 @@
 
 #include <ATen/Context.h>
 #include <ATen/Functions.h>
+#include <ATen/Parallel.h>
 #include <c10/util/Exception.h>
 #include <torch/nn/module.h>
 
@@ -139,6 +140,8 @@ void PreparedNetwork::State::compile(Entry& entry, at::IntArrayRef shape) {
       auto& image = images[one];
       if (!image.run) image = nn::compile_native(traced(one), how);
       entry.compiled = image;
+      const auto at_once = std::min<std::int64_t>(shape[0], at::get_num_threads());
+      if (at_once == at::get_num_threads()) entry.compiled.activation_bytes *= at_once;
 #else
       throw Error(ErrorCode::options, "native: ichdet has kernels of its own for x86-64 alone");
 #endif

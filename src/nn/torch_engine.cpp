@@ -344,7 +344,7 @@ void Lowering::add_norm(const Fusion& fusion, const Value* result) {
 
 void Lowering::add_plain(const Node* node) {
   Step step;
-  const bool gaps = !plain_ && has_wide_gaps(node);
+  const bool gaps = !plain_ && device_.is_cpu() && has_wide_gaps(node);
   const bool narrowed = !plain_ && !gaps && multiplies(node) && type_ != at::kFloat;
   step.constants.resize(node->inputs().size());
   for (std::size_t i = 0; i < node->inputs().size(); ++i) {

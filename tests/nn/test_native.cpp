@@ -112,6 +112,10 @@ std::vector<Case> convolutions() {
           convolution("7 x 7 of three channels, stride 2", 3, 64, 37, 41, kernel(7).stride(2)),
           convolution("3 x 3 of one channel", 1, 16, 20, 20, kernel(3)),
           convolution("11 x 11 of four channels", 4, 8, 20, 20, kernel(11)),
+          convolution("3 x 3 of three channels, dilation 2", 3, 8, 20, 21, kernel(3).dilation(2).padding(2)),
+          convolution("5 x 5 of four channels, dilation 3 along x", 4, 8, 20, 21, kernel(5).dilation({1, 3})),
+          convolution("1 x 1, padding 1: wider than its input's rows", 20, 20, 20, 8, kernel(1).padding(1)),
+          convolution("3 x 3, stride 5", 20, 20, 33, 38, kernel(3).stride(5)),
           convolution("to three channels", 16, 3, 18, 32, kernel(3)),
           convolution("weights beyond the cache", 512, 512, 7, 7, kernel(3)),
           convolution("each channel by itself", 40, 40, 15, 17, kernel(3).groups(40)),
@@ -285,6 +289,52 @@ TEST_CASE("native: numbers that are none stay where they are") {
   x[0][3][2][20] = std::numeric_limits<float>::quiet_NaN();
   const auto y = prepared(c, Precision::float32)(x);
   CHECK(y.isnan().sum().item<std::int64_t>() == 9 * 20);
+
+  const std::pair<const char*, std::function<Tensor(const Tensor&)>> functions[] = {
+      {"relu", [](const Tensor& z) { return at::relu(z); }},
+      {"relu6", [](const Tensor& z) { return at::hardtanh(z, 0, 6); }},
+      {"sigmoid", [](const Tensor& z) { return at::sigmoid(z); }},
+      {"silu", [](const Tensor& z) { return at::silu(z); }},
+      {"maximum", [](const Tensor& z) {
+         return at::max_pool2d(z, {3, 3}, {1, 1}, {1, 1});
+       }}};
+  for (const auto& [name, function] : functions) {
+    CAPTURE(name);
+    const auto f = make(name, {20, 8, 40}, [&](Net&) { return function; });
+    CHECK(at::equal(prepared(f, Precision::float32)(x).isnan(), function(x).isnan()));
+  }
+}
+
+TEST_CASE("native: gates that are no value for each channel in its place are refused, not guessed") {
+  if (!here()) return;
+  const auto runs_on_torch = [](const Case& c) {
+    CAPTURE(c.name);
+    const auto network = prepared(c, Precision::float32);
+    const auto x = input(c, 1);
+    CHECK((network.preparation(x.sizes()).engine == Engine::torch));
+    const auto d = verify(network, c.net, x);
+    CHECK(d.largest <= 1e-5 * d.range);
+  };
+  runs_on_torch(make("a join of odd parts", {40, 9, 9}, [](Net& net) {
+    auto one = net.conv(40, 40, kernel(1)), gate = net.conv(80, 80, kernel(1)), last = net.conv(80, 16, kernel(1));
+    return [=](const Tensor& x) mutable {
+      const auto joined = at::cat({x, one(x)}, 1);
+      const auto all = last(joined * at::sigmoid(gate(joined.mean({2, 3}, true))));
+      return all;
+    };
+  }));
+  runs_on_torch(make("one value for all", {40, 9, 9}, [](Net& net) {
+    auto gate = net.conv(40, 1, kernel(1)), last = net.conv(40, 16, kernel(1));
+    return [=](const Tensor& x) mutable { return last(x * at::sigmoid(gate(x.mean({2, 3}, true)))); };
+  }));
+  runs_on_torch(make("along x", {9, 9, 9}, [](Net& net) {
+    auto linear = net.add(tn::Linear(9, 9));
+    return [=](const Tensor& x) mutable { return at::relu(x * linear(x.mean({2, 3}))); };
+  }));
+  runs_on_torch(make("cropped", {20, 12, 12}, [](Net& net) {
+    auto depth = net.conv(20, 20, kernel(3).groups(20));
+    return [=](const Tensor& x) mutable { return depth(at::constant_pad_nd(x, {-1, 0, 0, 0}, 0)); };
+  }));
 }
 
 TEST_CASE("native: what has no kernel runs on LibTorch, and the reason names it") {
