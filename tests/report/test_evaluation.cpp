@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "ichdet/report/evaluation.hpp"
@@ -18,6 +19,9 @@ TEST_CASE("ticks are round and cover the axis") {
   const auto point = svg::around(5, 5, "mL");  // one value has an axis too
   CHECK(point.low < 5);
   CHECK(point.high > 5);
+  CHECK(svg::ticks(1e17, 1e17 + 16).size() <= 6);  // closer than whole numbers of steps are told apart
+  const auto close = svg::around(1e6, std::nextafter(1e6, 2e6), "mL");
+  CHECK(close.high - close.low > 1);
   CHECK(svg::label(-0.5) ==
         "\xE2\x88\x92"
         "0.5");

@@ -19,7 +19,8 @@ struct Axis {
 
 /// Round numbers in [low, high], about `count` of them: steps of 1, 2 or 5 times a power of ten.
 std::vector<double> ticks(double low, double high, int count = 5);
-/// The axis from the lowest to the highest value, widened to the next ticks.
+/// The axis from the lowest to the highest value, widened to the next ticks; around one value, it has room on both
+/// sides.
 Axis around(double low, double high, std::string label);
 
 /// Text with &, <, > and quotes escaped; what is not valid UTF-8 becomes U+FFFD.

@@ -41,14 +41,14 @@ ICHDET_INLINE double tick_step(double low, double high, int count) {
 
 ICHDET_INLINE std::vector<double> ticks(double low, double high, int count) {
   const double step = detail::tick_step(low, high, count);
+  const double first = std::ceil(low / step - 1e-9), last = std::floor(high / step + 1e-9);
   std::vector<double> found;
-  for (auto i = std::ceil(low / step - 1e-9); i * step <= high + 1e-9 * step; ++i)
-    found.push_back(i == 0 ? 0 : i * step);
+  for (int i = 0; i <= last - first; ++i) found.push_back(first + i == 0 ? 0 : (first + i) * step);
   return found;
 }
 
 ICHDET_INLINE Axis around(double low, double high, std::string label) {
-  if (!(high > low)) {
+  if (!(high - low > 1e-9 * std::max(std::abs(low), std::abs(high)))) {  // one value, but for rounding
     const double room = std::max(1.0, std::abs(low) / 2);
     low -= room;
     high += room;
