@@ -1,9 +1,6 @@
 #include <CLI/CLI.hpp>
-#include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -15,6 +12,7 @@
 #include "ichdet/evaluate/evaluation.hpp"
 #include "ichdet/report/evaluation.hpp"
 #include "options.hpp"
+#include "output_file.hpp"
 
 namespace ichdet::cli {
 namespace {
@@ -25,35 +23,21 @@ struct EvaluateArguments {
   evaluate::EvaluationOptions options;
 };
 
-/// Opened before the work, so that a name that cannot be written is refused at once.
-std::ofstream open_output(const std::string& option, const std::string& path) {
-  std::ofstream file;
-  if (path.empty()) return file;
-  errno = 0;
-  file.open(path, std::ios::binary | std::ios::trunc);
-  if (!file) throw Error(ErrorCode::io, option + " " + path + ": cannot be written: " + std::strerror(errno));
-  return file;
-}
-
-void write(std::ofstream& file, const std::string& path, const std::string& text) {
-  if (path.empty()) return;
-  file << text;
-  file.close();
-  if (!file) throw Error(ErrorCode::io, path + ": cannot be written: " + std::strerror(errno));
-}
-
 void evaluate_files(const EvaluateArguments& a, const Context& context) {
+  refuse_same_file("--out", a.out, {a.predictions, a.truth});
+  refuse_same_file("--html", a.html, {a.predictions, a.truth, a.out});
   const auto cohort = evaluate::join_cohort(evaluate::read_csv(a.predictions), evaluate::read_csv(a.truth), a.cohort);
-  auto html = open_output("--html", a.html), out = open_output("--out", a.out);
+  OutputFile html("--html", a.html), out("--out", a.out);
   auto options = a.options;
   options.bootstrap.progress = context.progress;
   const auto evaluation = evaluate::evaluate_cohort(cohort, options);
   const auto json = to_json(evaluation).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
   const auto name = [](const std::string& path) { return std::filesystem::path(path).filename().string(); };
-  write(out, a.out, json);
-  write(html, a.html,
-        html_page(evaluation,
-                  {"Evaluation", name(a.predictions), name(a.truth), "ichdet " + std::string(ichdet::version)}));
+  out.write(json);
+  if (!a.html.empty()) {
+    html.write(html_page(evaluation,
+                         {"Evaluation", name(a.predictions), name(a.truth), "ichdet " + std::string(ichdet::version)}));
+  }
   if (context.json) {
     std::fputs(json.c_str(), stdout);
   } else if (!context.quiet) {

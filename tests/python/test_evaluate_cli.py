@@ -220,6 +220,36 @@ def test_what_cannot_be_read_or_written_exits_with_3(run, cohort, tmp_path):
         evaluate.evaluate_files(str(bad), str(truth))
 
 
+def test_inputs_and_results_are_kept_from_each_other(run, cohort, tmp_path):
+    predictions, truth = (tmp_path / name for name in ("pred.csv", "truth.csv"))
+    for copy, original in zip((predictions, truth), cohort["files"]):
+        copy.write_bytes(original.read_bytes())
+    (tmp_path / "link.csv").symlink_to(truth)
+    before = predictions.read_bytes(), truth.read_bytes()
+    for arguments, words in [
+        (["--out", predictions], "--out"),
+        (["--html", f"{tmp_path}/./truth.csv"], "--html"),
+        (["--out", tmp_path / "link.csv"], "--out"),
+        (["--out", tmp_path / "x", "--html", f"{tmp_path}/./x"], "--html"),
+    ]:
+        done = run(predictions, truth, *arguments)
+        assert done.returncode == 2 and done.stderr.startswith(f"ichdet: error[options]: {words} "), done.stderr
+    assert before == (predictions.read_bytes(), truth.read_bytes())
+    assert len(list(tmp_path.iterdir())) == 3
+
+    old = tmp_path / "old.json"
+    old.write_text("kept")
+    done = run(predictions, truth, "--resamples", 100, "--out", old, "--html", tmp_path / "no" / "p")
+    assert done.returncode == 3 and old.read_text() == "kept"
+    assert len(list(tmp_path.iterdir())) == 4
+    (tmp_path / "to-old.json").symlink_to(old)
+    done = run(predictions, truth, "--resamples", 100, "--out", tmp_path / "to-old.json")
+    assert done.returncode == 0 and json.loads(old.read_text()) and (tmp_path / "to-old.json").is_symlink()
+    assert len(list(tmp_path.iterdir())) == 5
+    done = run(predictions, truth, "--resamples", 100, "--quiet", "--out", "/dev/stdout")
+    assert done.returncode == 0 and json.loads(done.stdout)
+
+
 def test_help_tells_the_columns(run):
     done = run("--help")
     assert done.returncode == 0 and "MODEL:CLASS" in done.stdout and "volume_ml" in done.stdout
