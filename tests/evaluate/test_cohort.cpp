@@ -40,6 +40,54 @@ TEST_CASE("CSV as RFC 4180 has it") {
                        "t.csv, line 1: expected columns separated by commas, found \"a;b\"", Error);
 }
 
+TEST_CASE("CSV is UTF-8") {
+  CHECK(parse_csv("a\n\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80\n", "t.csv").rows.size() == 1);
+  CHECK_THROWS_WITH_AS(parse_csv("a\n1\nJos\xE9\n", "t.csv"), "t.csv, line 3: expected UTF-8, found the byte 0xE9",
+                       Error);
+  for (const char* wrong :
+       {"\xC0\xAF", "\xE0\x80\xAF", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\x80", "\xE2\x82", "\xFF\xFE"}) {
+    CHECK_THROWS_AS(parse_csv(std::string("a\n") + wrong, "t.csv"), Error);
+  }
+}
+
+TEST_CASE("a header may be long" * doctest::timeout(10)) {
+  std::string header = "c0";
+  for (int i = 1; i < 200000; ++i) header += ",c" + std::to_string(i);
+  CHECK(parse_csv(header, "t.csv").columns.size() == 200000);
+}
+
+TEST_CASE("a path that cannot be looked up is refused as one that cannot be read") {
+  CHECK_THROWS_AS(read_csv(std::string(5000, 'a')), Error);
+}
+
+TEST_CASE("any label but 0 is positive") {
+  Cohort cohort;
+  cohort.unit = "patient";
+  cohort.ids = {"a", "b", "c", "d"};
+  cohort.patient_of_row = {0, 1, 2, 3};
+  cohort.patients = 4;
+  cohort.classes = {"blood"};
+  cohort.models = {{"model", {{0.1, 0.6, 0.4, 0.9}}, {}}};
+  cohort.truth = {{0, 0, 2, 255}};
+  EvaluationOptions options;
+  options.bootstrap.resamples = 100;
+  const auto evaluation = evaluate_cohort(cohort, options);
+  cohort.truth = {{0, 0, 1, 1}};
+  const auto expected = evaluate_cohort(cohort, options);
+  const auto figures = [](const Evaluation& e) {
+    std::vector<double> values;
+    for (const auto* estimates : {&e.models[0].areas, &e.models[0].thresholds[0].rates}) {
+      for (const auto& estimate : *estimates) {
+        values.push_back(estimate.value);
+        values.push_back(estimate.bootstrap.interval.low);
+        values.push_back(estimate.bootstrap.interval.high);
+      }
+    }
+    return values;
+  };
+  CHECK(figures(evaluation) == figures(expected));
+}
+
 TEST_CASE("rows are joined by what both files name") {
   const auto cohort = join("study,A,B,A:volume_ml\ns3,0.3,0.5,7\ns1,0.1,0.9,\nextra,0,0,0\n",
                            "patient,study,blood,volume_ml\np,s1,1,5.5\nq,s2,0,0\np,s3,0,\n");
@@ -94,6 +142,10 @@ TEST_CASE("refusals name file, line and column") {
   refused("study,A\na,.5\na,.5\n", truth, "pred.csv, line 3: study \"a\" is in line 2 already");
   refused("study,A\na,.5\n", "study,y\n,1\n",
           "truth.csv, line 2, column \"study\": expected a name, found an empty cell");
+  refused("study,A\na,.5\nb,.5\n", "study,patient,y\na,p,1\nb,,0\n",
+          "truth.csv, line 3, column \"patient\": expected a name, found an empty cell");
+  refused("study,A:volume_ml\na,1e17\n", truth,
+          "pred.csv, line 2, column \"A:volume_ml\": expected mL from 0 to 1000000, found \"1e17\"");
   refused("id,A\na,.5\n", truth,
           "pred.csv and truth.csv: expected a column \"study\" or \"patient\" in both, to join them by");
   refused("study,slice,A\na,0,.5\n", truth,

@@ -47,6 +47,10 @@ TEST_CASE("special functions have their closed forms") {
     CHECK(student_t_quantile(x, 1) == Approx(std::tan(M_PI * (x - 0.5))).epsilon(1e-12));
   }
   CHECK_THROWS_AS(incomplete_beta(1, 1, 1.5), Error);
+  CHECK_THROWS_WITH_AS(incomplete_beta(1e16, 1, 0.5),
+                       "incomplete beta, a: expected a number above 0, up to 1e15, found 1e+16", Error);
+  CHECK(incomplete_beta(1e15, 1e15, 0.5) == Approx(0.5).epsilon(1e-6));
+  CHECK_THROWS_AS(incomplete_beta(1e308, 1e308, 0.5), Error);
   CHECK_THROWS_AS(normal_quantile(std::nan("")), Error);
 }
 

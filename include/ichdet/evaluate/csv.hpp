@@ -29,7 +29,7 @@ struct CsvTable {
 /// Comma-separated text with a header line (RFC 4180: quoted cells, doubled quotes, any line ending), UTF-8 with or
 /// without a byte order mark. Blanks around unquoted cells and empty lines are passed over. Throws Error(io) that names
 /// the file and the line: without a header, where a column has no name or one twice, where a line has more or fewer
-/// cells than the header, and where a quote is not closed.
+/// cells than the header, where a quote is not closed, and where the text is not UTF-8.
 CsvTable parse_csv(std::string_view text, const std::string& name);
 
 /// Throws Error(io) where the file cannot be read, or as above.

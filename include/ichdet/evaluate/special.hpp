@@ -8,7 +8,7 @@ namespace ichdet::evaluate {
 /// I_x(a, b), the regularised incomplete beta function, to about 1e-13 relative for a + b up to 1e6. By the
 /// continued fraction of DiDonato and Morris (ACM TOMS 18, 1992), the factor before it by Stirling's series and
 /// Loader's deviance ("Fast and accurate computation of binomial probabilities", 2000), which do not cancel at large a
-/// and b. Throws Error(options) unless a > 0, b > 0 and x is in [0, 1].
+/// and b. Throws Error(options) unless a and b are in (0, 1e15] and x is in [0, 1].
 double incomplete_beta(double a, double b, double x);
 
 /// The x in [0, 1] for which I_x(a, b) is `p`, to about 1e-13 relative. Throws Error(options) as above.

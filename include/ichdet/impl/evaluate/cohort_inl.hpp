@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
-#include <limits>
 #include <map>
 #include <optional>
 
@@ -52,15 +51,17 @@ ICHDET_INLINE std::vector<std::string> common_keys(const CsvTable& predictions, 
   return keys;
 }
 
+/// A cell that must not be empty.
+ICHDET_INLINE const std::string& name_in(const CsvTable& table, std::size_t row, std::size_t column) {
+  const auto& cell = table.rows[row].cells[column];
+  if (!cell.empty()) return cell;
+  throw Error::mismatch(ErrorCode::io, table.place(table.rows[row], column), "a name", "an empty cell");
+}
+
 ICHDET_INLINE std::vector<std::string> key_of(const CsvTable& table, std::size_t row,
                                               const std::vector<std::string>& keys) {
   std::vector<std::string> key;
-  for (const auto& name : keys) {
-    const auto column = *table.find(name);
-    key.push_back(table.rows[row].cells[column]);
-    if (!key.back().empty()) continue;
-    throw Error::mismatch(ErrorCode::io, table.place(table.rows[row], column), "a name", "an empty cell");
-  }
+  for (const auto& name : keys) key.push_back(name_in(table, row, *table.find(name)));
   return key;
 }
 
@@ -161,9 +162,8 @@ ICHDET_INLINE std::vector<double> volumes_of(const CsvTable& table, std::size_t 
   std::vector<double> volumes;
   for (const auto r : rows) {
     const auto& row = table.rows[r];
-    volumes.push_back(row.cells[column].empty()
-                          ? undefined
-                          : number_in(table, row, column, 0, std::numeric_limits<double>::max(), "mL from 0 on"));
+    volumes.push_back(row.cells[column].empty() ? undefined
+                                                : number_in(table, row, column, 0, 1e6, "mL from 0 to 1000000"));
   }
   return volumes;
 }
@@ -181,7 +181,7 @@ ICHDET_INLINE void number_patients(Cohort& cohort, const CsvTable& predictions, 
   std::map<std::string, std::int32_t> numbers;
   for (const auto r : rows) {
     const auto next = std::int32_t(numbers.size());
-    cohort.patient_of_row.push_back(numbers.emplace(table.rows[r].cells[column], next).first->second);
+    cohort.patient_of_row.push_back(numbers.emplace(name_in(table, r, column), next).first->second);
   }
   cohort.patients = std::int64_t(numbers.size());
 }

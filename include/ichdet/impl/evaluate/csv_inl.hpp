@@ -3,9 +3,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <iterator>
+#include <set>
+#include <system_error>
 
 #include "ichdet/core/error.hpp"
 #include "ichdet/evaluate/csv.hpp"
@@ -63,13 +66,44 @@ ICHDET_INLINE std::vector<std::string> read_record(std::string_view text, std::s
   return cells;
 }
 
+/// How many bytes the character at the front of `text` has (RFC 3629); 0 where it is none.
+ICHDET_INLINE std::size_t utf8_length(std::string_view text) {
+  const auto byte = [&](std::size_t i) -> int { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0; };
+  const int first = byte(0), second = byte(1);
+  if (first < 0x80) return 1;
+  const std::size_t length = first < 0xC2 ? 0 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : first < 0xF5 ? 4 : 0;
+  for (std::size_t i = 1; i < length; ++i) {
+    if ((byte(i) & 0xC0) != 0x80) return 0;
+  }
+  const bool overlong = (first == 0xE0 && second < 0xA0) || (first == 0xF0 && second < 0x90);
+  const bool no_character = (first == 0xED && second > 0x9F) || (first == 0xF4 && second > 0x8F);
+  return overlong || no_character ? 0 : length;
+}
+
+ICHDET_INLINE void check_utf8(std::string_view text, const std::string& name) {
+  std::int64_t line = 1;
+  for (std::size_t at = 0; at < text.size();) {
+    const auto length = utf8_length(text.substr(at));
+    if (length == 0) {
+      char byte[8];
+      std::snprintf(byte, sizeof byte, "0x%02X", unsigned(static_cast<unsigned char>(text[at])));
+      throw Error::mismatch(ErrorCode::io, name + ", line " + std::to_string(line), "UTF-8",
+                            std::string("the byte ") + byte);
+    }
+    line += text[at] == '\n' || (text[at] == '\r' && !text.substr(at + 1).starts_with('\n'));
+    at += length;
+  }
+}
+
 ICHDET_INLINE void check_header(const CsvTable& table) {
+  std::set<std::string_view> seen;
   for (std::size_t i = 0; i < table.columns.size(); ++i) {
     const auto& column = table.columns[i];
     if (column.empty()) {
       throw Error(ErrorCode::io, table.name + ", line 1: column " + std::to_string(i + 1) + " has no name");
     }
-    if (table.find(column) != i) throw Error(ErrorCode::io, table.name + ", line 1: two columns \"" + column + "\"");
+    if (!seen.insert(column).second)
+      throw Error(ErrorCode::io, table.name + ", line 1: two columns \"" + column + "\"");
   }
   if (table.columns.size() == 1 && table.columns[0].find_first_of(";\t") != std::string::npos) {
     throw Error::mismatch(ErrorCode::io, table.name + ", line 1", "columns separated by commas",
@@ -91,6 +125,7 @@ ICHDET_INLINE std::string CsvTable::place(const Row& row, std::size_t column) co
 
 ICHDET_INLINE CsvTable parse_csv(std::string_view text, const std::string& name) {
   if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
+  detail::check_utf8(text, name);
   CsvTable table;
   table.name = name;
   std::int64_t line = 1;
@@ -115,7 +150,8 @@ ICHDET_INLINE CsvTable parse_csv(std::string_view text, const std::string& name)
 }
 
 ICHDET_INLINE CsvTable read_csv(const std::filesystem::path& path) {
-  if (std::filesystem::is_directory(path))
+  std::error_code ignored;  // what cannot be looked up cannot be opened either
+  if (std::filesystem::is_directory(path, ignored))
     throw Error::mismatch(ErrorCode::io, path.string(), "a CSV file", "a folder");
   errno = 0;
   std::ifstream file(path, std::ios::binary);

@@ -24,13 +24,13 @@ ICHDET_INLINE Answers answers_of(Labels truth, const std::vector<double>& probab
                                  const std::vector<double>& thresholds) {
   Answers answers{&probabilities, rank(truth, probabilities), {}, {}};
   for (std::size_t i = 0; i < truth.size(); ++i) {
-    const double error = probabilities[i] - double(truth[i]);
+    const double error = probabilities[i] - (truth[i] != 0);
     answers.squared_errors.push_back(error * error);
   }
   for (const double threshold : thresholds) {
     auto& cells = answers.cells.emplace_back();
     for (std::size_t i = 0; i < truth.size(); ++i) {
-      cells.push_back(std::uint8_t(2 * truth[i] + (probabilities[i] >= threshold)));
+      cells.push_back(std::uint8_t(2 * (truth[i] != 0) + (probabilities[i] >= threshold)));
     }
   }
   return answers;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cmath>
+#include <cstdio>
 #include <limits>
 #include <numbers>
 #include <string>
@@ -14,7 +15,9 @@ namespace detail {
 
 ICHDET_INLINE void require_in(const char* subject, double value, double low, double high, const char* expected) {
   if (value >= low && value <= high) return;
-  throw Error::mismatch(ErrorCode::options, subject, expected, std::to_string(value));
+  char found[32];
+  std::snprintf(found, sizeof found, "%g", value);
+  throw Error::mismatch(ErrorCode::options, subject, expected, found);
 }
 
 /// ln Gamma(z) less Stirling's approximation (z - 1/2) ln z - z + ln(2 pi) / 2.
@@ -30,12 +33,13 @@ ICHDET_INLINE double deviance(double x, double m) {
   const double v = (x - m) / (x + m);
   if (std::abs(v) > 0.1) return x * std::log(x / m) + m - x;
   double sum = (x - m) * v, term = 2 * x * v;
-  for (int j = 3;; j += 2) {
+  for (int j = 3; j < 100; j += 2) {  // a hundredth or less each time
     term *= v * v;
     const double next = sum + term / j;
-    if (next == sum) return sum;
+    if (next == sum) break;
     sum = next;
   }
+  return sum;
 }
 
 /// x^a y^b / B(a, b), where y is 1 - x.
@@ -62,9 +66,9 @@ ICHDET_INLINE double beta_fraction(double a, double b, double x, double y) {
 }
 
 ICHDET_INLINE void check_shapes(double a, double b) {
-  constexpr double low = std::numeric_limits<double>::min(), high = std::numeric_limits<double>::max();
-  require_in("incomplete beta, a", a, low, high, "a number above 0");
-  require_in("incomplete beta, b", b, low, high, "a number above 0");
+  constexpr double low = std::numeric_limits<double>::min(), high = 1e15;
+  require_in("incomplete beta, a", a, low, high, "a number above 0, up to 1e15");
+  require_in("incomplete beta, b", b, low, high, "a number above 0, up to 1e15");
 }
 
 }  // namespace detail
