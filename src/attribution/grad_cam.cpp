@@ -21,15 +21,19 @@ constexpr std::array<std::pair<CamMethod, const char*>, 3> method_names{{{CamMet
                                                                          {CamMethod::grad_cam_plus_plus, "grad-cam++"},
                                                                          {CamMethod::eigen_cam, "eigen-cam"}}};
 
+void expect_finite(const char* what, const at::Tensor& tensor) {
+  if (!at::isfinite(tensor).all().item<bool>()) {
+    throw Error::mismatch(ErrorCode::shape, what, "finite values", "NaN or infinity");
+  }
+}
+
 void check_features(const at::Tensor& features, const at::Tensor& input) {
   if (features.dim() != input.dim() || features.size(0) != input.size(0)) {
     throw Error::mismatch(ErrorCode::shape, "features",
                           std::to_string(input.dim()) + " axes, " + std::to_string(input.size(0)) + " images",
                           c10::str(features.sizes()));
   }
-  if (!at::isfinite(features).all().item<bool>()) {
-    throw Error::mismatch(ErrorCode::shape, "features", "finite values", "NaN or infinity");
-  }
+  expect_finite("features", features);
 }
 
 /// (image, channel, position), in float32 at least.
@@ -62,6 +66,10 @@ at::Tensor one_map(const Forward& features, const Forward& head, const at::Tenso
     seen = features(input);
   }
   check_features(seen, input);
+  if (options.create_graph && seen.is_inference()) {
+    throw Error::mismatch(ErrorCode::options, "features to train by create_graph", "a network's own",
+                          "inference tensors, as a PreparedNetwork gives, which keep no graph");
+  }
   if (options.method != CamMethod::eigen_cam) {
     gradient = head_gradient(head, seen, target, options.create_graph).gradient;
   }
@@ -101,6 +109,7 @@ at::Tensor unscaled_map(const at::Tensor& features, const at::Tensor& gradient, 
   if (!eigen && gradient.sizes() != features.sizes()) {
     throw Error::mismatch(ErrorCode::shape, "gradient", c10::str(features.sizes()), c10::str(gradient.sizes()));
   }
+  if (!eigen) expect_finite("gradient", gradient);
   const auto x = by_position(features);
   const auto weighted = eigen ? x : x * channel_weights(x, by_position(gradient), options.method);
   const auto map = eigen || options.eigen_smooth ? first_component(weighted) : weighted.sum(1);

@@ -1,6 +1,6 @@
 #include "ichdet/models/densenet.hpp"
 
-#include <regex>
+#include <cctype>
 
 #include "ichdet/nn/state_dict.hpp"
 #include "layers.hpp"
@@ -10,6 +10,17 @@ namespace {
 
 constexpr std::int64_t growth = 32, bottleneck = 4;
 constexpr std::int64_t layers_of_block[] = {6, 12, 24, 16};
+
+/// `denselayer1.norm.1.weight`, as torchvision's files have it, as `denselayer1.norm1.weight`.
+std::string undotted(std::string name) {
+  for (const std::string part : {".norm.", ".conv."}) {
+    const auto at = name.rfind(part);
+    if (at == std::string::npos || name.find("denselayer") > at) continue;
+    const auto digit = at + part.size();
+    if (digit < name.size() && std::isdigit(std::uint8_t(name[digit])) != 0) name.erase(digit - 1, 1);
+  }
+  return name;
+}
 
 }  // namespace
 
@@ -61,9 +72,8 @@ at::Tensor DenseNetImpl::forward_features(const at::Tensor& x) {
 at::Tensor DenseNetImpl::forward_pool(const at::Tensor& features) { return global_average(features); }
 
 void DenseNetImpl::rename_published(StateDict& weights) const {
-  static const std::regex dotted(R"((.*denselayer\d+\.(?:norm|conv))\.(\d\..*))");
   std::map<std::string, at::Tensor> renamed;
-  for (auto& [name, tensor] : weights.tensors) renamed[std::regex_replace(name, dotted, "$1$2")] = tensor;
+  for (auto& [name, tensor] : weights.tensors) renamed[undotted(name)] = tensor;
   weights.tensors = std::move(renamed);
 }
 

@@ -118,7 +118,7 @@ class PickleReader {
   }
 
   void reduce() {
-    const auto arguments = pop_as<Sequence*>("a tuple")->items;
+    const auto& arguments = pop_as<Sequence*>("a tuple")->items;
     const auto name = pop_as<Global>("a name").name;
     if (name == "OrderedDict") {
       if (!arguments.empty()) fail("an OrderedDict of arguments");

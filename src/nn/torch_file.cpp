@@ -130,10 +130,14 @@ class TorchFile {
     const auto room = storage.numel();
     const bool empty = std::find(size.begin(), size.end(), 0) != size.end();
     std::int64_t last = pickled.offset, count = 1;
-    for (std::size_t axis = 0; axis < size.size() && !empty; ++axis) {
+    for (std::size_t axis = 0; axis < size.size(); ++axis) {
       std::int64_t reach = 0;
+      if (__builtin_mul_overflow(count, std::max<std::int64_t>(size[axis], 1), &count)) {
+        fail(name + ": it is larger than its numbers");
+      }
+      if (empty) continue;
       if (__builtin_mul_overflow(size[axis] - 1, stride[axis], &reach) || __builtin_add_overflow(last, reach, &last) ||
-          __builtin_mul_overflow(count, size[axis], &count) || last >= room || count > room) {
+          last >= room || count > room) {
         fail(name + ": it is larger than its numbers");
       }
     }

@@ -400,6 +400,8 @@ def test_what_makes_no_sense_is_refused(resnet):
         ("input: expected 4 or 5 axes, found 3", lambda: cam.grad_cam(f, h, x[0])),
         ("features: expected 4 axes, 2 images, found", lambda: cam.grad_cam(lambda y: f(y)[:1], h, x)),
         ("features: expected finite values", lambda: cam.grad_cam(lambda y: f(y) / 0, h, x)),
+        ("gradient: expected finite values", lambda: cam.grad_cam(f, lambda y: (0 * y).sqrt().mean((2, 3)), x, 0)),
+        ("found inference tensors", lambda: cam.grad_cam(torch.inference_mode()(f), h, x, 0, create_graph=True)),
         ("target: does not depend on the features", lambda: cam.grad_cam(f, h, x, lambda y: torch.ones(1))),
         ("target: does not depend", lambda: cam.grad_cam(f, lambda y: torch.ones(2, 5, requires_grad=True), x)),
         ("output of the head: expected .image, class., more than 5", lambda: cam.grad_cam(f, h, x, 5)),

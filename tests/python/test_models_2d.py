@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -59,6 +60,7 @@ FAMILIES = {
     "vgg19": Family("VGG19", {"num_classes": 2}, timm_model("vgg19", num_classes=2), (64, 64), (97, 70)),
     "mobilenet_lstm": Family("MobileNetLSTM", {"hidden_size": 32}, lambda: MobileNetLSTM(hidden_size=32), (64, 64)),
 }
+AMX = Path("/proc/cpuinfo").exists() and "amx_bf16" in Path("/proc/cpuinfo").read_text()
 SLICES = 5  # of an exam, for the recurrent network
 every_family = pytest.mark.parametrize("name", FAMILIES)
 every_family_once = pytest.mark.parametrize(
@@ -190,13 +192,16 @@ def test_gradients_flow_to_every_parameter_and_are_the_reference_s(name, network
 @every_family_once
 @pytest.mark.parametrize("engine", ["torch", "openvino", "native"])
 def test_prepared_networks_agree_with_plain_ones(name, engine, network):
-    ours, x = network(name), image(name, 2)
+    if engine == "native" and not AMX:
+        pytest.skip("the native engine needs a CPU with AMX")
+    own_size = (224, 224) if name == "vgg19" else None  # of smaller maps VGG19 makes larger ones, on LibTorch alone
+    ours, x = network(name), image(name, 2, own_size)
     plain = ours.forward(x.numpy())
     try:
         for precision, tolerance in [("float32", FLOAT32), ("bfloat16", BFLOAT16)]:
             ours.prepare(precision=precision, engine=engine)
             made = ours.preparation(x.shape)
-            if "not installed" in made["reason"] or (engine == "native" and made["reason"]):
+            if "not installed" in made["reason"]:
                 pytest.skip(made["reason"])
             assert made["engine"] == engine and not made["reason"], made
             found = ours(x.numpy())

@@ -2,6 +2,7 @@
 
 import io
 import pickle
+import time
 import zipfile
 from collections import OrderedDict
 
@@ -172,6 +173,14 @@ def hostile(kind, oracle, folder):
         rewritten(good, file, lambda name, data: data[:-4] if name.endswith("data/1") else data)
     elif kind == "larger than its numbers":
         rewritten(good, file, lambda name, data: data.replace(b"K\x02K\x03\x86", b"K\x09K\x09\x86", 1))
+    elif kind == "empty and too large":
+        size, stride = b"\x8a\x08" + (2**62).to_bytes(8, "little"), b"K\x01"
+
+        def enlarge(name, data):
+            data = data.replace(b"K\x02K\x03\x86", 2 * size + b"K\x00\x87")
+            return data.replace(b"K\x03K\x01\x86", 3 * stride + b"\x87")
+
+        rewritten(good, file, enlarge)
     elif kind == "far offset":
         rewritten(good, file, lambda name, data: data.replace(b"QK\x00", b"QK\x05", 1))
     elif kind == "big-endian":
@@ -202,6 +211,7 @@ HOSTILE = {
     "missing numbers": "missing",
     "short numbers": "expected 4 numbers",
     "larger than its numbers": "larger than its numbers",
+    "empty and too large": "a: it is larger than its numbers",
     "far offset": "larger than its numbers",
     "big-endian": "little-endian",
     "empty pickle": "cut off",
@@ -218,6 +228,17 @@ def test_hostile_files_are_refused_and_say_why(kind, oracle, tmp_path, capfd):
         network().load_state_dict(file)
     assert "hostile.pt" in str(error.value)
     assert "executed" not in capfd.readouterr().out
+
+
+def test_many_calls_of_many_arguments_are_refused_at_once(tmp_path):
+    torch.save({}, tmp_path / "good.pt")
+    function, arguments = b"ctorch._utils\n_rebuild_parameter\nq\x00", b"(" + b"N" * 50_000 + b"tq\x01"
+    calls = b"\x80\x02" + function + arguments + b"h\x00h\x01R" * 50_000 + b"."
+    rewritten(tmp_path / "good.pt", tmp_path / "w.pt", lambda name, data: calls if name.endswith(".pkl") else data)
+    start = time.process_time()
+    with pytest.raises(ichdet.Error, match="does not end in one value"):
+        network().load_state_dict(tmp_path / "w.pt")
+    assert time.process_time() - start < 2  # half a minute if each call copies its arguments
 
 
 def test_random_damage_never_crashes(tmp_path):

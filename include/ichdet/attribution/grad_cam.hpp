@@ -50,7 +50,8 @@ struct CamOptions {
 /// EigenCAM fixed (first_component), which grad-cam leaves to LAPACK. docs/attribution.md names every difference.
 ///
 /// Safe from several threads at once where the callables are. Throws Error(shape) for an input without 4 or 5 axes, for
-/// features that do not go with it or are not finite, and for a target that does not depend on the features.
+/// features that do not go with it, for features or a gradient that are not finite, and for a target that does not
+/// depend on the features; Error(options) for a PreparedNetwork's features with `create_graph`.
 at::Tensor grad_cam(const Forward& features, const Forward& head, const at::Tensor& input, const Target& target,
                     const CamOptions& options = {});
 
@@ -69,6 +70,7 @@ HeadGradient head_gradient(const Forward& head, const at::Tensor& features, cons
                            bool create_graph = false);
 
 /// The map as the method computes it: the features' size, any sign and scale. `gradient` is not looked at for EigenCAM.
+/// Throws Error(shape) where it has another shape than the features or is not finite.
 at::Tensor unscaled_map(const at::Tensor& features, const at::Tensor& gradient, const CamOptions& options = {});
 
 /// Negative values to 0, each image spread over 0 to 1, resized (planes linearly, as OpenCV; volumes by cubic splines
