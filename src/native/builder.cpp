@@ -93,4 +93,12 @@ std::optional<Name> Lowering::take_addend(Name& last, std::int64_t outputs) {
   return other;
 }
 
+void Lowering::take_padding(Name& in, Shape& shape, double value) {
+  const auto& [left, right, top, bottom] = at(in).pad;
+  if (at(in).source == nullptr || (left == 0 && right == 0 && top == 0 && bottom == 0)) return;
+  if (at(in).pad_value != value) refuse(in->node(), "with a value that the layer after it does not pad with");
+  shape.padding = {shape.padding[0] + top, shape.padding[1] + left};
+  in = at(in).source;
+}
+
 }  // namespace ichdet::native

@@ -90,6 +90,11 @@ class Lowering {
   /// What follows `last` and nothing else: takes it into the step before, and is `last` then.
   std::optional<Activation> take_activation(Name& last);
   std::optional<Name> take_addend(Name& last, std::int64_t outputs);
+  /// Where `in` is what was padded with `value`: reads what there was before, with as much padding of the layer's own.
+  void take_padding(Name& in, Shape& shape, double value);
+
+  /// Without an output, addend or gate.
+  Layer layer_of(const Conv& c, const Value& source, const Activation& activation) const;
 
   void convolution(const Node* node);
   /// With `activation` that one and no addend; else those that follow.

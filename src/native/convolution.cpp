@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "../nn/tile_product.hpp"
+
 namespace ichdet::native {
 namespace {
 
@@ -91,8 +93,9 @@ Convolution::Convolution(const Layer& layer)
         const auto step = ky * steps + (in_.narrow ? beside / channels : place / channels * kernel[1] + kx);
         const auto channel = in_.narrow ? beside % channels + place : place % channels;
         const float value = layer.weight[(o * inputs + c) * taps + tap];
-        weights_.set(o, step, channel, value);
-        if (gate_) {
+        if (!gate_) {
+          weights_.set(o, step, channel, value);
+        } else {
           const auto tile = o / lanes * weights_.steps() + step;
           unrounded_[std::size_t(tile * tile_values + channel / 2 * 32 + o % lanes * 2 + channel % 2)] = value;
         }
@@ -148,7 +151,7 @@ std::int64_t Convolution::units() const {
 }
 
 void Convolution::run(char* arena, std::int64_t begin, std::int64_t end) const {
-  const TileUse use;
+  const nn::TileThread tiles_here(/*amx=*/true);
   alignas(64) float sums[quad * lanes * lanes];
   const auto tiles = std::int64_t(tiles_.size()), groups = weights_.groups();
   const auto group_pair = [&](std::int64_t first, std::int64_t group) {

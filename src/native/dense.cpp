@@ -1,7 +1,8 @@
 #include "dense.hpp"
 
 #include <algorithm>
-#include <bit>
+
+#include "../nn/tile_product.hpp"
 
 namespace ichdet::native {
 namespace {
@@ -48,10 +49,7 @@ Dense::Dense(Options options) : options_(std::move(options)), row_((options_.inp
   }
   options_.weight = {};
   if (options_.split) return;
-  for (const float value : weight_) {
-    const auto bits = std::bit_cast<std::uint32_t>(value);
-    rounded_.push_back(std::uint16_t((bits + 0x7fff + ((bits >> 16) & 1)) >> 16));
-  }
+  for (const float value : weight_) rounded_.push_back(nn::to_bf16(value));
   weight_ = {};
 }
 

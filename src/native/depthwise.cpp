@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "../nn/tile_product.hpp"
 #include "scratch.hpp"
 
 namespace ichdet::native {
@@ -122,9 +123,9 @@ Depthwise::Depthwise(Options options) : options_(std::move(options)) {
   for (const auto block : layer.in.blocks) offsets_.push_back(block + layer.in.pixel(0, 0));
 }
 
-std::int64_t Depthwise::bands(const Map& out) { return (out.height + band_rows - 1) / band_rows; }
+std::int64_t Depthwise::bands(std::int64_t rows) { return (rows + band_rows - 1) / band_rows; }
 
-std::int64_t Depthwise::units() const { return bands(options_.out) * std::int64_t(options_.out.blocks.size()); }
+std::int64_t Depthwise::units() const { return bands(options_.out.height) * std::int64_t(options_.out.blocks.size()); }
 
 void Depthwise::fill(const char* arena, std::int64_t block, std::int64_t y, float* row) const {
   const auto& in = options_.in;
@@ -142,13 +143,13 @@ void Depthwise::fill(const char* arena, std::int64_t block, std::int64_t y, floa
 }
 
 void Depthwise::run(char* arena, std::int64_t begin, std::int64_t end) const {
-  const TileUse use;
+  const nn::TileThread tiles_here(/*amx=*/true);
   const auto& [shape, in, out, weight, bias, activation, expansion, sums] = options_;
   const auto places = std::int64_t(out.blocks.size()) * channels;
   Rows rows(shape, in, out);
   std::vector<const float*> read(std::size_t(shape.kernel[0]));
   for (std::int64_t unit = begin; unit < end; ++unit) {
-    const auto block = unit / bands(out), band = unit % bands(out);
+    const auto block = unit / bands(out.height), band = unit % bands(out.height);
     const RowOptions row{shape, weight.data() + block * channels, places, bias.data() + block * channels, activation};
     std::fill(rows.holds.begin(), rows.holds.end(), -1);
     alignas(64) float totals[channels] = {};

@@ -22,15 +22,15 @@ class Depthwise {
     Activation activation;
     /// The expansion of `in`: its weights' outputs are the places; `weight` of one pixel.
     std::optional<Layer> expansion;
-    std::optional<std::int64_t> sums;  ///< offset in the arena of `sum_floats()` floats
+    std::optional<std::int64_t> sums;  ///< offset in the arena of a float for each band and place
   };
   explicit Depthwise(Options options);
 
   std::int64_t units() const;
   void run(char* arena, std::int64_t begin, std::int64_t end) const;
 
-  /// The sums over bands of rows: (band, place).
-  static std::int64_t bands(const Map& out);
+  /// How many bands of rows have sums of their own: `sums` are (band, place).
+  static std::int64_t bands(std::int64_t rows);
 
  private:
   struct Rows;

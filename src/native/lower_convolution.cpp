@@ -45,17 +45,27 @@ void Lowering::convolution(const Node* node) {
   regular(in, c, out);
 }
 
+Layer Lowering::layer_of(const Conv& c, const Value& source, const Activation& activation) const {
+  Layer layer;
+  layer.shape = c.shape;
+  layer.in = map_of(source);
+  layer.channel_of = source.channel_of;
+  layer.weight = c.weight.data_ptr<float>();
+  layer.outputs = c.outputs();
+  layer.bias = c.bias_data();
+  layer.activation = activation;
+  layer.split = split_;
+  return layer;
+}
+
 void Lowering::regular(Name in, const Conv& given, Name out, const std::optional<Activation>& fixed) {
   auto c = given;
   Name gate = nullptr;
   if (at(in).gate != nullptr && c.pointwise()) {
     gate = at(in).gate;
     in = at(in).source;
-  } else if (at(in).pad != std::array<std::int64_t, 4>{}) {
-    const auto pad = at(in).pad;
-    if (at(in).pad_value != 0) refuse("a convolution of what was padded with other than zeros");
-    c.shape.padding = {c.shape.padding[0] + pad[2], c.shape.padding[1] + pad[0]};
-    in = at(in).source;
+  } else {
+    take_padding(in, c.shape, 0);
   }
   const auto source = map(in);
   std::optional<Value> gating;
@@ -94,17 +104,8 @@ void Lowering::regular(Name in, const Conv& given, Name out, const std::optional
     gate_tiles = plan_.add_bytes(weight_bytes(sized), now());
   }
   emit([=, this] {
-    Layer layer{c.shape,
-                map_of(source),
-                map_of(value),
-                source.channel_of,
-                c.weight.data_ptr<float>(),
-                outputs,
-                c.bias.defined() ? c.bias.data_ptr<float>() : nullptr,
-                activation,
-                {},
-                {},
-                split_};
+    auto layer = layer_of(c, source, activation);
+    layer.out = map_of(value);
     if (added) layer.addend = map_of(*added);
     if (gating) layer.gate = Gate{plan_.offset(*gating->floats), plan_.offset(*gate_tiles)};
     return step_of(Convolution(layer), map_of(value));
@@ -114,11 +115,7 @@ void Lowering::regular(Name in, const Conv& given, Name out, const std::optional
 
 void Lowering::depthwise(Name in, const Conv& given, Name out) {
   auto c = given;
-  if (at(in).pad != std::array<std::int64_t, 4>{}) {
-    if (at(in).pad_value != 0) refuse("a convolution of what was padded with other than zeros");
-    c.shape.padding = {c.shape.padding[0] + at(in).pad[2], c.shape.padding[1] + at(in).pad[0]};
-    in = at(in).source;
-  }
+  take_padding(in, c.shape, 0);
   std::optional<Conv> expansion;
   Activation expansion_activation;
   Value source;
@@ -142,7 +139,7 @@ void Lowering::depthwise(Name in, const Conv& given, Name out) {
     return is(use.user, "aten::mean") || is(use.user, "aten::adaptive_avg_pool2d");
   });
   if (averaged) {
-    value.bands = (value.height + 31) / 32;
+    value.bands = Depthwise::bands(value.height);
     value.sums = plan_.add_bytes(value.bands * value.places() * std::int64_t(sizeof(float)), now());
   }
   emit([=, this] {
@@ -161,17 +158,7 @@ void Lowering::depthwise(Name in, const Conv& given, Name out) {
       if (c.bias.defined()) options.bias[std::size_t(places[channel])] = c.bias.data_ptr<float>()[channel];
     }
     options.activation = activation;
-    if (expansion) {
-      Layer layer;
-      layer.in = map_of(source);
-      layer.channel_of = source.channel_of;
-      layer.weight = expansion->weight.data_ptr<float>();
-      layer.outputs = expansion->outputs();
-      layer.bias = expansion->bias.defined() ? expansion->bias.data_ptr<float>() : nullptr;
-      layer.activation = expansion_activation;
-      layer.split = split_;
-      options.expansion = layer;
-    }
+    if (expansion) options.expansion = layer_of(*expansion, source, expansion_activation);
     if (value.sums) options.sums = plan_.offset(*value.sums);
     return step_of(Depthwise(std::move(options)), map_of(value));
   });
@@ -215,8 +202,7 @@ void Lowering::up(const std::vector<Name>& names, Name out) {
     std::vector<TransposedConvolutions::Part> parts;
     for (std::size_t i = 0; i < convs.size(); ++i) {
       parts.push_back({convs[i].shape, map_of(sources[i]), sources[i].channel_of, convs[i].weight.data_ptr<float>(),
-                       convs[i].outputs(), convs[i].bias.defined() ? convs[i].bias.data_ptr<float>() : nullptr,
-                       first[i]});
+                       convs[i].outputs(), convs[i].bias_data(), first[i]});
     }
     return step_of(TransposedConvolutions(parts, map_of(value), Activation{}, split_), map_of(value));
   });

@@ -87,7 +87,7 @@ void Lowering::sum(const Node* node, float second) {
 }
 
 void Lowering::cat(const Node* node) {
-  if (node->input(0)->node()->kind() != torch::jit::prim::ListConstruct || constant(node->input(1))->toInt() != 1) {
+  if (node->input(0)->node()->kind() != torch::jit::prim::ListConstruct || argument(node, 1).toInt() != 1) {
     refuse(node, "along other than channels");
   }
   const auto list = node->input(0)->node()->inputs();
@@ -113,20 +113,16 @@ void Lowering::pooling(const Node* node, bool maximum) {
   Name in = node->input(0);
   Pooling::Options options;
   options.maximum = maximum;
-  options.shape.kernel = pair(*constant(node->input(1)));
-  const auto stride = *constant(node->input(2));
+  options.shape.kernel = pair(argument(node, 1));
+  const auto stride = argument(node, 2);
   options.shape.stride = stride.toIntVector().empty() ? options.shape.kernel : pair(stride);
-  options.shape.padding = pair(*constant(node->input(3)));
+  options.shape.padding = pair(argument(node, 3));
   if (maximum) {
-    if (pair(*constant(node->input(4))) != Pair{1, 1}) refuse(node, "with gaps");
-    if (at(in).pad != std::array<std::int64_t, 4>{}) {
-      if (at(in).pad_value != -std::numeric_limits<double>::infinity()) refuse(node, "of what was padded");
-      options.shape.padding = {options.shape.padding[0] + at(in).pad[2], options.shape.padding[1] + at(in).pad[0]};
-      in = at(in).source;
-    }
+    if (pair(argument(node, 4)) != Pair{1, 1}) refuse(node, "with gaps");
+    take_padding(in, options.shape, -std::numeric_limits<double>::infinity());
   } else {
-    options.count_padding = constant(node->input(5))->toBool();
-    if (!constant(node->input(6))->isNone()) refuse(node, "with a divisor");
+    options.count_padding = argument(node, 5).toBool();
+    if (!argument(node, 6).isNone()) refuse(node, "with a divisor");
   }
   const auto source = map(in);
   if (source.narrow) refuse(node, "of up to four channels");

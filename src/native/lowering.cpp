@@ -86,14 +86,14 @@ void Lowering::lower(const Node* node) {
     return;
   }
   if (is(node, "aten::constant_pad_nd")) {
-    const auto pad = constant(node->input(1))->toIntVector();
+    const auto pad = argument(node, 1).toIntVector();
     if (pad.size() != 4) refuse(node, "of other than two dimensions");
     if (*std::min_element(pad.begin(), pad.end()) < 0) refuse(node, "that crops");
     Value value;
     value.source = node->input(0);
     map(value.source);
     std::copy_n(pad.begin(), 4, value.pad.begin());
-    value.pad_value = constant(node->input(2))->toScalar().toDouble();
+    value.pad_value = argument(node, 2).toScalar().toDouble();
     if (value.pad == std::array<std::int64_t, 4>{}) return alias();
     values_[out] = std::move(value);
     return;
@@ -101,7 +101,7 @@ void Lowering::lower(const Node* node) {
   if (is(node, "aten::max_pool2d")) return pooling(node, true);
   if (is(node, "aten::avg_pool2d")) return pooling(node, false);
   if (is(node, "aten::adaptive_avg_pool2d")) {
-    if (pair(*constant(node->input(1))) != Pair{1, 1}) refuse(node, "to more than one pixel");
+    if (pair(argument(node, 1)) != Pair{1, 1}) refuse(node, "to more than one pixel");
     return mean(node->input(0), out);
   }
   if (is(node, "aten::mean")) {

@@ -14,6 +14,12 @@ void refuse(const Node* node, const std::string& why) {
   refuse(std::string(node->kind().toQualString()) + (why.empty() ? "" : " " + why));
 }
 
+c10::IValue argument(const Node* node, std::size_t i) {
+  const auto value = constant(node->input(i));
+  if (!value) refuse(node, "with an argument that is not constant");
+  return *value;
+}
+
 at::Tensor floats(const at::Tensor& x) { return x.detach().to(at::kFloat).contiguous(); }
 
 Pair pair(const c10::IValue& list) {
@@ -55,12 +61,9 @@ std::optional<Conv> convolution_of(const Node* node) {
   Conv c;
   c.weight = floats(*weight);
   if (bias->defined()) c.bias = floats(*bias);
-  c.shape = {{weight->size(2), weight->size(3)},
-             pair(*constant(node->input(3))),
-             pair(*constant(node->input(4))),
-             pair(*constant(node->input(5)))};
-  c.transposed = constant(node->input(6))->toBool();
-  c.groups = constant(node->input(8))->toInt();
+  c.shape = {{weight->size(2), weight->size(3)}, pair(argument(node, 3)), pair(argument(node, 4)), pair(argument(node, 5))};
+  c.transposed = argument(node, 6).toBool();
+  c.groups = argument(node, 8).toInt();
   return c;
 }
 

@@ -28,6 +28,7 @@ struct Conv {
   std::int64_t groups = 1;
 
   std::int64_t outputs() const { return transposed ? weight.size(1) * groups : weight.size(0); }
+  const float* bias_data() const { return bias.defined() ? bias.data_ptr<float>() : nullptr; }
   /// Each channel by itself.
   bool depthwise() const { return !transposed && groups > 1 && groups == weight.size(0) && weight.size(1) == 1; }
   bool pointwise() const {
@@ -40,6 +41,8 @@ struct Conv {
 [[noreturn]] void refuse(const std::string& what);
 [[noreturn]] void refuse(const Node* node, const std::string& why = {});
 
+/// A node's input, which has to be constant.
+c10::IValue argument(const Node* node, std::size_t i);
 /// Dense, in float32.
 at::Tensor floats(const at::Tensor& x);
 Pair pair(const c10::IValue& list);

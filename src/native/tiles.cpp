@@ -1,26 +1,11 @@
 #include "tiles.hpp"
 
-#include <immintrin.h>
-
-#include <bit>
 #include <utility>
+
+#include "../nn/tile_product.hpp"
 
 namespace ichdet::native {
 namespace {
-
-std::uint16_t rounded(float value) {
-  const auto bits = std::bit_cast<std::uint32_t>(value);
-  return std::uint16_t((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
-}
-
-float widened(std::uint16_t bits) { return std::bit_cast<float>(std::uint32_t(bits) << 16); }
-
-struct alignas(64) TileConfig {
-  std::uint8_t palette = 1, start_row = 0, reserved[14] = {};
-  std::uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-  std::uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-};
-constexpr TileConfig all_tiles_full;
 
 // GCC's intrinsics take literal tile numbers alone.
 template <int tile>
@@ -153,12 +138,10 @@ Weights::Weights(std::int64_t outputs, std::int64_t steps, bool split)
 void Weights::set(std::int64_t output, std::int64_t step, std::int64_t channel, float value) {
   auto* tile = &tiles_[std::size_t((output / lanes * steps_ + step) * parts_)];
   const auto row = channel / 2, column = output % lanes * 2 + channel % 2;
-  tile->values[row][column] = rounded(value);
-  if (parts_ == 2) (tile + 1)->values[row][column] = rounded(value - widened(rounded(value)));
+  const auto rounded = nn::to_bf16(value);
+  tile->values[row][column] = rounded;
+  if (parts_ == 2) (tile + 1)->values[row][column] = nn::to_bf16(value - nn::from_bf16(rounded));
 }
-
-TileUse::TileUse() { asm volatile("ldtilecfg %0" ::"m"(all_tiles_full)); }
-TileUse::~TileUse() { asm volatile("tilerelease"); }
 
 void multiply(const WeightsView& weights, std::int64_t group, int groups, const Pixels& pixels,
               const char* const* tiles, int count, float* sums) {

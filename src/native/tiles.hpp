@@ -47,15 +47,6 @@ struct WeightsView {
   const WeightTile* group(std::int64_t g) const { return tiles + g * steps * (split ? 2 : 1); }
 };
 
-/// While it lives, this thread may call multiply.
-class TileUse {
- public:
-  TileUse();
-  ~TileUse();
-  TileUse(const TileUse&) = delete;
-  TileUse& operator=(const TileUse&) = delete;
-};
-
 /// Where the pixels of a product are: 16 of them `pixel_bytes` apart, for each step at `offsets[step]` from where a
 /// tile begins; what rounding took lies `rest_bytes` further.
 struct Pixels {
@@ -63,8 +54,8 @@ struct Pixels {
   std::int64_t pixel_bytes = 64, rest_bytes = 0;
 };
 
-/// Sums of `count` (1 to 4) tiles of pixels and of `groups` (1 or 2; 2 for at most two tiles) groups of 16 outputs from
-/// `group` on: sums[(tile * 16 + pixel) * 16 groups + output].
+/// On a thread that holds an nn::TileThread: sums of `count` (1 to 4) tiles of pixels and of `groups` (1 or 2; 2 for at
+/// most two tiles) groups of 16 outputs from `group` on: sums[(tile * 16 + pixel) * 16 groups + output].
 void multiply(const WeightsView& weights, std::int64_t group, int groups, const Pixels& pixels,
               const char* const* tiles, int count, float* sums);
 

@@ -1,8 +1,8 @@
 #include "transfer.hpp"
 
 #include <algorithm>
-#include <bit>
 
+#include "../nn/tile_product.hpp"
 #include "vectors.hpp"
 
 namespace ichdet::native {
@@ -50,9 +50,7 @@ ICHDET_NATIVE void read_narrow_row(const float* from, std::int64_t plane, std::i
   }
 }
 
-float value(const char* at) {
-  return std::bit_cast<float>(std::uint32_t(*reinterpret_cast<const std::uint16_t*>(at)) << 16);
-}
+float value(const char* at) { return nn::from_bf16(*reinterpret_cast<const std::uint16_t*>(at)); }
 
 }  // namespace
 

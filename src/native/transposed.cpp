@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "../nn/tile_product.hpp"
 #include "scratch.hpp"
 
 namespace ichdet::native {
@@ -51,7 +52,7 @@ TransposedConvolutions::TransposedConvolutions(const std::vector<Part>& parts, c
 }
 
 void TransposedConvolutions::run(char* arena, std::int64_t begin, std::int64_t end) const {
-  const TileUse use;
+  const nn::TileThread tiles_here(/*amx=*/true);
   const auto width = out_.width * lanes, groups = std::int64_t(out_.blocks.size()) * 2;
   const auto row = scratch<float>(groups * width);
   for (std::int64_t y = begin; y < end; ++y) {

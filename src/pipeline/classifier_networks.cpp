@@ -15,15 +15,6 @@
 namespace ichdet::pipeline {
 namespace {
 
-/// A module of its own, so that prepare() does not take a form that was made for the whole network.
-struct FeaturesOf final : torch::nn::Module {
-  explicit FeaturesOf(std::shared_ptr<Network> whole) : network(register_module("network", std::move(whole))) {
-    eval();
-  }
-  at::Tensor forward(const at::Tensor& x) { return network->forward_features(x); }
-  std::shared_ptr<Network> network;
-};
-
 void check_same(const ModelSpec& first, const ModelSpec& other) {
   const auto refuse = [&](const std::string& what) {
     throw Error(ErrorCode::options, "ensemble: " + other.name + " and " + first.name + " differ in " + what);
@@ -62,7 +53,8 @@ ClassifierNetworks::ClassifierNetworks(const std::vector<Bundle>& bundles, Task 
     specs.push_back(bundle.spec);
     identities.push_back(bundle.identity());
     const auto network = models::load(bundle);
-    members.push_back({network, prepare(network, how), prepare(std::make_shared<FeaturesOf>(network), how)});
+    const auto features = [n = network.get()](const at::Tensor& x) { return n->forward_features(x); };
+    members.push_back({network, prepare(network, how), prepare(network, features, how)});
   }
   rule = options.rule.value_or(spec().rule);
   check(rule);

@@ -12,6 +12,8 @@ import pytest
 import yaml
 from PIL import Image
 
+from command_line import refused
+
 ROOT = Path(__file__).parents[2]
 SCHEMA = json.loads((ROOT / "docs" / "result.schema.json").read_text())
 
@@ -53,14 +55,6 @@ def classified(run, study, bundles, tmp_path_factory):
     done = run("classify", study, "--bundle", bundles / "tiny", "--out", out, "--json")
     assert done.returncode == 0, done.stderr
     return out, done
-
-
-def refused(result, exit_code, error_code):
-    assert result.returncode == exit_code, (result.stdout, result.stderr)
-    assert result.stdout == ""
-    assert result.stderr.startswith(f"ichdet: error[{error_code}]: "), result.stderr
-    assert result.stderr.count("\n") == 1, result.stderr
-    return result.stderr
 
 
 def test_the_result_follows_its_schema_and_is_not_trusted(classified):

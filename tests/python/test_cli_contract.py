@@ -15,6 +15,7 @@ import pydicom
 import pytest
 from PIL import Image
 
+from command_line import refused
 from dicom_files import series
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "result.schema.json").read_text())
@@ -27,14 +28,6 @@ def detected(run, study, tmp_path_factory):
     done = run("detect", study, "--out", out, "--json")
     assert done.returncode == 0, done.stderr
     return out, done
-
-
-def refused(result, exit_code, error_code):
-    assert result.returncode == exit_code, (result.stdout, result.stderr)
-    assert result.stdout == ""
-    assert result.stderr.startswith(f"ichdet: error[{error_code}]: "), result.stderr
-    assert result.stderr.count("\n") == 1, result.stderr
-    return result.stderr
 
 
 def test_result_json_follows_its_schema_and_is_what_json_prints(detected):
