@@ -38,6 +38,7 @@ void bind_results(py::module_& m) {
       .def_readwrite("z_mm", &SliceScore::z_mm)
       .def_readwrite("probability", &SliceScore::probability)
       .def_readwrite("sop_instance_uid", &SliceScore::sop_instance_uid)
+      .def_readwrite("raw_probability", &SliceScore::raw_probability, "Before calibration, else None.")
       .def_readwrite("computed", &SliceScore::computed, "False: no head there, no network was asked, probability is 0.")
       .def_readwrite("classes", &SliceScore::classes, "Probability of each of StudyResult.classes.")
       .def("__repr__", [](const SliceScore& s) {
@@ -48,6 +49,7 @@ void bind_results(py::module_& m) {
       .def_readwrite("positive", &PatientDecision::positive)
       .def_readwrite("probability", &PatientDecision::probability)
       .def_readwrite("calibrated", &PatientDecision::calibrated)
+      .def_readwrite("raw_probability", &PatientDecision::raw_probability, "Before calibration, else None.")
       .def_readwrite("rule", &PatientDecision::rule)
       .def_readwrite("threshold", &PatientDecision::threshold)
       .def_readwrite("slice_threshold", &PatientDecision::slice_threshold, "Of classifiers, else None.");
@@ -60,6 +62,7 @@ void bind_results(py::module_& m) {
       .def_readwrite("slices", &Lesion::slices)
       .def_readwrite("confidence", &Lesion::confidence)
       .def_readwrite("calibrated", &Lesion::calibrated)
+      .def_readwrite("raw_confidence", &Lesion::raw_confidence, "Before calibration, else None.")
       .def("__repr__",
            [](const Lesion& s) { return "<ichdet.Lesion " + s.label + ", " + std::to_string(s.volume_ml) + " mL>"; });
   py::class_<Trust>(m, "Trust", "Whether the input was something the model may be trusted on.")
@@ -102,6 +105,7 @@ void bind_results(py::module_& m) {
       .def_readwrite("class_probabilities", &StudyResult::class_probabilities, "Of the whole study, or empty.")
       .def_readwrite("assumptions", &StudyResult::assumptions)
       .def_readwrite("trust", &StudyResult::trust)
+      .def_readwrite("review", &StudyResult::review, "Why a person should look again, one sentence each.")
       .def_readwrite("inference", &StudyResult::inference)
       .def_readwrite("bundles", &StudyResult::bundles)
       .def_readwrite("timings_s", &StudyResult::timings_s)

@@ -30,10 +30,10 @@ void bind_detector(py::module_& m) {
 bundles : folders of bundles; several are averaged
 threads : 0 for as many as the machine has
 precision, engine, region : as for Segmenter
-decision_threshold : study probability from which the answer is yes
+decision_threshold : study probability from which the answer is yes; None: the bundle's, else 0.5
 min_lesion_ml : smaller pieces are not listed as lesions; their volume still counts)")
       .def(py::init([](const std::vector<std::filesystem::path>& bundles, int threads, const std::string& precision,
-                       const std::string& engine, const std::string& region, double decision_threshold,
+                       const std::string& engine, const std::string& region, std::optional<double> decision_threshold,
                        double min_lesion_ml) {
              const py::gil_scoped_release unlocked;
              std::vector<Bundle> members;
@@ -50,7 +50,7 @@ min_lesion_ml : smaller pieces are not listed as lesions; their volume still cou
              return Detector(Segmenter(members, segmenter), options);
            }),
            py::arg("bundles"), py::kw_only(), py::arg("threads") = 0, py::arg("precision") = "auto",
-           py::arg("engine") = "auto", py::arg("region") = "head", py::arg("decision_threshold") = 0.5,
+           py::arg("engine") = "auto", py::arg("region") = "head", py::arg("decision_threshold") = py::none(),
            py::arg("min_lesion_ml") = 0.1)
       .def(
           "__call__", [](const Detector& detector, const SliceStack& stack) { return detector(stack); },

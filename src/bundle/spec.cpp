@@ -1,6 +1,7 @@
 #include "ichdet/bundle/spec.hpp"
 
 #include "classifier_spec.hpp"
+#include "ichdet/bundle/calibration.hpp"
 #include "json_node.hpp"
 
 namespace ichdet {
@@ -135,7 +136,7 @@ ModelSpec parse_spec(const json& value, const std::string& subject) {
       entry.expect(entry.number() >= 0 && entry.number() <= 1, "a probability");
     });
   }
-  if (const auto calibration = root.find("calibration")) spec.calibration = calibration->value();
+  if (const auto found = root.find("calibration")) spec.calibration = parse_calibration(found->value(), subject);
   spec.provenance = parse_provenance(root.at("provenance"));
   const auto licence = root.at("licence");
   licence.only({"spdx", "file"});

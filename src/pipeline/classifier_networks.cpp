@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "ichdet/aggregate/review.hpp"
 #include "ichdet/core/error.hpp"
 #include "ichdet/core/version.hpp"
 #include "ichdet/models/load.hpp"
@@ -113,6 +114,13 @@ Inference ClassifierNetworks::inference(const std::vector<std::int64_t>& shape) 
   record.precision = to_string(how.precision);
   record.threads = how.threads;
   return record;
+}
+
+void ClassifierNetworks::calibrate(StudyResult& result, const ClassifierOptions& options) const {
+  const auto own = spec().thresholds.find("study");
+  const bool chosen = own != spec().thresholds.end() && !options.rule;
+  ensemble::calibrate(result, spec().calibration, chosen ? std::optional(own->second) : std::nullopt);
+  flag_for_review(result);
 }
 
 StudyResult ClassifierNetworks::blank_result(const SliceStack& stack) const {

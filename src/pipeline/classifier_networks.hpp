@@ -34,6 +34,8 @@ struct ClassifierNetworks {
   /// The sum of the logits of the classes that are blood.
   attribution::Target blood_target() const;
   Inference inference(const std::vector<std::int64_t>& shape) const;
+  /// By the first member's calibration, and flagged for review where it is near one half.
+  void calibrate(StudyResult& result, const ClassifierOptions& options) const;
   /// All that a result says whatever was found.
   StudyResult blank_result(const SliceStack& stack) const;
 };

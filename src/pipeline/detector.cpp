@@ -1,15 +1,11 @@
 #include "ichdet/pipeline/detector.hpp"
 
-#include <algorithm>
-#include <chrono>
 #include <utility>
 
-#include "ichdet/aggregate/lesions.hpp"
-#include "ichdet/aggregate/slices.hpp"
-#include "ichdet/core/error.hpp"
 #include "ichdet/core/version.hpp"
 #include "ichdet/preprocess/grid.hpp"
 #include "ichdet/preprocess/resample.hpp"
+#include "measure.hpp"
 #include "timed.hpp"
 #include "trust.hpp"
 
@@ -28,22 +24,10 @@ Array3<float> blood_probability(const ProbabilityMap& probabilities, const std::
   return blood;
 }
 
-void check(const DetectorOptions& o) {
-  if (!(o.decision_threshold > 0 && o.decision_threshold < 1)) {
-    throw Error::mismatch(ErrorCode::options, "decision_threshold", "a number between 0 and 1",
-                          std::to_string(o.decision_threshold));
-  }
-  if (!(o.min_lesion_ml >= 0)) {
-    throw Error::mismatch(ErrorCode::options, "min_lesion_ml", "0 or more", std::to_string(o.min_lesion_ml));
-  }
-  if (o.top_voxels < 1)
-    throw Error::mismatch(ErrorCode::options, "top_voxels", "at least 1", std::to_string(o.top_voxels));
-}
-
 }  // namespace
 
 Detector::Detector(Segmenter segmenter, DetectorOptions options) : segmenter_(std::move(segmenter)), options_(options) {
-  check(options_);
+  pipeline::check(options_);
 }
 
 Detection Detector::operator()(const SliceStack& stack, const Progress& progress) const {
@@ -74,27 +58,8 @@ Detection Detector::operator()(const SliceStack& stack, const Progress& progress
                                  {.threads = options_.threads});
 
   pipeline::timed(result, "measure", [&] {
-    LesionOptions lesion_options;
-    lesion_options.min_volume_ml = options_.min_lesion_ml;
-    for (std::size_t c = 1; c < labels.names.size(); ++c) {
-      result.labels.emplace(int(c), labels.names[c]);
-      if (!spec.classes[c].blood) continue;
-      result.blood_labels.push_back(int(c));
-      lesion_options.labels.push_back(std::uint8_t(c));
-    }
-    result.slices = slice_scores(blood, stack.geometry, options_.top_voxels);
-    result.decision = decide_by_highest_slice(result.slices, options_.decision_threshold);
-    if (stack.geometry.regular()) {
-      result.volumes_ml = volumes_ml(labels);
-    } else {
-      result.volumes_ml =
-          volumes_ml(SliceLabels(grid_labels.labels, grid_labels.names, SliceGeometry(grid_labels.geometry)));
-      result.assumptions.emplace_back(
-          "The slices are not evenly spaced: total volumes are measured on the segmenter's regular grid, lesions on "
-          "the "
-          "slices.");
-    }
-    result.lesions = lesions(labels, blood, lesion_options);
+    pipeline::measure(result, {labels, blood, grid_labels}, spec.classes, options_);
+    pipeline::decide(result, spec.calibration, spec.thresholds, options_);
     return 0;
   });
   if (stack.geometry.count() == 1) {

@@ -45,6 +45,7 @@ StudyResult ExamClassifier::operator()(const SliceStack& stack, const Progress& 
   decision.slice_threshold = decision.threshold;
   decision.positive = decision.probability > decision.threshold;
   decision.rule = "probability of the exam > its threshold";
+  networks.calibrate(result, state_->options);
   result.assumptions.insert(result.assumptions.end(), images.assumptions().begin(), images.assumptions().end());
   result.assumptions.push_back("The " + std::to_string(stack.geometry.count()) + " slices were resliced to " +
                                std::to_string(exam.size(1)) + " images from the first to the last.");

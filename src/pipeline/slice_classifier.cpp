@@ -71,6 +71,7 @@ StudyResult SliceClassifier::operator()(const SliceStack& stack, const Progress&
   const SliceImages images(stack, spec(), state_->options.network.threads);
   result.slices = pipeline::timed(result, "slices", [&] { return state_->scores(stack, images, progress); });
   result.decision = decide(result.slices, networks.rule);
+  networks.calibrate(result, state_->options);
   result.assumptions.insert(result.assumptions.end(), images.assumptions().begin(), images.assumptions().end());
   const auto skipped = std::ranges::count(result.slices, false, &SliceScore::computed);
   if (skipped > 0) {

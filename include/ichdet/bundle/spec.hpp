@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "ichdet/aggregate/case_rules.hpp"
+#include "ichdet/ensemble/calibrator.hpp"
 #include "ichdet/preprocess/window.hpp"
 
 namespace ichdet {
@@ -81,8 +82,8 @@ struct ModelSpec {
   ImageSpec image;                 ///< of classifiers, with the three fields below
   Activation activation = Activation::softmax;
   CaseRule rule;  ///< of exam classifiers only `case_threshold` counts
-  std::map<std::string, double> thresholds;   ///< by class or purpose; empty: argmax
-  std::optional<nlohmann::json> calibration;  ///< none: probabilities are not calibrated
+  std::map<std::string, double> thresholds;   ///< by class or purpose ("study"); empty: argmax
+  ensemble::Calibration calibration;          ///< where empty, probabilities are not calibrated
   ProvenanceSpec provenance;
   std::string licence;       ///< SPDX expression
   std::string licence_file;  ///< in the bundle

@@ -19,6 +19,7 @@ struct SliceScore {
   bool computed = true;  ///< false: the slice shows no head, so no network was asked, and `probability` is 0
   std::vector<double> classes =
       {};  ///< probability of each of StudyResult::classes; empty where a slice has no such answer
+  std::optional<double> raw_probability = {};  ///< before calibration, where there was one
 };
 
 /// What the slices say about the patient.
@@ -30,6 +31,7 @@ struct PatientDecision {
   double threshold = 0.5;   ///< from this probability on a slice or the study counts as positive
   /// Of classifiers: a slice above it counts as positive. Both thresholds are then exceeded, not reached (CaseRule).
   std::optional<double> slice_threshold = {};
+  std::optional<double> raw_probability = {};  ///< before calibration, where there was one
 };
 
 /// One connected piece of one label.
@@ -41,6 +43,7 @@ struct Lesion {
   std::vector<std::int64_t> slices;                       ///< indices of the native slices that show it, ascending
   double confidence = 0;                                  ///< mean blood probability over its voxels
   bool calibrated = false;
+  std::optional<double> raw_confidence = {};  ///< before calibration, where there was one
 };
 
 /// Whether the input was something the model may be trusted on.
@@ -78,6 +81,7 @@ struct StudyResult {
   std::vector<double> class_probabilities;  ///< of each of them in the whole study, where the network reads it whole
   std::vector<std::string> assumptions;
   Trust trust;
+  std::vector<std::string> review;  ///< why a person should look again at what was found, one sentence each
   Inference inference;
   std::vector<BundleIdentity> bundles;                    ///< the members of the ensemble, in order
   std::vector<std::pair<std::string, double>> timings_s;  ///< stage -> seconds, in order

@@ -62,6 +62,12 @@ T field_or(const nlohmann::ordered_json& json, const std::string& parent, const 
   return json.is_object() && json.contains(key) ? field<T>(json, parent, key) : otherwise;
 }
 
+ICHDET_INLINE std::optional<double> optional_field(const nlohmann::ordered_json& json, const std::string& parent,
+                                                   const char* key) {
+  if (!json.is_object() || !json.contains(key)) return std::nullopt;
+  return field<double>(json, parent, key);
+}
+
 ICHDET_INLINE BundleIdentity bundle_from_json(const nlohmann::ordered_json& json, const std::string& parent) {
   return {field<std::string>(json, parent, "name"), field<std::string>(json, parent, "version"),
           field<std::string>(json, parent, "sha256")};
@@ -79,6 +85,7 @@ ICHDET_INLINE nlohmann::ordered_json to_json(const StudyResult& result) {
   json["decision"] = result.decision.positive;
   json["probability"] = finite(result.decision.probability, "probability");
   json["calibrated"] = result.decision.calibrated;
+  if (const auto& raw = result.decision.raw_probability) json["raw_probability"] = finite(*raw, "raw_probability");
   json["rule"] = result.decision.rule;
   json["threshold"] = finite(result.decision.threshold, "threshold");
   if (const auto& above = result.decision.slice_threshold) {
@@ -108,6 +115,9 @@ ICHDET_INLINE nlohmann::ordered_json to_json(const StudyResult& result) {
                                {"slices", lesion.slices},
                                {"confidence", finite(lesion.confidence, name + "confidence")},
                                {"calibrated", lesion.calibrated}});
+    if (const auto& raw = lesion.raw_confidence) {
+      json["lesions"].back()["raw_confidence"] = finite(*raw, name + "raw_confidence");
+    }
   }
   json["slices"] = ordered_json::array();
   for (const auto& slice : result.slices) {
@@ -117,10 +127,14 @@ ICHDET_INLINE nlohmann::ordered_json to_json(const StudyResult& result) {
                               {"probability", finite(slice.probability, name + "probability")},
                               {"sop_instance_uid", slice.sop_instance_uid}});
     if (!result.classes.empty()) json["slices"].back()["computed"] = slice.computed;
+    if (const auto& raw = slice.raw_probability) {
+      json["slices"].back()["raw_probability"] = finite(*raw, name + "raw_probability");
+    }
     if (!slice.classes.empty()) json["slices"].back()["classes"] = detail::all_finite(slice.classes, name + "classes");
   }
   json["assumptions"] = result.assumptions;
   json["trust"] = {{"ok", result.trust.ok}, {"reasons", result.trust.reasons}};
+  json["review"] = result.review;
   if (const auto& ran = result.inference; !ran.engine.empty()) {
     json["inference"] = {{"engine", ran.engine},       {"form", ran.form},
                          {"precision", ran.precision}, {"reason", ran.reason},
@@ -145,7 +159,8 @@ ICHDET_INLINE StudyResult study_result_from_json(const nlohmann::ordered_json& j
   result.decision = {field<bool>(json, root, "decision"), field<double>(json, root, "probability"),
                      field<bool>(json, root, "calibrated"), field<std::string>(json, root, "rule"),
                      field<double>(json, root, "threshold")};
-  if (json.contains("slice_threshold")) result.decision.slice_threshold = field<double>(json, root, "slice_threshold");
+  result.decision.slice_threshold = detail::optional_field(json, root, "slice_threshold");
+  result.decision.raw_probability = detail::optional_field(json, root, "raw_probability");
   result.classes = detail::field_or(json, root, "classes", std::vector<std::string>());
   result.class_probabilities = detail::field_or(json, root, "class_probabilities", std::vector<double>());
   const auto labels = field<ordered_json>(json, root, "labels");
@@ -169,7 +184,8 @@ ICHDET_INLINE StudyResult study_result_from_json(const nlohmann::ordered_json& j
                               field<double>(lesion, name, "diameter_mm"),
                               Eigen::Vector3d(centroid[0], centroid[1], centroid[2]),
                               field<std::vector<std::int64_t>>(lesion, name, "slices"),
-                              field<double>(lesion, name, "confidence"), field<bool>(lesion, name, "calibrated")});
+                              field<double>(lesion, name, "confidence"), field<bool>(lesion, name, "calibrated"),
+                              detail::optional_field(lesion, name, "raw_confidence")});
   }
   for (const auto& slice : field<ordered_json>(json, root, "slices")) {
     const std::string name = "result.slices[" + std::to_string(result.slices.size()) + "]";
@@ -177,12 +193,14 @@ ICHDET_INLINE StudyResult study_result_from_json(const nlohmann::ordered_json& j
                              field<double>(slice, name, "probability"),
                              field<std::string>(slice, name, "sop_instance_uid"),
                              detail::field_or(slice, name, "computed", true),
-                             detail::field_or(slice, name, "classes", std::vector<double>())});
+                             detail::field_or(slice, name, "classes", std::vector<double>()),
+                             detail::optional_field(slice, name, "raw_probability")});
   }
   result.assumptions = field<std::vector<std::string>>(json, root, "assumptions");
   const auto trust = field<ordered_json>(json, root, "trust");
   result.trust = {field<bool>(trust, "result.trust", "ok"),
                   field<std::vector<std::string>>(trust, "result.trust", "reasons")};
+  result.review = detail::field_or(json, root, "review", std::vector<std::string>());
   if (json.contains("inference")) {
     const auto ran = field<ordered_json>(json, root, "inference");
     const std::string name = "result.inference";

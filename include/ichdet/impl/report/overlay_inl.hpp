@@ -170,7 +170,7 @@ ICHDET_INLINE Image render_slice(const SliceStack& stack, const SliceLabels& lab
   }
   detail::draw_scale(image, inset, size - 16, size / 3, at.mm_per_px);
   detail::draw_directions(image, 0, 0, size, size, view, draw::Face::strong, true);
-  if (!result.trust.ok) {
+  if (!result.trust.ok || !result.review.empty()) {
     draw::text(image, inset, 88, "REVIEW NEEDED", draw::Face::strong, theme::warning, true);
   }
   draw_panel(image, size, 0, panel_width, size, stack.geometry, by_slice, result, {{slice}, true});

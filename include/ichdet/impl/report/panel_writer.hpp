@@ -37,18 +37,20 @@ inline void write_decision(PanelWriter& writer, const StudyResult& result) {
                  decision.positive ? theme::alert : theme::ink, 2);
   writer.line(format("probability %.2f%s", decision.probability, decision.calibrated ? "" : " (not calibrated)"),
               draw::Face::body, theme::ink);
-  if (result.trust.ok) return;
+  auto reasons = result.trust.reasons;
+  reasons.insert(reasons.end(), result.review.begin(), result.review.end());
+  if (result.trust.ok && reasons.empty()) return;
   const auto top = writer.pen + 12;
   writer.left += 10;
   writer.right -= 10;
   writer.pen = top + 6;
   writer.line("REVIEW NEEDED", draw::Face::strong, theme::warning);
   const std::size_t most = 4;
-  for (std::size_t i = 0; i < std::min(most, result.trust.reasons.size()); ++i) {
-    writer.wrapped("\u00b7 " + result.trust.reasons[i], draw::Face::small, theme::ink, 3);
+  for (std::size_t i = 0; i < std::min(most, reasons.size()); ++i) {
+    writer.wrapped("\u00b7 " + reasons[i], draw::Face::small, theme::ink, 3);
   }
-  if (most < result.trust.reasons.size()) {
-    writer.line(format("\u00b7 and %zu more", result.trust.reasons.size() - most), draw::Face::small, theme::ink);
+  if (most < reasons.size()) {
+    writer.line(format("\u00b7 and %zu more", reasons.size() - most), draw::Face::small, theme::ink);
   }
   writer.left -= 10;
   writer.right += 10;

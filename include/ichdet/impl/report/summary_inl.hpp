@@ -30,6 +30,11 @@ ICHDET_INLINE std::string volumes_text(const StudyResult& result, bool blood) {
   return text;
 }
 
+ICHDET_INLINE std::string calibration_note(bool calibrated, const std::optional<double>& raw) {
+  if (!calibrated) return ", not calibrated";
+  return raw ? format(", calibrated from %.2f", *raw) : ", calibrated";
+}
+
 }  // namespace detail
 
 ICHDET_INLINE std::string place(const Eigen::Vector3d& lps_mm) {
@@ -54,7 +59,8 @@ ICHDET_INLINE std::string summary(const StudyResult& result, const SummaryOption
   using detail::format;
   std::string text = finding(result) + "\n";
   text += format("  probability %.2f%s (%s)\n", result.decision.probability,
-                 result.decision.calibrated ? "" : ", not calibrated", result.decision.rule.c_str());
+                 detail::calibration_note(result.decision.calibrated, result.decision.raw_probability).c_str(),
+                 result.decision.rule.c_str());
   std::vector<std::int64_t> positive;
   for (const auto& slice : result.slices) {
     if (detail::is_positive(result, slice.probability)) positive.push_back(slice.index);
@@ -73,13 +79,14 @@ ICHDET_INLINE std::string summary(const StudyResult& result, const SummaryOption
     text += format("  lesion %zu: %s %s, %.0f mm across, at %s, slices %s, confidence %.2f%s\n", i + 1,
                    lesion.label.c_str(), detail::millilitres(lesion.volume_ml).c_str(), lesion.diameter_mm,
                    place(lesion.centroid_mm).c_str(), detail::ranges(lesion.slices).c_str(), lesion.confidence,
-                   lesion.calibrated ? "" : ", not calibrated");
+                   detail::calibration_note(lesion.calibrated, lesion.raw_confidence).c_str());
   }
   if (shown < result.lesions.size()) {
     text += format("  and %zu smaller lesions\n", result.lesions.size() - shown);
   }
   if (!result.trust.ok) text += "  REVIEW: the input is not one that the model may be trusted on\n";
   for (const auto& reason : result.trust.reasons) text += "  review: " + reason + "\n";
+  for (const auto& reason : result.review) text += "  REVIEW: " + reason + "\n";
   for (const auto& assumption : result.assumptions) text += "  assumed: " + assumption + "\n";
   for (const auto& bundle : result.bundles) text += "  model: " + detail::bundle_line(bundle) + "\n";
   if (const auto& ran = result.inference; !ran.engine.empty()) {
