@@ -92,7 +92,9 @@ void add_detect(CLI::App& app, Context& context) {
       ->capture_default_str();
   add_threads(*command, a.detector.threads);
   add_study_options(*command, a.study);
-  command->add_option("--threshold", a.detector.decision_threshold, "Study probability from which the answer is yes; by default the bundle's, else 0.5")
+  command
+      ->add_option("--threshold", a.detector.decision_threshold,
+                   "Study probability from which the answer is yes; by default the bundle's, else 0.5")
       ->check(number_from(1e-6, 1 - 1e-6, "a number between 0 and 1"));
   command->add_option("--min-lesion-ml", a.detector.min_lesion_ml, "Smaller pieces are not listed as lesions")
       ->check(zero_or_more())

@@ -64,8 +64,8 @@ def test_result_validates_against_the_published_schema():
     result = study(labels)
     document = json.loads(result.to_json())
     validator.validate(document)
-    of_classifiers = {"classes", "class_probabilities", "slice_threshold"}
-    assert set(document) == set(SCHEMA["properties"]) - of_classifiers == set(SCHEMA["required"]) | {"inference"}
+    not_here = {"classes", "class_probabilities", "slice_threshold", "raw_probability"}
+    assert set(document) == set(SCHEMA["properties"]) - not_here == set(SCHEMA["required"]) | {"inference", "review"}
     result.inference = ichdet.Inference()
     assert "inference" not in json.loads(result.to_json())  # no network ran
     assert document["lesions"] and document["decision"] is True

@@ -14,10 +14,10 @@ namespace ichdet {
 struct DetectorOptions {
   /// A study is positive from this probability on, in (0, 1); none: the bundle's `thresholds.study`, else 0.5.
   std::optional<double> decision_threshold = {};
-  double min_lesion_ml = 0.1;       ///< smaller pieces of blood are not listed as lesions; their volume still counts
-  int top_voxels = 20;              ///< slice probability: mean over this many highest blood probabilities
-  ReviewRange review;               ///< a study's probability in it is flagged for review
-  int threads = 0;                  ///< 0: as many as the machine has
+  double min_lesion_ml = 0.1;  ///< smaller pieces of blood are not listed as lesions; their volume still counts
+  int top_voxels = 20;         ///< slice probability: mean over this many highest blood probabilities
+  ReviewRange review;          ///< a study's probability in it is flagged for review
+  int threads = 0;             ///< 0: as many as the machine has
 };
 
 /// What a study showed: the findings, and where they are.
@@ -34,8 +34,8 @@ struct Detection {
 /// volumes are measured; volumes of unevenly spaced slices are measured on the grid, since small pieces between far
 /// slices would be missed or overstated. Slice probability is the mean of the `top_voxels` highest blood
 /// probabilities of the slice, study probability the highest slice's, lesion confidence the mean over its voxels; where
-/// the bundle (of an ensemble, the first) brings a calibration of one of them, it is applied. `trust` is refused where the scan's HU end below a window of
-/// the model: clipped bone then looks like blood.
+/// the bundle (of an ensemble, the first) brings a calibration of one of them, it is applied. `trust` is refused where
+/// the scan's HU end below a window of the model: clipped bone then looks like blood.
 ///
 /// Immutable; a call is const and may run from several threads at once.
 class Detector {

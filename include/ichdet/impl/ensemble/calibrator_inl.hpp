@@ -183,8 +183,8 @@ ICHDET_INLINE void calibrate(StudyResult& result, const Calibration& calibration
   decision.raw_probability = decision.probability;
   decision.probability = (*calibration.study)(decision.probability);
   decision.threshold = threshold ? *threshold : (*calibration.study)(decision.threshold);
-  decision.positive = decision.slice_threshold ? decision.probability > decision.threshold
-                                               : decision.probability >= decision.threshold;
+  decision.positive =
+      decision.slice_threshold ? decision.probability > decision.threshold : decision.probability >= decision.threshold;
   decision.calibrated = true;
   decision.rule += ", calibrated by " + to_string(calibration.study->method);
   if (!decision.slice_threshold) return;
@@ -195,9 +195,9 @@ ICHDET_INLINE void calibrate(StudyResult& result, const Calibration& calibration
 
 ICHDET_INLINE Calibrator fit_temperature(std::span<const double> probabilities, std::span<const std::uint8_t> truth) {
   detail::count_positives(probabilities, truth);
-  const auto target = Eigen::Map<const Eigen::Array<std::uint8_t, Eigen::Dynamic, 1>>(
-                          truth.data(), Eigen::Index(truth.size()))
-                          .cast<double>();
+  const auto target =
+      Eigen::Map<const Eigen::Array<std::uint8_t, Eigen::Dynamic, 1>>(truth.data(), Eigen::Index(truth.size()))
+          .cast<double>();
   const auto z = detail::logits(probabilities);
   detail::check_overlap(z, truth, true);
   return detail::fit_sigmoid(CalibrationMethod::temperature, z, target, false);

@@ -180,12 +180,11 @@ ICHDET_INLINE StudyResult study_result_from_json(const nlohmann::ordered_json& j
   for (const auto& lesion : field<ordered_json>(json, root, "lesions")) {
     const std::string name = "result.lesions[" + std::to_string(result.lesions.size()) + "]";
     const auto centroid = field<std::array<double, 3>>(lesion, name, "centroid_mm");
-    result.lesions.push_back({field<std::string>(lesion, name, "label"), field<double>(lesion, name, "volume_ml"),
-                              field<double>(lesion, name, "diameter_mm"),
-                              Eigen::Vector3d(centroid[0], centroid[1], centroid[2]),
-                              field<std::vector<std::int64_t>>(lesion, name, "slices"),
-                              field<double>(lesion, name, "confidence"), field<bool>(lesion, name, "calibrated"),
-                              detail::optional_field(lesion, name, "raw_confidence")});
+    result.lesions.push_back(
+        {field<std::string>(lesion, name, "label"), field<double>(lesion, name, "volume_ml"),
+         field<double>(lesion, name, "diameter_mm"), Eigen::Vector3d(centroid[0], centroid[1], centroid[2]),
+         field<std::vector<std::int64_t>>(lesion, name, "slices"), field<double>(lesion, name, "confidence"),
+         field<bool>(lesion, name, "calibrated"), detail::optional_field(lesion, name, "raw_confidence")});
   }
   for (const auto& slice : field<ordered_json>(json, root, "slices")) {
     const std::string name = "result.slices[" + std::to_string(result.slices.size()) + "]";
