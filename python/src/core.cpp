@@ -14,6 +14,7 @@ void bind_phantom(py::module_& m);
 void bind_report(py::module_& m);
 void bind_heat_map(py::module_& m);
 void bind_evaluate(py::module_& m);
+void bind_ensemble(py::module_& m);
 void bind_study(py::module_& m);
 void bind_case_rules(py::module_& m);
 }  // namespace ichdet::python
@@ -41,4 +42,5 @@ PYBIND11_MODULE(_core, m) {
   ichdet::python::bind_evaluate(m);
   ichdet::python::bind_study(m);
   ichdet::python::bind_case_rules(m);
+  ichdet::python::bind_ensemble(m);
 }

@@ -1,5 +1,6 @@
 #include "convert.hpp"
 #include "ichdet/aggregate/case_rules.hpp"
+#include "ichdet/aggregate/review.hpp"
 
 namespace ichdet::python {
 namespace {
@@ -103,6 +104,13 @@ logistic : of 'logistic', a LogisticModel of case_features)")
 probabilities : (slices of all cases,) float64
 offsets : (cases + 1,) int64; case i has probabilities[offsets[i]:offsets[i + 1]]
 rule : CaseRule)");
+  m.def(
+      "difficult_cases",
+      [](const Bytes& truth, const Doubles& probabilities, double low, double high) {
+        return difficult_cases(span_of(truth), span_of(probabilities), {low, high});
+      },
+      py::arg("truth"), py::arg("probabilities"), py::arg("low") = 0.4, py::arg("high") = 0.6,
+      "Rows of S3's difficult cases: positive with a probability of at most `high`, negative with at least `low`.");
   m.def("decide", &decide, py::arg("slices"), py::arg("rule"), "PatientDecision from a list of SliceScore.");
 }
 

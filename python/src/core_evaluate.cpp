@@ -7,6 +7,7 @@
 #include "ichdet/evaluate/curves.hpp"
 #include "ichdet/evaluate/delong.hpp"
 #include "ichdet/evaluate/special.hpp"
+#include "ichdet/evaluate/threshold_choice.hpp"
 
 namespace ichdet::python {
 
@@ -142,6 +143,21 @@ void bind_curves(py::module_& m) {
       },
       py::arg("truth"), py::arg("scores"),
       "(recall, precision, thresholds), thresholds descending from infinity, where precision is set to 1.");
+  m.def(
+      "choose_threshold",
+      [](const DoubleArray& truth, const DoubleArray& probabilities, std::optional<double> sensitivity,
+         std::optional<std::pair<double, double>> cost) {
+        const auto ranking = rank(labels_from(truth), span_of(probabilities));
+        const auto choice = sensitivity ? threshold_for_sensitivity(ranking, *sensitivity)
+                            : cost      ? threshold_by_cost(ranking, cost->first, cost->second)
+                                        : threshold_by_youden(ranking);
+        return py::make_tuple(choice.threshold, choice.counts);
+      },
+      py::arg("truth"), py::arg("probabilities"), py::kw_only(), py::arg("sensitivity") = py::none(),
+      py::arg("cost") = py::none(),
+      R"((threshold, Confusion): by Youden's index, or for a wanted sensitivity, or the least cost = (miss, false alarm).
+
+The threshold lies half-way between two probabilities.)");
   const auto area = [&](const char* name, double Areas::*which, const char* doc) {
     m.def(
         name,
