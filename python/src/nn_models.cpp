@@ -8,6 +8,8 @@
 #include "ichdet/models/create.hpp"
 #include "ichdet/models/efficient_classification.hpp"
 #include "ichdet/models/load.hpp"
+#include "ichdet/models/segmentation_network.hpp"
+#include "ichdet/models/viola_unet.hpp"
 #include "ichdet/nn/denormals.hpp"
 #include "network.hpp"
 
@@ -167,6 +169,27 @@ threads : int, 0 for LibTorch's own choice)")
             return to_numpy(plainly([&] { return family.fuse(inputs); }));
           },
           py::arg("maps"), "EfficientClassification: five maps to ResNet's input.")
+      .def(
+          "forward_deep",
+          [](const Network& network, const FloatArray& x, bool stack) -> py::object {
+            const auto input = to_tensor(x);
+            auto& family = network.as<models::SegmentationNetwork>("deep supervision");
+            const auto heads = plainly([&] { return family.forward_deep(input); });
+            if (!stack) return py::cast(to_numpy(heads));
+            return to_numpy(plainly([&] { return models::stack_heads(heads); }));
+          },
+          py::arg("x"), py::kw_only(), py::arg("stack") = false,
+          R"(A segmentation network's logits of all heads, finest first, each at its own size.
+
+With stack=True as one array (N, heads, classes, ...), the coarser ones repeated to the first one's size.)")
+      .def(
+          "attentions",
+          [](const Network& network, const FloatArray& x) {
+            const auto input = to_tensor(x);
+            auto& family = network.as<models::ViolaUnetImpl>("VIOLA attention");
+            return to_numpy(plainly([&] { return family.attentions(input); }));
+          },
+          py::arg("x"), "ViolaUnet: what each attention multiplies its input by, coarsest first.")
       .def("gradients", &gradients, py::arg("x"), py::arg("cotangent"),
            "Gradients of sum(logits * cotangent) by parameter name, through the plain module; None where none flows.")
       .def("load_state_dict", &Network::load_state_dict, py::arg("file"), py::kw_only(), py::arg("adapt") = false,

@@ -5,12 +5,15 @@
 #include "ichdet/core/error.hpp"
 #include "ichdet/models/deepmedic.hpp"
 #include "ichdet/models/densenet.hpp"
+#include "ichdet/models/dynunet.hpp"
 #include "ichdet/models/efficient_classification.hpp"
 #include "ichdet/models/efficientnet.hpp"
 #include "ichdet/models/inception_resnet_v2.hpp"
 #include "ichdet/models/mobilenet_lstm.hpp"
+#include "ichdet/models/nnunet.hpp"
 #include "ichdet/models/resnet.hpp"
 #include "ichdet/models/vgg.hpp"
+#include "ichdet/models/viola_unet.hpp"
 
 namespace ichdet::models {
 namespace {
@@ -25,14 +28,18 @@ std::shared_ptr<Network> make(const nlohmann::json& options, const std::string& 
 const std::pair<const char*, Make> families[] = {
     {"DeepMedic", make<DeepMedicImpl, DeepMedicOptions>},
     {"DenseNet121", make<DenseNetImpl, ClassifierOptions>},
+    {"DynUNet", make<DynUNetImpl, DynUNetOptions>},
     {"EfficientClassification", make<EfficientClassificationImpl, EfficientClassificationOptions>},
     {"EfficientNetB0", make<EfficientNetImpl, EfficientNetOptions>},
     {"InceptionResNetV2", make<InceptionResNetV2Impl, ClassifierOptions>},
     {"MobileNetLSTM", make<MobileNetLstmImpl, MobileNetLstmOptions>},
     {"MobileNetV1", make<MobileNetV1Impl, ClassifierOptions>},
     {"MobileNetV2", make<MobileNetV2Impl, ClassifierOptions>},
+    {"PlainConvUNet", make<NnUNetImpl, PlainConvUNetOptions>},
     {"ResNet18", make<ResNetImpl, ResNetOptions>},
+    {"ResidualEncoderUNet", make<NnUNetImpl, ResidualEncoderUNetOptions>},
     {"VGG19", make<VggImpl, ClassifierOptions>},
+    {"ViolaUnet", make<ViolaUnetImpl, ViolaUnetOptions>},
 };
 
 }  // namespace

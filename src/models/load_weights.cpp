@@ -46,10 +46,9 @@ at::Tensor adapt_input_conv(const at::Tensor& weight, std::int64_t in_chans) {
 }
 
 std::vector<std::string> load_weights(Network& network, StateDict weights, Fit fit) {
-  if (const auto* classifier = dynamic_cast<const Classifier*>(&network)) {
-    classifier->rename_published(weights);
-    if (fit == Fit::adapted) adapt(*classifier, weights);
-  }
+  network.rename_published(weights);
+  const auto* classifier = dynamic_cast<const Classifier*>(&network);
+  if (classifier != nullptr && fit == Fit::adapted) adapt(*classifier, weights);
   load_state_dict(network, weights);
   return weights.notes;
 }

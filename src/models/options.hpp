@@ -22,8 +22,13 @@ class OptionReader {
   void read(const char* key, T& value) {
     known_.insert(key);
     if (!json_.contains(key)) return;
+    read(key, value, json_.at(key));
+  }
+  /// From `found`, made of what stands under the key.
+  template <class T>
+  void read(const char* key, T& value, const nlohmann::json& found) const {
     try {
-      json_.at(key).get_to(value);
+      found.get_to(value);
     } catch (const nlohmann::json::exception& e) {
       fail(std::string(key) + ": " + e.what());
     }

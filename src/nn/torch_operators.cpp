@@ -32,9 +32,13 @@ std::function<void(Stack&)> operation_of(const Node* node) {
   if (node->kind() == torch::jit::prim::ListUnpack) {
     return [](Stack& stack) { stack = stack.front().toListRef().vec(); };
   }
-  return [operation = node->getOperation()](Stack& stack) {
+  const bool only_float = is(node, "aten::avg_pool3d");  // LibTorch 2.13 has none for bfloat16
+  return [operation = node->getOperation(), only_float](Stack& stack) {
+    const auto type = only_float ? stack.front().toTensor().scalar_type() : at::kFloat;
+    if (only_float) stack.front() = stack.front().toTensor().to(at::kFloat);
     auto once = operation;  // its call is not const
     once(stack);
+    if (only_float) stack.front() = stack.front().toTensor().to(type);
   };
 }
 

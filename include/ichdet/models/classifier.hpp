@@ -8,10 +8,6 @@
 
 #include "ichdet/nn/network.hpp"
 
-namespace ichdet {
-struct StateDict;
-}
-
 namespace ichdet::models {
 
 struct ClassifierOptions {
@@ -35,9 +31,6 @@ class Classifier : public Network {
 
   /// A fresh last layer of as many outputs, its weights random; 0: none.
   virtual void reset_classifier(std::int64_t num_classes);
-
-  /// Published files' names to ours, where those differ.
-  virtual void rename_published(StateDict&) const {}
 
   /// Outputs of the last layer; 0 where there is none.
   std::int64_t num_classes() const { return classifier ? classifier->options.out_features() : 0; }

@@ -1,0 +1,495 @@
+"""The segmentation networks against MONAI and dynamic-network-architectures, and Viola-Unet's attention against one
+written from its formulae."""
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import torch
+from dynamic_network_architectures.architectures.unet import PlainConvUNet, ResidualEncoderUNet
+from monai.networks.nets import DynUNet
+from oracle_segmenters import settled
+from oracle_viola import ViolaUnet
+from safetensors.torch import save_file
+
+import ichdet
+from ichdet import nn
+
+FLOAT32, BFLOAT16 = 1e-4, 5e-2  # largest difference by the largest magnitude
+INSTANCE, BATCH = ("INSTANCE", {"affine": True}), ("BATCH", {"affine": True})
+SLIM = [[3, 3, 1], [3, 3, 1], [3, 3, 3], [3, 3, 3]]
+STEPS = [[1, 1, 1], [2, 2, 1], [2, 2, 2], [1, 1, 1]]
+
+
+class Family(NamedTuple):
+    architecture: str
+    options: dict
+    oracle: callable
+    size: tuple  # of a small input
+    heads: int = 0
+
+
+def dynunet(size, norm=INSTANCE, spatial_dims=3, **options):
+    """Ours, and MONAI's with the same arguments."""
+    options.setdefault("upsample_kernel_size", options["strides"][1:])
+    own = dict(options, norm="instance" if norm == INSTANCE else "batch", spatial_dims=spatial_dims)
+    heads = options.get("deep_supr_num", 1) if options.get("deep_supervision") else 0
+    return Family("DynUNet", own, lambda: DynUNet(spatial_dims, norm_name=norm, **options), size, heads)
+
+
+def viola(size, norm=BATCH, heads=0, **options):
+    own = dict(options, norm="instance" if norm == INSTANCE else "batch")
+    if heads:
+        own.update(deep_supervision=True, deep_supr_num=heads)
+    return Family("ViolaUnet", own, lambda: ViolaUnet(norm=norm, heads=heads, **options), size, heads)
+
+
+def nnunet(make, size, norm="instance", **options):
+    """Ours, and that of dynamic-network-architectures with the same arguments."""
+    dimensions = options.get("spatial_dims", 3)
+    own = dict(options, norm=norm, norm_eps=1e-5)
+    theirs = {k: v for k, v in options.items() if k not in ("spatial_dims", "negative_slope")}
+    theirs.update(
+        n_stages=len(options["strides"]),
+        conv_op=getattr(torch.nn, f"Conv{dimensions}d"),
+        norm_op=getattr(torch.nn, f"{'Instance' if norm == 'instance' else 'Batch'}Norm{dimensions}d"),
+        norm_op_kwargs={"eps": 1e-5, "affine": True},
+        nonlin=torch.nn.LeakyReLU,
+        nonlin_kwargs={"inplace": True, "negative_slope": options.get("negative_slope", 0.01)},
+        # What plans.json holds where there is dropout; in evaluation it does nothing, but it takes an index.
+        dropout_op=getattr(torch.nn, f"Dropout{dimensions}d") if norm == "batch" else None,
+        dropout_op_kwargs={"p": 0.2},
+    )
+    return Family(make.__name__, own, lambda: make(**theirs), size, len(options["strides"]) - 2)
+
+
+FAMILIES = {
+    "dynunet": dynunet(
+        (16, 8, 6), in_channels=2, out_channels=3, kernel_size=SLIM, strides=STEPS, filters=[6, 8, 10, 12]
+    ),
+    "dynunet_s2": dynunet(
+        (16, 12, 8),
+        in_channels=3,
+        out_channels=2,
+        kernel_size=SLIM,
+        strides=STEPS,
+        filters=[8, 12, 16, 20],
+        res_block=True,
+        trans_bias=True,
+        deep_supervision=True,
+        deep_supr_num=2,
+    ),
+    "dynunet_batch": dynunet(
+        (16, 12, 16),
+        norm=BATCH,
+        in_channels=1,
+        out_channels=2,
+        kernel_size=[3, [5, 3, 1], 3],
+        strides=[1, 2, [2, 2, 4]],
+        filters=[4, 4, 8],
+        trans_bias=True,
+        deep_supervision=True,
+    ),
+    "dynunet_2d": dynunet(
+        (24, 16),
+        spatial_dims=2,
+        in_channels=3,
+        out_channels=2,
+        kernel_size=[3, 3, 3],
+        strides=[1, 2, 2],
+        filters=[8, 8, 16],
+        res_block=True,
+    ),
+    "dynunet_strided": dynunet(
+        (16, 16, 16), in_channels=1, out_channels=2, kernel_size=[3] * 3, strides=[2, 2, 2], filters=[4, 8, 8]
+    ),
+    "viola": viola((32, 16, 16)),
+    "viola_wide": viola(
+        (8, 24, 4),
+        norm=INSTANCE,
+        heads=1,
+        in_channels=1,
+        out_channels=4,
+        kernel_size=SLIM[1:],
+        strides=[[1, 1, 1], [2, 2, 1], [2, 2, 2]],
+        filters=(18, 40, 48),
+        dec_filters=(14, 60),
+        trans_bias=False,
+    ),
+    "nnunet": nnunet(
+        PlainConvUNet,
+        (6, 16, 8),
+        input_channels=1,
+        num_classes=3,
+        features_per_stage=[6, 8, 12],
+        kernel_sizes=[[1, 3, 3], [3, 3, 3], 3],
+        strides=[[1, 1, 1], [1, 2, 2], [2, 2, 2]],
+        n_conv_per_stage=[2, 1, 3],
+        n_conv_per_stage_decoder=[1, 2],
+        conv_bias=True,
+    ),
+    "nnunet_2d": nnunet(
+        PlainConvUNet,
+        (16, 24),
+        norm="batch",
+        spatial_dims=2,
+        input_channels=3,
+        num_classes=2,
+        features_per_stage=[6, 8, 12, 12],
+        kernel_sizes=[3, 5, 3, 3],
+        strides=[1, 2, 2, 2],
+        n_conv_per_stage=[2, 2, 2, 2],
+        n_conv_per_stage_decoder=[2, 2, 2],
+        conv_bias=False,
+        nonlin_first=True,
+        negative_slope=0.2,
+    ),
+    "nnunet_residual": nnunet(
+        ResidualEncoderUNet,
+        (6, 16, 8),
+        input_channels=2,
+        num_classes=2,
+        features_per_stage=[6, 8, 8, 12],
+        kernel_sizes=[[1, 3, 3], 3, 3, 3],
+        strides=[[1, 1, 1], [1, 2, 2], [2, 2, 2], [1, 1, 1]],
+        n_blocks_per_stage=[1, 3, 2, 2],
+        n_conv_per_stage_decoder=[1, 1, 1],
+        conv_bias=True,
+    ),
+    "nnunet_residual_2d": nnunet(
+        ResidualEncoderUNet,
+        (16, 24),
+        norm="batch",
+        spatial_dims=2,
+        input_channels=1,
+        num_classes=2,
+        features_per_stage=[6, 8],
+        kernel_sizes=[3, 3],
+        strides=[1, 2],
+        n_blocks_per_stage=[2, 1],
+        n_conv_per_stage_decoder=[2],
+        conv_bias=False,
+    ),
+}
+REPEATS = ("skip_layers", "decoder.encoder", "all_modules")  # under which the references' state dicts repeat themselves
+every_family = pytest.mark.parametrize("name", FAMILIES)
+violas = pytest.mark.parametrize("name", ["viola", "viola_wide"])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def in_channels(name):
+    options = FAMILIES[name].options
+    return options.get("in_channels", options.get("input_channels", 3))
+
+
+def own_names(state):
+    return {k: v for k, v in state.items() if not any(repeat in k for repeat in REPEATS)}
+
+
+def volume(name, batch=1, seed=1, size=None):
+    """Blobs and noise; each image another brightness."""
+    generator = torch.Generator().manual_seed(seed)
+    family = FAMILIES[name]
+    size = size or family.size
+    channels = in_channels(name)
+    mode = "trilinear" if len(size) == 3 else "bilinear"
+    coarse = torch.randn(batch, channels, *[4] * len(size), generator=generator)
+    blobs = torch.nn.functional.interpolate(coarse, size, mode=mode)
+    brightness = torch.randn(batch, channels, *[1] * len(size), generator=generator)
+    return brightness + 2 * blobs + 0.5 * torch.randn(batch, channels, *size, generator=generator)
+
+
+@lru_cache(maxsize=None)
+def oracle(name):
+    return settled(FAMILIES[name].oracle(), volume(name, 3, seed=7))
+
+
+def save(tensors, file):
+    save_file({k: v.clone().contiguous() for k, v in tensors.items()}, file)
+    return file
+
+
+@pytest.fixture(scope="session")
+def network(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("weights")
+
+    @lru_cache(maxsize=None)
+    def made(name):
+        ours = nn.create(FAMILIES[name].architecture, FAMILIES[name].options)
+        notes = ours.load_state_dict(save(oracle(name).state_dict(), folder / f"{name}.safetensors"))
+        assert len(notes) == (FAMILIES[name].architecture != "ViolaUnet")
+        return ours
+
+    return made
+
+
+def relative(found, expected):
+    expected = expected.detach().numpy() if isinstance(expected, torch.Tensor) else expected
+    assert found.shape == expected.shape
+    assert np.isfinite(expected).all()
+    return float(np.abs(found - expected).max() / np.abs(expected).max())
+
+
+def outputs_of(modules, call):
+    """What each of the modules gives while `call` runs."""
+    found = []
+    hooks = [m.register_forward_hook(lambda m, i, o: found.append((m, o.clone()))) for m in modules]
+    with torch.no_grad():
+        call()
+    for hook in hooks:
+        hook.remove()
+    return [next(o for at, o in found if at is m) for m in modules]
+
+
+def decoder_of(theirs):
+    """The blocks of a reference's decoder, coarsest first, and its heads, finest first."""
+    if isinstance(theirs, (PlainConvUNet, ResidualEncoderUNet)):
+        return theirs.decoder.stages, list(theirs.decoder.seg_layers)[::-1]
+    return theirs.upsamples, [theirs.output_block, *getattr(theirs, "deep_supervision_heads", [])]
+
+
+@every_family
+def test_logits_features_and_heads_are_the_reference_s(name, network):
+    theirs, ours, x = oracle(name), network(name), volume(name, 2)
+    blocks, heads = decoder_of(theirs)
+    features = outputs_of(blocks, lambda: theirs(x))[::-1]
+    with torch.no_grad():
+        logits = theirs(x)
+        expected = [head(map) for head, map in zip(heads, features)]
+    assert (logits[0] - logits[1]).abs().max() > 0.05 * logits.abs().max(), "the oracle's output is all bias"
+    assert relative(ours.forward_features(x.numpy()), features[0]) < FLOAT32
+    assert relative(ours.forward_head(features[0].numpy()), logits) < FLOAT32
+    assert relative(ours.forward(x.numpy()), logits) < FLOAT32
+    deep = ours.forward_deep(x.numpy())
+    assert len(deep) == len(expected) == FAMILIES[name].heads + 1
+    for found, head in zip(deep, expected):
+        assert relative(found, head) < FLOAT32
+
+
+def test_heads_are_stacked_as_monai_does_in_training(network):
+    theirs, ours, x = oracle("dynunet_s2"), network("dynunet_s2"), volume("dynunet_s2", 2)
+    theirs.train()  # its instance norm does the same in both modes
+    try:
+        with torch.no_grad():
+            expected = theirs(x)
+    finally:
+        theirs.eval()
+    assert expected.shape[1] == 3
+    assert relative(ours.forward_deep(x.numpy(), stack=True), expected) < FLOAT32
+
+
+@every_family
+def test_names_and_shapes_are_the_reference_s(name, network):
+    expected = {k: tuple(v.shape) for k, v in own_names(oracle(name).state_dict()).items()}
+    assert {k: v.shape for k, v in network(name).state_dict().items()} == expected
+
+
+def test_defaults_are_those_of_viola_ai():
+    monai = DynUNet(
+        3,
+        3,
+        2,
+        [[3, 3, 1]] * 3 + [[3, 3, 3]] * 4,
+        [[1, 1, 1], [2, 2, 1], [2, 2, 1], [2, 2, 2], [2, 2, 2], [2, 2, 1], [1, 1, 1]],
+        [[2, 2, 1], [2, 2, 1], [2, 2, 2], [2, 2, 2], [2, 2, 1], [1, 1, 1]],
+        filters=(32, 64, 96, 128, 192, 256, 320),
+        deep_supervision=True,
+        deep_supr_num=4,
+        res_block=True,
+        trans_bias=True,
+    )
+    expected = {k: tuple(v.shape) for k, v in own_names(monai.state_dict()).items()}
+    assert {k: v.shape for k, v in nn.create("DynUNet").state_dict().items()} == expected
+
+    ours = {k: v.shape for k, v in nn.create("ViolaUnet").state_dict().items()}
+    assert ours == {k: tuple(v.shape) for k, v in ViolaUnet().state_dict().items()}
+    # As the public code makes them: 64 + 64 channels meet at the coarsest attention, 16 + 16 at the finest.
+    for part, shape in {
+        "upsamples.0.transp_conv.conv.weight": (128, 64, 2, 2, 2),
+        "upsamples.0.transp_conv.conv.bias": (64,),
+        "upsamples.0.canc_att.xconv.0.gamma": (1, 128, 1, 1, 1),
+        "upsamples.0.canc_att.yconv.1.features.0.0.weight": (3, 1, 11, 1),
+        "upsamples.0.canc_att.zconv.1.features.3.0.weight": (3, 10, 11, 1),
+        "upsamples.0.canc_att.xconv.1.conv1x1_out.1.weight": (1, 14, 1, 1),
+        "upsamples.3.canc_att.xconv.1.features.1.0.weight": (2, 3, 5, 1),
+        "upsamples.3.canc_att.act.0.weight": (32,),
+        "upsamples.3.conv_block.conv1.conv.weight": (16, 32, 3, 3, 1),
+        "downsamples.0.conv3.conv.weight": (32, 16, 1, 1, 1),
+        "bottleneck.norm3.running_var": (128,),
+        "output_block.conv.conv.bias": (2,),
+    }.items():
+        assert ours[part] == shape, part
+
+
+@violas
+@pytest.mark.parametrize("batch", [1, 3])
+def test_each_attention_is_the_formulae_s(name, batch, network):
+    theirs, ours, x = oracle(name), network(name), volume(name, batch)
+    joined = []
+    hooks = [up.canc_att.register_forward_pre_hook(lambda m, i: joined.append(i[0])) for up in theirs.upsamples]
+    with torch.no_grad():
+        theirs(x)
+        factors = [up.canc_att.factor(i) for up, i in zip(theirs.upsamples, joined)]
+    for hook in hooks:
+        hook.remove()
+    found = ours.attentions(x.numpy())
+    assert len(found) == len(factors)
+    for ours_factor, expected in zip(found, factors):
+        assert relative(ours_factor, expected) < FLOAT32
+        middle = expected.mean()
+        assert (expected - middle).abs().max() > 0.05 * middle, "the attention is nearly constant"
+
+
+@every_family
+@pytest.mark.parametrize("batch", [1, 3])
+def test_images_of_a_batch_do_not_mix(name, batch, network):
+    ours, x = network(name), volume(name, batch)
+    whole = ours.forward(x.numpy())
+    for i in range(batch):
+        assert relative(ours.forward(x[i : i + 1].numpy()), whole[i : i + 1]) < 1e-5
+
+
+@every_family
+def test_gradients_flow_to_every_parameter_and_are_the_reference_s(name, network):
+    theirs, ours, x = oracle(name), network(name), volume(name)
+    cotangent = torch.randn(theirs(x).shape, generator=torch.Generator().manual_seed(2))
+    theirs.zero_grad()
+    (theirs(x) * cotangent).sum().backward()
+    expected = {n: p.grad for n, p in theirs.named_parameters()}
+    found = ours.gradients(x.numpy(), cotangent.numpy())
+    assert found.keys() == expected.keys()
+    largest = max(float(g.abs().max()) for g in expected.values() if g is not None)
+    for parameter, gradient in found.items():
+        if expected[parameter] is None:
+            assert gradient is None and ("heads" in parameter or "seg_layers" in parameter)  # of deep supervision
+            continue
+        assert np.abs(gradient).max() > 0, parameter
+        gap = np.abs(gradient - expected[parameter].numpy()).max()
+        # Behind a norm, a bias's gradient is a sum of numbers that cancel.
+        assert gap <= 1e-3 * float(expected[parameter].abs().max()) + 1e-6 * largest, parameter
+    theirs.zero_grad(set_to_none=True)
+
+
+@every_family
+@pytest.mark.parametrize("engine", ["torch", "openvino", "native"])
+def test_prepared_networks_agree_with_plain_ones(name, engine, network):
+    ours, x = network(name), volume(name, 2)
+    plain = ours.forward(x.numpy())
+    try:
+        for precision, tolerance in [("float32", FLOAT32), ("bfloat16", BFLOAT16)]:
+            ours.prepare(precision=precision, engine=engine)
+            made = ours.preparation(x.shape)
+            if "not installed" in made["reason"]:
+                pytest.skip(made["reason"])
+            if engine == "native" and made["engine"] != "native":
+                assert made["reason"]
+            else:
+                assert made["engine"] == engine and not made["reason"], made
+            found = ours(x.numpy())
+            assert relative(found, plain) < tolerance, precision
+            np.testing.assert_array_equal(found, ours(x.numpy()))
+    finally:
+        ours.prepare()
+
+
+@pytest.mark.parametrize(
+    "name, wrong, original",
+    [
+        ("dynunet_s2", "skip_layers.next_layer.super_head.conv.conv.bias", "deep_supervision_heads.0.conv.conv.bias"),
+        ("dynunet_s2", "skip_layers.next_layer.upsample.conv_block.norm1.bias", "upsamples.1.conv_block.norm1.bias"),
+        ("nnunet", "decoder.stages.1.convs.1.all_modules.0.weight", "decoder.stages.1.convs.1.conv.weight"),
+        ("nnunet_2d", "encoder.stages.1.0.convs.0.all_modules.3.bias", "encoder.stages.1.0.convs.0.norm.bias"),
+        (
+            "nnunet_residual",
+            "decoder.encoder.stages.1.blocks.0.skip.1.all_modules.1.bias",
+            "encoder.stages.1.blocks.0.skip.1.norm.bias",
+        ),
+    ],
+)
+def test_second_names_of_tensors_are_checked_and_left_out(name, wrong, original, tmp_path):
+    state = {k: v.clone() for k, v in oracle(name).state_dict().items()}
+    options = FAMILIES[name].options
+    own = own_names(state)
+    others = {k: v for k, v in state.items() if k not in own}
+
+    ours = nn.create(FAMILIES[name].architecture, options)
+    assert ours.load_state_dict(save(own, tmp_path / "own.safetensors")) == []
+    for parameter, tensor in own.items():
+        np.testing.assert_array_equal(ours.state_dict()[parameter], tensor.numpy())
+
+    # What has no second name: MONAI's output block; of nnU-Net's the heads and the transposed convolutions.
+    rest = {k: v for k, v in own.items() if k.startswith(("output_block", "decoder.seg_layers", "decoder.transpconvs"))}
+    again = nn.create(FAMILIES[name].architecture, options)
+    (note,) = again.load_state_dict(save({**others, **rest}, tmp_path / "others.safetensors"))
+    assert note == f"{len(others)} second names of tensors left out"
+    for parameter, tensor in own.items():
+        np.testing.assert_array_equal(again.state_dict()[parameter], tensor.numpy())
+
+    broken = {k: v + 1 if k == wrong else v for k, v in state.items()}
+    with pytest.raises(ichdet.Error, match=f"should hold the same numbers as {original}"):
+        again.load_state_dict(save(broken, tmp_path / "broken.safetensors"))
+    stray = dict(own, **{"skip_layers.next_layer.other.weight": torch.zeros(1)})
+    with pytest.raises(ichdet.Error, match="1 unexpected: skip_layers.next_layer.other.weight"):
+        again.load_state_dict(save(stray, tmp_path / "stray.safetensors"))
+
+
+@pytest.mark.parametrize(
+    "name, shape",
+    [
+        ("dynunet", (1, 2, 15, 8, 6)),
+        ("dynunet", (1, 2, 16, 8, 5)),
+        ("dynunet", (1, 3, 16, 8, 6)),
+        ("dynunet", (1, 2, 16, 8)),
+        ("dynunet", (1, 2, 16, 8, 0)),
+        ("dynunet_2d", (1, 3, 24, 18)),
+        ("nnunet", (1, 1, 6, 14, 8)),
+        ("nnunet_residual", (1, 2, 7, 16, 8)),
+        ("viola", (1, 3, 32, 16, 24)),
+        ("viola", (3, 32, 16, 16)),
+    ],
+)
+def test_shapes_that_a_network_does_not_take_are_refused(name, shape, network):
+    for call in [network(name).forward, network(name), network(name).forward_deep]:
+        with pytest.raises(ichdet.Error) as error:
+            call(np.zeros(shape, np.float32))
+        message = str(error.value)
+        expected = f"{FAMILIES[name].architecture}'s input: expected (N, {in_channels(name)}, a multiple of"
+        assert expected in message
+        assert str(list(shape)) in message
+
+
+@pytest.mark.parametrize(
+    "architecture, options, message",
+    [
+        ("DynUNet", {"strides": [1, 2]}, "strides: expected 3 to 16"),
+        ("DynUNet", {"strides": [1, 2, 2]}, "kernel_size: expected 3 of them, found 7"),
+        ("DynUNet", {"strides": [1, 2, 2], "kernel_size": [3, 3, 2]}, "kernel_size: expected odd"),
+        ("DynUNet", {"strides": [1, 2, [2, 2]], "kernel_size": [3, 3, 3]}, "strides: expected entries of 2 or 3 axes"),
+        ("DynUNet", {"upsample_kernel_size": [2] * 6}, "upsample_kernel_size: expected the strides"),
+        ("DynUNet", {"filters": [8] * 8}, "filters: expected 7"),
+        ("DynUNet", {"norm": "group"}, "norm: expected instance or batch, found group"),
+        ("DynUNet", {"deep_supr_num": 6}, "deep_supr_num: expected 1 to 5"),
+        ("DynUNet", {"dec_filters": [8] * 6}, "dec_filters: unknown key"),
+        ("DynUNet", {"kernel_size": "3"}, "kernel_size"),
+        ("DynUNet", {"strides": [1, 3, 1, 1, 1, 1, 1], "res_block": True}, "strides: expected at most 2 with res_block"),
+        ("PlainConvUNet", {"strides": [1]}, "strides: expected 2 to 16"),
+        ("PlainConvUNet", {"n_blocks_per_stage": [1, 2, 2]}, "n_blocks_per_stage: unknown key"),
+        ("PlainConvUNet", {"n_conv_per_stage_decoder": [2]}, "n_conv_per_stage_decoder: expected 2 of them"),
+        ("ResidualEncoderUNet", {"kernel_sizes": [3, 3, 4]}, "kernel_sizes: expected odd ones, found 4"),
+        ("ResidualEncoderUNet", {"features_per_stage": [8, 0, 8]}, "features_per_stage: expected 1 to 4096, found 0"),
+        ("ViolaUnet", {"dec_filters": [16, 16, 32]}, "dec_filters: expected 4"),
+        ("ViolaUnet", {"dec_filters": [17, 16, 32, 64]}, "dec_filters: expected an even number"),
+    ],
+)
+def test_options_that_make_no_network_are_refused(architecture, options, message):
+    with pytest.raises(ichdet.Error) as error:
+        nn.create(architecture, options)
+    assert f"create: /architecture/options/{message}" in str(error.value)
