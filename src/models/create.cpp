@@ -9,11 +9,13 @@
 #include "ichdet/models/efficient_classification.hpp"
 #include "ichdet/models/efficientnet.hpp"
 #include "ichdet/models/inception_resnet_v2.hpp"
+#include "ichdet/models/inception_unet.hpp"
 #include "ichdet/models/mobilenet_lstm.hpp"
 #include "ichdet/models/nnunet.hpp"
 #include "ichdet/models/resnet.hpp"
 #include "ichdet/models/vgg.hpp"
 #include "ichdet/models/viola_unet.hpp"
+#include "ichdet/models/weight_model.hpp"
 
 namespace ichdet::models {
 namespace {
@@ -32,6 +34,7 @@ const std::pair<const char*, Make> families[] = {
     {"EfficientClassification", make<EfficientClassificationImpl, EfficientClassificationOptions>},
     {"EfficientNetB0", make<EfficientNetImpl, EfficientNetOptions>},
     {"InceptionResNetV2", make<InceptionResNetV2Impl, ClassifierOptions>},
+    {"InceptionUNet", make<InceptionUNetImpl, InceptionUNetOptions>},
     {"MobileNetLSTM", make<MobileNetLstmImpl, MobileNetLstmOptions>},
     {"MobileNetV1", make<MobileNetV1Impl, ClassifierOptions>},
     {"MobileNetV2", make<MobileNetV2Impl, ClassifierOptions>},
@@ -40,6 +43,7 @@ const std::pair<const char*, Make> families[] = {
     {"ResidualEncoderUNet", make<NnUNetImpl, ResidualEncoderUNetOptions>},
     {"VGG19", make<VggImpl, ClassifierOptions>},
     {"ViolaUnet", make<ViolaUnetImpl, ViolaUnetOptions>},
+    {"WeightModel", make<WeightModelImpl, WeightModelOptions>},
 };
 
 }  // namespace

@@ -1,6 +1,8 @@
 """The segmentation networks against MONAI and dynamic-network-architectures, and Viola-Unet's attention against one
 written from its formulae."""
 
+import hashlib
+import json
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -9,6 +11,7 @@ import pytest
 import torch
 from dynamic_network_architectures.architectures.unet import PlainConvUNet, ResidualEncoderUNet
 from monai.networks.nets import DynUNet
+from oracle_inception import InceptionUNet
 from oracle_segmenters import settled
 from oracle_viola import ViolaUnet
 from safetensors.torch import save_file
@@ -171,6 +174,12 @@ FAMILIES = {
         n_conv_per_stage_decoder=[2],
         conv_bias=False,
     ),
+    "inception": Family(
+        "InceptionUNet",
+        {"in_channels": 4, "filters": [8, 12, 16]},
+        lambda: InceptionUNet(4, 2, [8, 12, 16]),
+        (24, 36),
+    ),
 }
 REPEATS = ("skip_layers", "decoder.encoder", "all_modules")  # under which the references' state dicts repeat themselves
 every_family = pytest.mark.parametrize("name", FAMILIES)
@@ -225,7 +234,7 @@ def network(tmp_path_factory):
     def made(name):
         ours = nn.create(FAMILIES[name].architecture, FAMILIES[name].options)
         notes = ours.load_state_dict(save(oracle(name).state_dict(), folder / f"{name}.safetensors"))
-        assert len(notes) == (FAMILIES[name].architecture != "ViolaUnet")
+        assert len(notes) == (FAMILIES[name].architecture not in ("ViolaUnet", "InceptionUNet"))
         return ours
 
     return made
@@ -253,6 +262,8 @@ def decoder_of(theirs):
     """The blocks of a reference's decoder, coarsest first, and its heads, finest first."""
     if isinstance(theirs, (PlainConvUNet, ResidualEncoderUNet)):
         return theirs.decoder.stages, list(theirs.decoder.seg_layers)[::-1]
+    if isinstance(theirs, InceptionUNet):
+        return theirs.decoder, [theirs.head]
     return theirs.upsamples, [theirs.output_block, *getattr(theirs, "deep_supervision_heads", [])]
 
 
@@ -263,7 +274,7 @@ def test_logits_features_and_heads_are_the_reference_s(name, network):
     features = outputs_of(blocks, lambda: theirs(x))[::-1]
     with torch.no_grad():
         logits = theirs(x)
-        expected = [head(map) for head, map in zip(heads, features)]
+        expected = [head(maps) for head, maps in zip(heads, features)]
     assert (logits[0] - logits[1]).abs().max() > 0.05 * logits.abs().max(), "the oracle's output is all bias"
     assert relative(ours.forward_features(x.numpy()), features[0]) < FLOAT32
     assert relative(ours.forward_head(features[0].numpy()), logits) < FLOAT32
@@ -452,6 +463,7 @@ def test_second_names_of_tensors_are_checked_and_left_out(name, wrong, original,
         ("dynunet_2d", (1, 3, 24, 18)),
         ("nnunet", (1, 1, 6, 14, 8)),
         ("nnunet_residual", (1, 2, 7, 16, 8)),
+        ("inception", (1, 4, 24, 34)),
         ("viola", (1, 3, 32, 16, 24)),
         ("viola", (3, 32, 16, 16)),
     ],
@@ -479,12 +491,14 @@ def test_shapes_that_a_network_does_not_take_are_refused(name, shape, network):
         ("DynUNet", {"deep_supr_num": 6}, "deep_supr_num: expected 1 to 5"),
         ("DynUNet", {"dec_filters": [8] * 6}, "dec_filters: unknown key"),
         ("DynUNet", {"kernel_size": "3"}, "kernel_size"),
-        ("DynUNet", {"strides": [1, 3, 1, 1, 1, 1, 1], "res_block": True}, "strides: expected at most 2 with res_block"),
+        ("DynUNet", {"strides": [1, 3, 1, 1, 1, 1, 1], "res_block": True}, "strides: expected at most 2"),
         ("PlainConvUNet", {"strides": [1]}, "strides: expected 2 to 16"),
         ("PlainConvUNet", {"n_blocks_per_stage": [1, 2, 2]}, "n_blocks_per_stage: unknown key"),
         ("PlainConvUNet", {"n_conv_per_stage_decoder": [2]}, "n_conv_per_stage_decoder: expected 2 of them"),
         ("ResidualEncoderUNet", {"kernel_sizes": [3, 3, 4]}, "kernel_sizes: expected odd ones, found 4"),
         ("ResidualEncoderUNet", {"features_per_stage": [8, 0, 8]}, "features_per_stage: expected 1 to 4096, found 0"),
+        ("InceptionUNet", {"filters": [8, 10]}, "filters: expected multiples of 4, found 10"),
+        ("WeightModel", {"in_chans": 4}, "num_classes: expected as many as in_chans"),
         ("ViolaUnet", {"dec_filters": [16, 16, 32]}, "dec_filters: expected 4"),
         ("ViolaUnet", {"dec_filters": [17, 16, 32, 64]}, "dec_filters: expected an even number"),
     ],
@@ -493,3 +507,71 @@ def test_options_that_make_no_network_are_refused(architecture, options, message
     with pytest.raises(ichdet.Error) as error:
         nn.create(architecture, options)
     assert f"create: /architecture/options/{message}" in str(error.value)
+
+
+def test_a_bundle_of_published_names_loads_and_must_fit_its_channels(tmp_path):
+    file = save(oracle("dynunet_s2").state_dict(), tmp_path / "weights.safetensors")
+    (tmp_path / "LICENSE").write_text("none")
+    bundle = {
+        "schema": 1,
+        "name": "tiny",
+        "version": "1",
+        "task": "segmentation",
+        "architecture": {"name": "DynUNet", "options": FAMILIES["dynunet_s2"].options},
+        "input": {
+            "spacing_mm": [1, 1, 3],
+            "orientation": "LPS",
+            "channels": [{"clip_hu": [0, 80], "scale_to": [0, 1]}] * 3,
+        },
+        "classes": [{"name": "background", "blood": False}, {"name": "hemorrhage", "blood": True}],
+        "patch": {"input": [8, 12, 16], "output": [8, 12, 16], "step": 0, "padding": "edge"},
+        "provenance": {"source": "test", "authors": "none", "citation": "none", "converted_by": "none", "files": {}},
+        "licence": {"spdx": "CC0-1.0", "file": "LICENSE"},
+        "not_for_clinical_use": True,
+        "training_data": "none",
+        "metrics": {},
+        "weights": {"file": file.name, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()},
+    }
+    (tmp_path / "bundle.json").write_text(json.dumps(bundle))
+    x = volume("dynunet_s2")
+    with torch.no_grad():
+        assert relative(nn.Network(tmp_path).forward(x.numpy()), oracle("dynunet_s2")(x)) < FLOAT32
+    for part, value in [
+        ("classes", [*bundle["classes"], {"name": "oedema", "blood": False}]),
+        ("input", {**bundle["input"], "channels": bundle["input"]["channels"][:2]}),
+    ]:
+        (tmp_path / "bundle.json").write_text(json.dumps({**bundle, part: value}))
+        with pytest.raises(ichdet.Error, match="the network's channels and classes contradict"):
+            nn.Network(tmp_path)
+
+
+def test_inception_unet_s_defaults():
+    x = torch.randn(2, 4, 48, 32, generator=torch.Generator().manual_seed(3))
+    theirs = InceptionUNet(4, 2, [32, 64, 128, 256, 512])
+    ours = nn.create("InceptionUNet")
+    expected = {k: tuple(v.shape) for k, v in theirs.state_dict().items()}
+    assert {k: v.shape for k, v in ours.state_dict().items()} == expected
+    assert ours.forward(x.numpy()).shape == (2, 2, 48, 32)
+
+
+def test_the_weight_model_is_convolutions_average_and_one_layer(tmp_path):
+    modules = [
+        layer
+        for into, out in [(5, 16), (16, 32), (32, 64)]
+        for layer in (torch.nn.Conv2d(into, out, 3, 2, 1, bias=False), torch.nn.BatchNorm2d(out), torch.nn.ReLU())
+    ]
+    convolutions, last = torch.nn.Sequential(*modules), torch.nn.Linear(64, 5)
+    maps = torch.rand(3, 5, 50, 37, generator=torch.Generator().manual_seed(4))
+    settled(convolutions, maps)
+    state = {f"fc.{k}": v for k, v in last.state_dict().items()}
+    for i in range(3):
+        state.update({f"convs.{i}.conv.{k}": v for k, v in convolutions[3 * i].state_dict().items()})
+        state.update({f"convs.{i}.norm.{k}": v for k, v in convolutions[3 * i + 1].state_dict().items()})
+    ours = nn.create("WeightModel")
+    assert ours.load_state_dict(save(state, tmp_path / "weights.safetensors")) == []
+    with torch.no_grad():
+        features = convolutions(maps)
+        logits = last(features.mean((2, 3)))
+    assert relative(ours.forward_features(maps.numpy()), features) < FLOAT32
+    assert relative(ours.forward(maps.numpy()), logits) < FLOAT32
+    assert relative(ours(maps.numpy()), logits) < FLOAT32
