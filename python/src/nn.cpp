@@ -8,6 +8,7 @@ void bind_nn(py::module_& m);
 void bind_models(py::module_& m);
 void bind_pipeline(py::module_& m);
 void bind_detector(py::module_& m);
+void bind_ensemble_detector(py::module_& m);
 void bind_attribution(py::module_& m);
 void bind_classifier(py::module_& m);
 }  // namespace ichdet::python
@@ -19,6 +20,7 @@ PYBIND11_MODULE(_nn, m) {
   ichdet::python::bind_models(m);
   ichdet::python::bind_pipeline(m);
   ichdet::python::bind_detector(m);
+  ichdet::python::bind_ensemble_detector(m);
   ichdet::python::bind_attribution(m);
   ichdet::python::bind_classifier(m);
 }

@@ -1,13 +1,14 @@
 #include <CLI/CLI.hpp>
 #include <filesystem>
+#include <functional>
 #include <iostream>
 #include <memory>
 
 #include "commands.hpp"
 #include "ichdet/bundle/cache.hpp"
-#include "ichdet/core/error.hpp"
 #include "ichdet/io/study.hpp"
 #include "ichdet/pipeline/detector.hpp"
+#include "ichdet/pipeline/ensemble_detector.hpp"
 #include "ichdet/pipeline/write_detection.hpp"
 #include "ichdet/report/json.hpp"
 #include "ichdet/report/summary.hpp"
@@ -25,9 +26,7 @@ struct DetectArguments {
   DetectorOptions detector;
 };
 
-Segmenter load(const DetectArguments& arguments) {
-  std::vector<Bundle> members;
-  for (const auto& folder : resolve_bundles(arguments.bundle)) members.push_back(open_bundle(folder));
+SegmenterOptions segmenter_options(const DetectArguments& arguments) {
   SegmenterOptions options;
   options.network.threads = arguments.detector.threads;
   options.network.precision = parse_precision(arguments.precision);
@@ -35,17 +34,26 @@ Segmenter load(const DetectArguments& arguments) {
   options.network.cache_folder = arguments.network_cache;
   options.network.memory_mib = arguments.memory_mib;
   options.region = parse_search_region(arguments.region);
-  return Segmenter(members, options);
+  return options;
+}
+
+/// Made before the output is touched, since weights may be refused.
+std::function<Detection(const SliceStack&, const Progress&)> make_detector(const DetectArguments& arguments) {
+  const auto options = segmenter_options(arguments);
+  if (arguments.ensemble.empty()) {
+    std::vector<Bundle> members;
+    for (const auto& folder : resolve_bundles(arguments.bundle)) members.push_back(open_bundle(folder));
+    return Detector(Segmenter(members, options), arguments.detector);
+  }
+  ClassifierOptions classifier;
+  classifier.network = options.network;
+  if (classifier.network.precision == Precision::adaptive) classifier.network.precision = Precision::automatic;
+  return EnsembleDetector(read_ensemble(arguments.ensemble), options, classifier, arguments.detector);
 }
 
 void detect(const DetectArguments& arguments, const Context& context) {
-  if (!arguments.ensemble.empty()) {
-    throw Error(ErrorCode::options,
-                "--ensemble: ensembles from a YAML file do not exist yet; the twelve BLAST-CT members together are "
-                "--bundle blast-ct-v1-ensemble");
-  }
   const auto study = io::read_study(arguments.input, arguments.study, context.progress);
-  const Detector detector(load(arguments), arguments.detector);
+  const auto detector = make_detector(arguments);
   check_writable(arguments.out);
   const auto detection = detector(study.stack, context.progress);
   const auto result = write_detection(detection, study, arguments.out, context.progress);
@@ -65,9 +73,10 @@ void add_detect(CLI::App& app, Context& context) {
   auto& a = *arguments;
   command->add_option("INPUT", a.input, "DICOM folder, one DICOM file, or NIfTI file (.nii, .nii.gz)")->required();
   command->add_option("-o,--out", a.out, "Folder for result.json, labels.nii.gz, sheet.png and slices/")->required();
-  command->add_option("-b,--bundle", a.bundle, "Weights: a name from `ichdet models list`, or a bundle's folder")
-      ->capture_default_str();
-  command->add_option("--ensemble", a.ensemble, "YAML file that combines several bundles (not yet)");
+  auto* bundle =
+      command->add_option("-b,--bundle", a.bundle, "Weights: a name from `ichdet models list`, or a bundle's folder")
+          ->capture_default_str();
+  command->add_option("--ensemble", a.ensemble, "Instead: a YAML file that combines several bundles")->excludes(bundle);
   command
       ->add_option("--precision", a.precision,
                    "float32; bfloat16; adaptive: bfloat16, and float32 again wherever it may matter; auto: adaptive "

@@ -1,0 +1,110 @@
+#include "ichdet/bundle/ensemble_spec.hpp"
+
+#include <fstream>
+#include <iterator>
+
+#include "ichdet/bundle/cache.hpp"
+#include "ichdet/bundle/calibration.hpp"
+#include "json_node.hpp"
+#include "yaml.hpp"
+
+namespace ichdet {
+namespace {
+
+namespace fs = std::filesystem;
+using bundle::Node;
+using ensemble::CombineRule;
+
+constexpr std::uintmax_t longest_file = 1u << 20;
+
+std::vector<ClassSpec> parse_classes(const Node& node) {
+  std::vector<ClassSpec> classes;
+  std::set<std::string> names;
+  node.expect(node.list(2).size() <= 256, "a list of at most 256: a label is one byte");
+  for (const auto& entry : node.list(2)) {
+    entry.only({"name", "blood"});
+    classes.push_back({entry.at("name").text(), entry.at("blood").truth()});
+    entry.at("name").expect(names.insert(classes.back().name).second, "a name not given before");
+  }
+  node.at(0).at("blood").expect(!classes.front().blood, "false: class 0 is background");
+  return classes;
+}
+
+EnsembleMember parse_member(const Node& node, CombineRule rule) {
+  node.only({"bundle", "kind", "weight", "classes"});
+  EnsembleMember member;
+  member.bundle = node.at("bundle").text();
+  if (const auto kind = node.find("kind")) {
+    member.kind = kind->choice<Task>({{to_string(Task::segmentation), Task::segmentation},
+                                      {to_string(Task::slice_classification), Task::slice_classification}});
+  }
+  if (const auto weight = node.find("weight")) {
+    member.weight = weight->number();
+    weight->expect(member.weight > 0 || rule == CombineRule::stacking, "a number above 0");
+  }
+  if (const auto classes = node.find("classes")) {
+    classes->each([&](const std::string& name, const Node& becomes) { member.classes[name] = becomes.text(); });
+  }
+  return member;
+}
+
+}  // namespace
+
+EnsembleSpec parse_ensemble(std::string_view yaml, const std::string& subject) {
+  const auto document = bundle::parse_yaml(yaml, subject);
+  const Node root(document, subject, "");
+  root.at("ensemble").expect(root.at("ensemble").value() == 1, "1, the version of ensembles that ichdet reads");
+  std::set<std::string> keys{"ensemble", "name", "classes", "rule", "members", "calibration", "thresholds", "review"};
+  EnsembleSpec spec;
+  spec.name = root.at("name").file_name();
+  const auto rule = root.at("rule").choice<std::optional<CombineRule>>({{"mean", CombineRule::mean},
+                                                                        {"logits", CombineRule::logits},
+                                                                        {"majority", CombineRule::majority},
+                                                                        {"union", CombineRule::any},
+                                                                        {"stacking", CombineRule::stacking},
+                                                                        {"staple", std::nullopt}});
+  spec.staple = !rule;
+  spec.rule = rule.value_or(CombineRule::majority);
+  if (spec.rule == CombineRule::stacking) {
+    keys.insert("intercept");
+    spec.intercept = root.at("intercept").number();
+  }
+  root.only(keys);
+  if (const auto classes = root.find("classes")) spec.classes = parse_classes(*classes);
+  for (const auto& member : root.at("members").list(1)) spec.members.push_back(parse_member(member, spec.rule));
+  if (const auto node = root.find("calibration")) spec.calibration = parse_calibration(node->value(), subject);
+  if (const auto thresholds = root.find("thresholds")) {
+    thresholds->only({"study"});
+    if (const auto study = thresholds->find("study")) spec.thresholds["study"] = study->number_between(0, 1);
+  }
+  if (const auto review = root.find("review")) {
+    const auto range = review->range();
+    spec.review = {range[0], range[1]};
+    review->expect(range[0] >= 0 && range[1] <= 1, "two probabilities");
+  }
+  return spec;
+}
+
+EnsembleSpec read_ensemble(const fs::path& file) {
+  std::error_code failed;
+  std::ifstream in(file, std::ios::binary);
+  if (!fs::is_regular_file(file, failed) || !in || fs::file_size(file, failed) > longest_file) {
+    throw Error(ErrorCode::weights, file.string() + ": expected an ensemble's YAML file of at most 1 MiB");
+  }
+  auto spec = parse_ensemble(std::string(std::istreambuf_iterator<char>(in), {}), file.string());
+  for (std::size_t i = 0; i < spec.members.size(); ++i) {
+    auto& member = spec.members[i];
+    if (const auto beside = file.parent_path() / member.bundle; fs::exists(beside / "bundle.json", failed)) {
+      member.folders = {beside};
+      continue;
+    }
+    try {
+      member.folders = resolve_bundles(member.bundle);
+    } catch (const Error& e) {
+      throw Error(ErrorCode::weights, file.string() + ": /members/" + std::to_string(i) + "/bundle: " + e.what());
+    }
+  }
+  return spec;
+}
+
+}  // namespace ichdet
