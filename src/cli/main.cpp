@@ -81,6 +81,7 @@ int main(int argc, char** argv) {
   ichdet::cli::add_window(app, context);
   ichdet::cli::add_models(app, context);
   ichdet::cli::add_evaluate(app, context);
+  ichdet::cli::add_calibrate(app, context);
   ichdet::cli::add_phantom(app, context);
   try {
     app.parse(argc, argv);
