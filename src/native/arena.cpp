@@ -5,12 +5,19 @@
 
 namespace ichdet::native {
 
-std::vector<ArenaPlan::Ref> ArenaPlan::add_maps(std::int64_t height, std::int64_t width, std::int64_t blocks,
-                                                bool narrow, std::int64_t now) {
+namespace {
+
+void widen(Triple& border, const Triple& needed) {
+  for (std::size_t axis = 0; axis < 3; ++axis) border[axis] = std::max(border[axis], needed[axis]);
+}
+
+}  // namespace
+
+std::vector<ArenaPlan::Ref> ArenaPlan::add_maps(const Triple& size, std::int64_t blocks, std::int64_t per_pixel,
+                                                std::int64_t now) {
   Storage storage;
-  storage.map.height = height;
-  storage.map.width = width;
-  storage.map.narrow = narrow;
+  storage.map.size = size;
+  storage.map.per_pixel = per_pixel;
   storage.blocks = blocks;
   storage.first = storage.last = now;
   storage.tied_to = storages_.size();
@@ -38,16 +45,15 @@ std::size_t ArenaPlan::root(std::size_t storage) const {
   return storage;
 }
 
-void ArenaPlan::need_border(const std::vector<Ref>& refs, std::int64_t border) {
-  auto& have = storages_[root(refs.front().storage)].map.border;
-  have = std::max(have, border);
+void ArenaPlan::need_border(const std::vector<Ref>& refs, const Triple& border) {
+  widen(storages_[root(refs.front().storage)].map.border, border);
 }
 
 void ArenaPlan::tie(const std::vector<Ref>& refs) {
   const auto one = root(refs.front().storage);
   for (const auto& ref : refs) {
     const auto other = root(ref.storage);
-    storages_[one].map.border = std::max(storages_[one].map.border, storages_[other].map.border);
+    widen(storages_[one].map.border, storages_[other].map.border);
     storages_[other].tied_to = one;
   }
 }

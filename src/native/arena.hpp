@@ -20,11 +20,10 @@ class ArenaPlan {
   explicit ArenaPlan(bool split) : split_(split) {}
 
   /// Maps; `now` is the step that fills them. All its blocks, in order, are its refs.
-  std::vector<Ref> add_maps(std::int64_t height, std::int64_t width, std::int64_t blocks, bool narrow,
-                            std::int64_t now);
+  std::vector<Ref> add_maps(const Triple& size, std::int64_t blocks, std::int64_t per_pixel, std::int64_t now);
   std::size_t add_bytes(std::int64_t bytes, std::int64_t now);
   void use(std::size_t storage, std::int64_t now);
-  void need_border(const std::vector<Ref>& refs, std::int64_t border);
+  void need_border(const std::vector<Ref>& refs, const Triple& border);
   /// They will be read as one map, so they have one border.
   void tie(const std::vector<Ref>& refs);
 

@@ -21,17 +21,30 @@ void Lowering::read(const Value& value) {
   if (value.floats) plan_.use(*value.floats, now());
 }
 
-Value Lowering::new_map(std::int64_t outputs, Name like, bool narrow) {
-  const auto size = size_of(like);
-  if (size.size() != 4) refuse(like->node(), "with an output that has no two dimensions");
+Value Lowering::new_map(std::int64_t outputs, Name like, std::int64_t per_pixel) {
+  if (std::int64_t(size_of(like).size()) != 2 + dimensions()) {
+    refuse(like->node(), "with an output of other dimensions than the input's");
+  }
   Value value;
-  value.height = size[2];
-  value.width = size[3];
-  value.narrow = narrow;
-  value.blocks =
-      plan_.add_maps(value.height, value.width, narrow ? 1 : (outputs + channels - 1) / channels, narrow, now());
+  value.size = extent_of(like);
+  value.per_pixel = per_pixel;
+  value.blocks = plan_.add_maps(value.size, (outputs + per_pixel - 1) / per_pixel, per_pixel, now());
   value.channel_of = counted(outputs);
   return value;
+}
+
+std::int64_t Lowering::blocks_for(Name value, std::int64_t outputs) const {
+  const bool ends = value->uses().size() == 1 && only_reader(value) == nullptr;
+  const auto size = extent_of(value);
+  if (outputs <= 4 && size != Triple{1, 1, 1} && (dimensions() == 2 || ends)) return 4;
+  if (dimensions() == 2 || outputs > lanes) return channels;
+  for (const auto& use : value->uses()) {
+    if (use.user->kind() != torch::jit::prim::ListConstruct) continue;
+    for (const auto* part : use.user->inputs()) {
+      if (size_of(part).at(1) > lanes) return channels;
+    }
+  }
+  return lanes;
 }
 
 Value Lowering::new_vector(std::int64_t floats) {
@@ -86,7 +99,8 @@ std::optional<Name> Lowering::take_addend(Name& last, std::int64_t outputs) {
   const auto other = reader->input(0) == last ? reader->input(1) : reader->input(0);
   const auto found = values_.find(other);
   if (alpha != 1.f || other == last || found == values_.end() || found->second.blocks.empty()) return std::nullopt;
-  if (found->second.narrow || found->second.channel_of != counted(outputs)) return std::nullopt;
+  if (found->second.per_pixel != blocks_for(reader->output(), outputs) || found->second.channel_of != counted(outputs))
+    return std::nullopt;
   if (nn::sizes(other) != nn::sizes(last)) return std::nullopt;
   taken_.insert(reader);
   last = reader->output();
@@ -94,10 +108,9 @@ std::optional<Name> Lowering::take_addend(Name& last, std::int64_t outputs) {
 }
 
 void Lowering::take_padding(Name& in, Shape& shape, double value) {
-  const auto& [left, right, top, bottom] = at(in).pad;
-  if (at(in).source == nullptr || (left == 0 && right == 0 && top == 0 && bottom == 0)) return;
+  if (at(in).source == nullptr || !at(in).padded()) return;
   if (at(in).pad_value != value) refuse(in->node(), "with a value that the layer after it does not pad with");
-  shape.padding = {shape.padding[0] + top, shape.padding[1] + left};
+  for (std::size_t axis = 0; axis < 3; ++axis) shape.padding[axis] += at(in).pad_before[axis];
   in = at(in).source;
 }
 

@@ -18,18 +18,21 @@ namespace ichdet::native {
 struct LazyTerm {
   Name value;
   float factor = 1;
-  std::int64_t height = 0, width = 0;  ///< to which it is brought, by nearest neighbours
+  std::optional<Triple> size;         ///< to which it is brought, by nearest neighbours
+  std::optional<std::size_t> affine;  ///< storage of the scale and shift that an instance norm gives it
 };
 
 /// What a value of the graph became.
 struct Value {
-  std::int64_t height = 0, width = 0;
-  bool narrow = false;
-  std::vector<ArenaPlan::Ref> blocks;    ///< of a map
-  std::vector<std::int64_t> channel_of;  ///< places
-  std::optional<std::size_t> floats;     ///< storage, of a vector
-  std::optional<std::size_t> sums;       ///< storage, where sums of a map's channels are left behind ...
-  std::int64_t bands = 0;                ///< ... in so many parts
+  Triple size{1, 0, 0};
+  std::int64_t per_pixel = channels;
+  std::vector<ArenaPlan::Ref> blocks;     ///< of a map
+  std::vector<std::int64_t> channel_of;   ///< places
+  std::optional<std::size_t> floats;      ///< storage, of a vector
+  std::optional<std::size_t> sums;        ///< storage, where sums of a map's channels are left behind ...
+  std::int64_t bands = 0;                 ///< ... in so many parts
+  std::optional<std::size_t> statistics;  ///< storage, where those of a map are left behind for an instance norm ...
+  std::shared_ptr<std::int64_t> parts;    ///< ... in so many parts, known when its step is built
 
   // Not made, but what it would be made of:
   std::vector<LazyTerm> terms;
@@ -37,10 +40,12 @@ struct Value {
   Activation activation;
   Name source = nullptr;
   Name gate = nullptr;                ///< `source` times this vector
-  std::array<std::int64_t, 4> pad{};  ///< left, right, top, bottom of `source`
+  Triple pad_before{}, pad_behind{};  ///< of `source`
   double pad_value = 0;
 
-  std::int64_t places() const { return std::int64_t(blocks.size()) * channels; }
+  bool narrow() const { return per_pixel == 4; }
+  bool padded() const { return pad_before != Triple{} || pad_behind != Triple{}; }
+  std::int64_t places() const { return std::int64_t(blocks.size()) * per_pixel; }
   bool made() const { return !blocks.empty() || floats.has_value(); }
 };
 
@@ -80,7 +85,11 @@ class Lowering {
   void materialise(Name name, Value value, const Activation& activation, const at::Tensor& scale,
                    const at::Tensor& shift);
 
-  Value new_map(std::int64_t outputs, Name like, bool narrow = false);
+  Triple extent_of(Name value) const { return extent(size_of(value), axes_); }
+  std::int64_t dimensions() const { return axes_[0] < 0 ? 2 : 3; }
+  Value new_map(std::int64_t outputs, Name like, std::int64_t per_pixel = channels);
+  /// How many channels its blocks should have.
+  std::int64_t blocks_for(Name value, std::int64_t outputs) const;
   Value new_vector(std::int64_t floats);
   void read(const Value& value);
   Map map_of(const Value& value) const { return plan_.map(value.blocks); }
@@ -102,8 +111,11 @@ class Lowering {
   void depthwise(Name in, const Conv& c, Name out);
   void dense(Name in, const at::Tensor& weight, const at::Tensor& bias, Name out);
   void up(const std::vector<Name>& values, Name out);
+  /// A transposed convolution whose kernel is its stride.
+  void enlarge(Name value, const Conv& c);
   void pooling(const Node* node, bool maximum);
   void mean(Name in, Name out);
+  void instance_norm(const Node* node);
   void sum(const Node* node, float second);
   void cat(const Node* node);
   void flatten(Name in, Name out);
@@ -111,6 +123,7 @@ class Lowering {
   const torch::jit::Graph& graph_;
   ArenaPlan plan_;
   bool split_;
+  Axes axes_{-1, 0, 1};
   std::map<Name, Value> values_;
   std::set<const Node*> taken_;
   std::vector<Build> builds_;

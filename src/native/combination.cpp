@@ -5,51 +5,64 @@
 namespace ichdet::native {
 namespace {
 
-struct Channels {
-  __m512 scale[2], shift[2];
+/// One term's row of 16 channels.
+struct Row {
+  const char* from;
+  std::int64_t step, rest;
+  const std::int64_t* columns;  ///< or none
+  __m512 scale, shift;
 };
 
-ICHDET_VECTOR Channels channel_values(const Combination::Options& o, const char* arena, std::int64_t block) {
-  Channels v;
-  for (int half = 0; half < 2; ++half) {
-    const auto place = block * channels + half * lanes;
-    v.scale[half] = o.scale.empty() ? _mm512_set1_ps(1) : _mm512_loadu_ps(o.scale.data() + place);
-    v.shift[half] = o.shift.empty() ? _mm512_setzero_ps() : _mm512_loadu_ps(o.shift.data() + place);
-    if (o.gate) {
-      const auto* gate = reinterpret_cast<const float*>(arena + *o.gate);
-      v.scale[half] = _mm512_mul_ps(v.scale[half], _mm512_loadu_ps(gate + place));
+constexpr std::size_t most_terms = 8;  // that are summed in registers
+
+ICHDET_NATIVE void combine_row(const Combination::Options& o, char* arena, std::int64_t block, std::int64_t row,
+                               std::int64_t half) {
+  const auto& out = o.out;
+  const auto b = std::size_t(block);
+  const auto place = block * out.per_pixel + half * lanes;
+  __m512 scale = o.scale.empty() ? _mm512_set1_ps(1) : _mm512_loadu_ps(o.scale.data() + place);
+  const __m512 shift = o.shift.empty() ? _mm512_setzero_ps() : _mm512_loadu_ps(o.shift.data() + place);
+  if (o.gate) scale = _mm512_mul_ps(scale, _mm512_loadu_ps(reinterpret_cast<const float*>(arena + *o.gate) + place));
+
+  Row rows[most_terms];
+  const auto z = row / out.height(), y = row % out.height();
+  for (std::size_t i = 0; i < o.terms.size(); ++i) {
+    const auto& term = o.terms[i];
+    const auto from_z = term.planes.empty() ? z : term.planes[std::size_t(z)];
+    const auto from_y = term.rows.empty() ? y : term.rows[std::size_t(y)];
+    const __m512 factor = _mm512_set1_ps(term.factor);
+    rows[i] = {arena + term.map.blocks[b] + term.map.pixel(from_z, from_y, 0) + half * 32,
+               term.map.pixel_bytes(),
+               term.map.rest_bytes,
+               term.columns.empty() ? nullptr : term.columns.data(),
+               factor,
+               _mm512_setzero_ps()};
+    if (term.affine) {
+      const auto* affine = reinterpret_cast<const float*>(arena + *term.affine) + place;
+      rows[i].scale = _mm512_mul_ps(factor, _mm512_loadu_ps(affine));
+      rows[i].shift = _mm512_mul_ps(factor, _mm512_loadu_ps(affine + out.places()));
     }
   }
-  return v;
-}
-
-ICHDET_NATIVE void combine_row(const Combination::Options& o, char* arena, std::int64_t block, std::int64_t y) {
-  const auto v = channel_values(o, arena, block);
-  const auto b = std::size_t(block);
-  char* out = arena + o.out.blocks[b] + o.out.pixel(y, 0);
-  for (std::int64_t x = 0; x < o.out.width; ++x, out += 64) {
-    __m512 sum[2] = {_mm512_setzero_ps(), _mm512_setzero_ps()};
-    for (const auto& term : o.terms) {
-      const auto& map = term.map;
-      const auto from_y = term.rows.empty() ? y : term.rows[std::size_t(y)];
-      const auto from_x = term.columns.empty() ? x : term.columns[std::size_t(x)];
-      const char* from = arena + map.blocks[b] + map.pixel(from_y, from_x);
-      const __m512 factor = _mm512_set1_ps(term.factor);
-      sum[0] = _mm512_fmadd_ps(load_half(from, map.rest_bytes), factor, sum[0]);
-      sum[1] = _mm512_fmadd_ps(load_half(from + 32, map.rest_bytes), factor, sum[1]);
+  char* to = arena + out.blocks[b] + out.row(row) + half * 32;
+  for (std::int64_t x = 0; x < out.width(); ++x, to += out.pixel_bytes()) {
+    __m512 sum = _mm512_setzero_ps();
+    for (std::size_t i = 0; i < o.terms.size(); ++i) {
+      const auto& r = rows[i];
+      const char* from = r.from + (r.columns == nullptr ? x : r.columns[x]) * r.step;
+      sum = _mm512_add_ps(sum, _mm512_fmadd_ps(load_half(from, r.rest), r.scale, r.shift));
     }
-    for (int half = 0; half < 2; ++half) {
-      sum[half] = apply(o.activation, _mm512_fmadd_ps(sum[half], v.scale[half], v.shift[half]));
-    }
-    store_whole(out, o.out.rest_bytes, sum[0], sum[1]);
+    store_half(to, out.rest_bytes, apply(o.activation, _mm512_fmadd_ps(sum, scale, shift)));
   }
 }
 
 }  // namespace
 
 void Combination::run(char* arena, std::int64_t begin, std::int64_t end) const {
+  const auto rows = options_.out.rows();
   for (std::int64_t unit = begin; unit < end; ++unit) {
-    combine_row(options_, arena, unit / options_.out.height, unit % options_.out.height);
+    for (std::int64_t half = 0; half < options_.out.per_pixel / lanes; ++half) {
+      combine_row(options_, arena, unit / rows, unit % rows, half);
+    }
   }
 }
 

@@ -9,14 +9,15 @@
 
 namespace ichdet::native {
 
-/// out = act((sum of factor * map) * scale * gate + shift): sums, batch norm, channel-wise gates and nearest
-/// up-sampling, in one pass.
+/// out = act((sum of factor * norm(map)) * scale * gate + shift): sums, instance and batch norm, channel-wise gates and
+/// nearest up-sampling, in one pass. `out` may lie where a term of its size does.
 class Combination {
  public:
   struct Term {
     Map map;
     float factor = 1;
-    std::vector<std::int64_t> rows, columns;  ///< which of the map's each of the output's reads; empty: the same
+    std::vector<std::int64_t> planes, rows, columns;  ///< which of the map's the output's read; empty: the same
+    std::optional<std::int64_t> affine;  ///< offset in the arena of (2, place) floats: the map's own scale and shift
   };
   struct Options {
     std::vector<Term> terms;
@@ -27,7 +28,7 @@ class Combination {
   };
   explicit Combination(Options options) : options_(std::move(options)) {}
 
-  std::int64_t units() const { return std::int64_t(options_.out.blocks.size()) * options_.out.height; }
+  std::int64_t units() const { return std::int64_t(options_.out.blocks.size()) * options_.out.rows(); }
   void run(char* arena, std::int64_t begin, std::int64_t end) const;
 
  private:

@@ -8,60 +8,102 @@
 namespace ichdet::native {
 namespace {
 
-constexpr std::int64_t quad = 4;  // tiles of pixels that a unit of work has
+constexpr std::int64_t quad = 4;          // tiles of pixels that are computed together
+constexpr std::int64_t band = 16 * quad;  // tiles of a unit of work that leaves statistics behind
 constexpr std::int64_t tile_values = 512;
 constexpr std::int64_t weights_in_cache = 1 << 20;  // bytes: larger ones are read once, and the maps again
+constexpr std::int64_t widest_border = 8;           // that tiles of more than one row run through
 
-/// 16 or 32 channels of `count` pixels beside each other; with `alone` the block's other 16 become zeros.
+/// Where the values of a run of pixels go, and what is added to them.
+struct Run {
+  char* out;
+  std::int64_t out_step, out_rest;
+  const char* addend;
+  std::int64_t addend_step, addend_rest;
+  float* statistics;  ///< or none: (output, 2)
+  std::int64_t count;
+};
+
+/// 16 or 32 channels of pixels; with `alone` the block's other 16 become zeros.
 template <int groups, bool alone = false>
-ICHDET_NATIVE void finish_pixels(const float* sums, const float* bias, const Activation& activation, const char* addend,
-                                 std::int64_t addend_rest, char* out, std::int64_t out_rest, std::int64_t count) {
+ICHDET_NATIVE void finish_pixels(const float* sums, const float* bias, const Activation& activation, const Run& run) {
   const __m512 bias0 = _mm512_loadu_ps(bias), bias1 = _mm512_loadu_ps(bias + (groups == 2 ? lanes : 0));
-  for (std::int64_t i = 0; i < count; ++i, sums += groups * lanes, out += 64) {
+  char* out = run.out;
+  const char* addend = run.addend;
+  __m512 total[4] = {_mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps()};
+  for (std::int64_t i = 0; i < run.count; ++i, sums += groups * lanes, out += run.out_step) {
     __m512 x = _mm512_add_ps(_mm512_load_ps(sums), bias0), y = bias1;
     if constexpr (groups == 2) y = _mm512_add_ps(_mm512_load_ps(sums + lanes), bias1);
     if (addend != nullptr) {
-      x = _mm512_add_ps(x, load_half(addend, addend_rest));
-      if constexpr (groups == 2) y = _mm512_add_ps(y, load_half(addend + 32, addend_rest));
-      addend += 64;
+      x = _mm512_add_ps(x, load_half(addend, run.addend_rest));
+      if constexpr (groups == 2) y = _mm512_add_ps(y, load_half(addend + 32, run.addend_rest));
+      addend += run.addend_step;
+    }
+    if (run.statistics != nullptr) {
+      total[0] = _mm512_add_ps(total[0], x);
+      total[1] = _mm512_fmadd_ps(x, x, total[1]);
+      if constexpr (groups == 2) {
+        total[2] = _mm512_add_ps(total[2], y);
+        total[3] = _mm512_fmadd_ps(y, y, total[3]);
+      }
     }
     x = apply(activation, x);
     if constexpr (groups == 2) {
       y = apply(activation, y);
-      store_whole(out, out_rest, x, y);
+      store_whole(out, run.out_rest, x, y);
     } else {
-      store_half(out, out_rest, x);
-      if (alone) store_half(out + 32, out_rest, _mm512_setzero_ps());
+      store_half(out, run.out_rest, x);
+      if (alone) store_half(out + 32, run.out_rest, _mm512_setzero_ps());
+    }
+  }
+  if (run.statistics != nullptr) {
+    for (int i = 0; i < 2 * groups; ++i) {
+      float* to = run.statistics + i * lanes;
+      _mm512_storeu_ps(to, _mm512_add_ps(_mm512_loadu_ps(to), total[i]));
     }
   }
 }
 
-ICHDET_NATIVE void finish_narrow(const float* sums, const float* bias, const Activation& activation, char* out,
-                                 std::int64_t out_rest, std::int64_t count) {
+ICHDET_NATIVE void finish_narrow(const float* sums, const float* bias, const Activation& activation, const Run& run) {
   const __m512 b = _mm512_loadu_ps(bias);
-  for (std::int64_t i = 0; i < count; ++i, sums += lanes, out += 8) {
+  char* out = run.out;
+  for (std::int64_t i = 0; i < run.count; ++i, sums += lanes, out += run.out_step) {
     const __m512 x = apply(activation, _mm512_add_ps(_mm512_load_ps(sums), b));
     const __m256i high = narrow(x);
     _mm_storel_epi64(reinterpret_cast<__m128i*>(out), _mm256_castsi256_si128(high));
-    if (out_rest != 0) {
+    if (run.out_rest != 0) {
       const __m256i rest = narrow(_mm512_sub_ps(x, widen(high)));
-      _mm_storel_epi64(reinterpret_cast<__m128i*>(out + out_rest), _mm256_castsi256_si128(rest));
+      _mm_storel_epi64(reinterpret_cast<__m128i*>(out + run.out_rest), _mm256_castsi256_si128(rest));
     }
   }
 }
 
-/// Steps for one row of the kernel. One has 32 channels of one pixel; of a narrow map, where pixels lie beside each
-/// other, four channels of eight.
-std::int64_t row_steps(const Layer& layer) {
-  const auto width = layer.shape.kernel[1], reach = (width - 1) * layer.shape.dilation[1] + 1;
-  return layer.in.narrow ? (reach * 4 + channels - 1) / channels : width * std::int64_t(layer.in.blocks.size());
+/// How many of the kernel's columns one step multiplies: those that lie beside each other in 32 channels.
+std::int64_t columns_of_step(const Map& in, const Shape& shape) {
+  return in.per_pixel == 16 && shape.dilation[2] == 1 ? 2 : 1;
 }
+
+/// Steps for one row of the kernel. One has 32 channels of one pixel, or 16 of two beside each other; of a map of four,
+/// where pixels lie beside each other, four channels of eight.
+std::int64_t row_steps(const Layer& layer) {
+  const auto width = layer.shape.kernel[2], reach = (width - 1) * layer.shape.dilation[2] + 1;
+  const auto columns = columns_of_step(layer.in, layer.shape);
+  return layer.in.per_pixel == 4 ? (reach * 4 + channels - 1) / channels
+                                 : (width + columns - 1) / columns * std::int64_t(layer.in.blocks.size());
+}
+
+/// A place of a kernel's values in the tiles.
+struct Place {
+  std::int64_t step, channel;
+};
+
+std::int64_t volume(const Triple& t) { return t[0] * t[1] * t[2]; }
 
 }  // namespace
 
 std::int64_t weight_bytes(const Layer& layer) {
-  return (layer.outputs + lanes - 1) / lanes * layer.shape.kernel[0] * row_steps(layer) *
-         std::int64_t(sizeof(WeightTile)) * (layer.split ? 2 : 1);
+  return volume(layer.up) * ((layer.outputs + lanes - 1) / lanes) * layer.shape.kernel[0] * layer.shape.kernel[1] *
+         row_steps(layer) * std::int64_t(sizeof(WeightTile)) * (layer.split ? 2 : 1);
 }
 
 Convolution::Convolution(const Layer& layer)
@@ -69,59 +111,87 @@ Convolution::Convolution(const Layer& layer)
       out_(layer.out),
       addend_(layer.addend),
       activation_(layer.activation),
-      weights_(layer.outputs, layer.shape.kernel[0] * row_steps(layer), layer.split),
-      pixel_bytes_(layer.in.pixel_bytes() * layer.shape.stride[1]),
+      pixel_bytes_(layer.in.pixel_bytes() * layer.shape.stride[2]),
       gate_(layer.gate),
-      outputs_first_(weights_.bytes() > weights_in_cache) {
+      up_(layer.up),
+      tap_groups_((layer.outputs + lanes - 1) / lanes),
+      statistics_(layer.statistics),
+      unit_tiles_(layer.statistics ? band : quad) {
   const auto& [kernel, stride, padding, dilation] = layer.shape;
-  const auto steps = row_steps(layer), inputs = std::int64_t(layer.channel_of.size()), taps = kernel[0] * kernel[1];
-  const auto at = [&, &p = padding, &d = dilation](std::int64_t ky, std::int64_t kx) {
-    return in_.pixel(ky * d[0] - p[0], kx * d[1] - p[1]);
-  };
-  for (std::int64_t ky = 0; ky < kernel[0]; ++ky) {
+  const auto steps = row_steps(layer), inputs = std::int64_t(layer.channel_of.size());
+  const auto taps = volume(kernel), pixels = volume(up_), columns = columns_of_step(in_, layer.shape);
+  weights_ = Weights(pixels * tap_groups_ * lanes, kernel[0] * kernel[1] * steps, layer.split);
+  outputs_first_ = weights_.bytes() > weights_in_cache;
+
+  for (std::int64_t row = 0; row < kernel[0] * kernel[1]; ++row) {
+    const auto at =
+        in_.pixel(row / kernel[1] * dilation[0] - padding[0], row % kernel[1] * dilation[1] - padding[1], -padding[2]);
+    const auto block_steps = steps / std::int64_t(in_.blocks.size());
     for (std::int64_t i = 0; i < steps; ++i) {
-      offsets_.push_back(in_.narrow ? in_.blocks[0] + at(ky, 0) + 64 * i
-                                    : in_.blocks[std::size_t(i / kernel[1])] + at(ky, i % kernel[1]));
+      const auto beside = in_.per_pixel == 4 ? 64 * i : i % block_steps * columns * dilation[2] * in_.pixel_bytes();
+      offsets_.push_back(in_.blocks[std::size_t(i / block_steps)] + at + beside);
     }
   }
+  const auto place_of = [&, &d = dilation, &k = kernel](std::int64_t place, std::int64_t tap) {
+    const auto row = tap / k[2], x = tap % k[2];
+    if (in_.per_pixel == 4) {
+      const auto beside = x * d[2] * 4;
+      return Place{row * steps + beside / channels, beside % channels + place};
+    }
+    const auto block = place / in_.per_pixel * (steps / std::int64_t(in_.blocks.size()));
+    return Place{row * steps + block + x / columns, x % columns * in_.per_pixel + place % in_.per_pixel};
+  };
   if (gate_) unrounded_.resize(std::size_t(weights_.groups() * weights_.steps()) * tile_values);
-  for (std::int64_t o = 0; o < layer.outputs; ++o) {
-    for (std::int64_t c = 0; c < inputs; ++c) {
-      for (std::int64_t tap = 0; tap < taps; ++tap) {
-        const auto ky = tap / kernel[1], kx = tap % kernel[1], place = layer.channel_of[std::size_t(c)];
-        const auto beside = kx * dilation[1] * 4;
-        const auto step = ky * steps + (in_.narrow ? beside / channels : place / channels * kernel[1] + kx);
-        const auto channel = in_.narrow ? beside % channels + place : place % channels;
-        const float value = layer.weight[(o * inputs + c) * taps + tap];
-        if (!gate_) {
-          weights_.set(o, step, channel, value);
-        } else {
-          const auto tile = o / lanes * weights_.steps() + step;
-          unrounded_[std::size_t(tile * tile_values + channel / 2 * 32 + o % lanes * 2 + channel % 2)] = value;
+  for (std::int64_t pixel = 0; pixel < pixels; ++pixel) {
+    for (std::int64_t o = 0; o < layer.outputs; ++o) {
+      const auto output = pixel * tap_groups_ * lanes + o;
+      for (std::int64_t c = 0; c < inputs; ++c) {
+        for (std::int64_t tap = 0; tap < taps; ++tap) {
+          const auto [step, channel] = place_of(layer.channel_of[std::size_t(c)], tap);
+          const float value =
+              layer.weight[pixels == 1 ? (o * inputs + c) * taps + tap : (c * layer.outputs + o) * pixels + pixel];
+          if (!gate_) {
+            weights_.set(output, step, channel, value);
+          } else {
+            const auto tile = output / lanes * weights_.steps() + step;
+            unrounded_[std::size_t(tile * tile_values + channel / 2 * 32 + output % lanes * 2 + channel % 2)] = value;
+          }
         }
       }
     }
   }
-  bias_.assign(std::size_t(weights_.groups() * lanes), 0);
+  bias_.assign(std::size_t(tap_groups_ * lanes), 0);
   if (layer.bias != nullptr) std::copy_n(layer.bias, layer.outputs, bias_.begin());
-  lay_tiles(layer.shape);
+  lay_tiles(layer);
 }
 
-void Convolution::lay_tiles(const Shape& shape) {
-  const auto height = out_.height, width = out_.width;
-  const bool whole_rows = width % lanes == 0 || shape.stride != Pair{1, 1} || width > in_.pitch();
+void Convolution::lay_tiles(const Layer& layer) {
+  const auto& stride = layer.shape.stride;
+  Triple size = out_.size;
+  for (std::size_t axis = 0; axis < 3; ++axis) size[axis] /= up_[axis];
+  const auto [depth, height, width] = size;
+  const bool whole_rows =
+      width % lanes == 0 || stride[1] != 1 || stride[2] != 1 || width > in_.pitch() || in_.border[2] > widest_border;
   row_pixels_ = whole_rows ? width : in_.pitch();
-  if (whole_rows) {
-    for (std::int64_t y = 0; y < height; ++y) {
-      for (std::int64_t x = 0; x < width; x += lanes) {
-        const auto in = (y * shape.stride[0] * in_.pitch() + x * shape.stride[1]) * in_.pixel_bytes();
-        tiles_.push_back({in, y, x, int(std::min(lanes, width - x))});
+  const auto add = [&](std::int64_t z, std::int64_t y, std::int64_t x, std::int64_t in, std::int64_t pixels) {
+    Tile tile;
+    tile.in = (z * stride[0] * in_.plane() + in) * in_.pixel_bytes();
+    tile.z = std::int32_t(z);
+    tile.y = std::int32_t(y);
+    tile.x = std::int32_t(x);
+    tile.pixels = std::int32_t(std::min(lanes, pixels));
+    tiles_.push_back(tile);
+  };
+  for (std::int64_t z = 0; z < depth; ++z) {
+    if (whole_rows) {
+      for (std::int64_t y = 0; y < height; ++y) {
+        for (std::int64_t x = 0; x < width; x += lanes) {
+          add(z, y, x, y * stride[1] * in_.pitch() + x * stride[2], width - x);
+        }
       }
-    }
-  } else {
-    const auto all = (height - 1) * row_pixels_ + width;
-    for (std::int64_t i = 0; i < all; i += lanes) {
-      tiles_.push_back({i * in_.pixel_bytes(), i / row_pixels_, i % row_pixels_, int(std::min(lanes, all - i))});
+    } else {
+      const auto all = (height - 1) * row_pixels_ + width;
+      for (std::int64_t i = 0; i < all; i += lanes) add(z, i / row_pixels_, i % row_pixels_, i, all - i);
     }
   }
 }
@@ -146,34 +216,60 @@ ICHDET_NATIVE void Convolution::prepare(char* arena) const {
   }
 }
 
+std::int64_t Convolution::most_units(const Triple& size) {
+  const auto plane_tiles = (size[1] * (size[2] + std::max(lanes - 1, widest_border)) + lanes - 1) / lanes;
+  return (size[0] * plane_tiles + band - 1) / band;
+}
+
 std::int64_t Convolution::units() const {
-  return outputs_first_ ? (weights_.groups() + 1) / 2 : (std::int64_t(tiles_.size()) + quad - 1) / quad;
+  return outputs_first_ ? (tap_groups_ + 1) / 2 * volume(up_)
+                        : (std::int64_t(tiles_.size()) + unit_tiles_ - 1) / unit_tiles_;
 }
 
 void Convolution::run(char* arena, std::int64_t begin, std::int64_t end) const {
   const nn::TileThread tiles_here(/*amx=*/true);
   alignas(64) float sums[quad * lanes * lanes];
-  const auto tiles = std::int64_t(tiles_.size()), groups = weights_.groups();
-  const auto group_pair = [&](std::int64_t first, std::int64_t group) {
-    const int count = int(std::min(quad, tiles - first));
-    if (group + 1 < groups) {
-      compute(arena, first, std::min(count, 2), group, 2, sums);
-      if (count > 2) compute(arena, first + 2, count - 2, group, 2, sums);
+  const auto tiles = std::int64_t(tiles_.size()), pixels = volume(up_);
+  const auto group_pair = [&](std::int64_t first, std::int64_t last, std::int64_t pixel, std::int64_t in_tap,
+                              float* statistics) {
+    const int count = int(std::min(quad, last - first));
+    const auto group = pixel * tap_groups_ + in_tap;
+    float* here = statistics == nullptr ? nullptr : statistics + in_tap * lanes * 2;
+    if (in_tap + 1 < tap_groups_) {
+      compute(arena, first, std::min(count, 2), group, 2, here, sums);
+      if (count > 2) compute(arena, first + 2, count - 2, group, 2, here, sums);
     } else {
-      compute(arena, first, count, group, 1, sums);
+      compute(arena, first, count, group, 1, here, sums);
     }
   };
   for (std::int64_t unit = begin; unit < end; ++unit) {
+    float* statistics = nullptr;
+    if (statistics_) statistics = reinterpret_cast<float*>(arena + *statistics_);
     if (outputs_first_) {
-      for (std::int64_t first = 0; first < tiles; first += quad) group_pair(first, unit * 2);
-    } else {
-      for (std::int64_t group = 0; group < groups; group += 2) group_pair(unit * quad, group);
+      const auto pairs = (tap_groups_ + 1) / 2, pixel = unit / pairs, in_tap = unit % pairs * 2;
+      if (statistics != nullptr) {
+        std::fill_n(statistics + in_tap * lanes * 2, std::min<std::int64_t>(2, tap_groups_ - in_tap) * lanes * 2, 0.f);
+      }
+      for (std::int64_t first = 0; first < tiles; first += quad) group_pair(first, tiles, pixel, in_tap, statistics);
+      continue;
+    }
+    if (statistics != nullptr) {
+      statistics += unit * tap_groups_ * lanes * 2;
+      std::fill_n(statistics, tap_groups_ * lanes * 2, 0.f);
+    }
+    const auto last = std::min(tiles, (unit + 1) * unit_tiles_);
+    for (std::int64_t first = unit * unit_tiles_; first < last; first += quad) {
+      for (std::int64_t pixel = 0; pixel < pixels; ++pixel) {
+        for (std::int64_t in_tap = 0; in_tap < tap_groups_; in_tap += 2) {
+          group_pair(first, last, pixel, in_tap, statistics);
+        }
+      }
     }
   }
 }
 
 void Convolution::compute(char* arena, std::int64_t first_tile, int count, std::int64_t group, int groups,
-                          float* sums) const {
+                          float* statistics, float* sums) const {
   const char* from[quad];
   for (int i = 0; i < count; ++i) from[i] = arena + tiles_[std::size_t(first_tile + i)].in;
   const Pixels pixels{offsets_.data(), pixel_bytes_, in_.rest_bytes};
@@ -181,30 +277,42 @@ void Convolution::compute(char* arena, std::int64_t first_tile, int count, std::
       gate_ ? WeightsView(reinterpret_cast<const WeightTile*>(arena + gate_->weights), weights_) : weights_;
   multiply(weights, group, groups, pixels, from, count, sums);
   for (int i = 0; i < count; ++i) {
-    finish(arena, tiles_[std::size_t(first_tile + i)], group, groups, sums + i * lanes * lanes * groups);
+    finish(arena, tiles_[std::size_t(first_tile + i)], group, groups, statistics, sums + i * lanes * lanes * groups);
   }
 }
 
-void Convolution::finish(char* arena, const Tile& tile, std::int64_t group, int groups, const float* sums) const {
-  const auto block = std::size_t(group / 2);
-  const auto half = group % 2 * 32;
-  const float* bias = bias_.data() + group * lanes;
-  auto y = tile.y, x = tile.x;
+void Convolution::finish(char* arena, const Tile& tile, std::int64_t group, int groups, float* statistics,
+                         const float* sums) const {
+  const auto pixel = group / tap_groups_, output = group % tap_groups_ * lanes;
+  const Triple tap{pixel / (up_[1] * up_[2]), pixel / up_[2] % up_[1], pixel % up_[2]};
+  const auto block = std::size_t(output / out_.per_pixel);
+  const auto place = output % out_.per_pixel * 2;
+  const auto width = out_.width() / up_[2];
+  const float* bias = bias_.data() + output;
+  std::int64_t y = tile.y, x = tile.x;
   for (int i = 0; i < tile.pixels;) {
-    const auto run = std::min<std::int64_t>(out_.width - x, tile.pixels - i);
-    if (run > 0) {
-      char* out = arena + out_.blocks[block] + out_.pixel(y, x) + half;
-      const char* addend = addend_ ? arena + addend_->blocks[block] + addend_->pixel(y, x) + half : nullptr;
-      const auto addend_rest = addend_ ? addend_->rest_bytes : 0;
+    Run run{};
+    run.count = std::min<std::int64_t>(width - x, tile.pixels - i);
+    if (run.count > 0) {
+      const auto z = tile.z * up_[0] + tap[0], out_y = y * up_[1] + tap[1], out_x = x * up_[2] + tap[2];
+      run.out = arena + out_.blocks[block] + out_.pixel(z, out_y, out_x) + place;
+      run.out_step = out_.pixel_bytes() * up_[2];
+      run.out_rest = out_.rest_bytes;
+      if (addend_) {
+        run.addend = arena + addend_->blocks[block] + addend_->pixel(z, out_y, out_x) + place;
+        run.addend_step = addend_->pixel_bytes();
+        run.addend_rest = addend_->rest_bytes;
+      }
+      run.statistics = statistics;
       const float* from = sums + i * lanes * groups;
-      if (out_.narrow) {
-        finish_narrow(from, bias, activation_, out, out_.rest_bytes, run);
+      if (out_.per_pixel == 4) {
+        finish_narrow(from, bias, activation_, run);
       } else if (groups == 2) {
-        finish_pixels<2>(from, bias, activation_, addend, addend_rest, out, out_.rest_bytes, run);
-      } else if (group % 2 == 0) {
-        finish_pixels<1, true>(from, bias, activation_, addend, addend_rest, out, out_.rest_bytes, run);
+        finish_pixels<2>(from, bias, activation_, run);
+      } else if (out_.per_pixel == 32 && place == 0) {
+        finish_pixels<1, true>(from, bias, activation_, run);
       } else {
-        finish_pixels<1>(from, bias, activation_, addend, addend_rest, out, out_.rest_bytes, run);
+        finish_pixels<1>(from, bias, activation_, run);
       }
     }
     i += int(row_pixels_ - x);

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -11,11 +10,10 @@
 
 namespace ichdet::native {
 
-using Pair = std::array<std::int64_t, 2>;  ///< along y, along x
-
-/// A convolution's shape. `padding` is above and left; below and right follow from the output's size.
+/// A convolution's shape. `padding` is before the first pixel of each axis; what is behind the last follows from the
+/// output's size.
 struct Shape {
-  Pair kernel{1, 1}, stride{1, 1}, padding{0, 0}, dilation{1, 1};
+  Triple kernel{1, 1, 1}, stride{1, 1, 1}, padding{0, 0, 0}, dilation{1, 1, 1};
 };
 
 /// Multiplies a map's channels by values that each image has of its own.
@@ -24,17 +22,23 @@ struct Gate {
   std::int64_t weights = 0;  ///< offset of room for the weights times them
 };
 
-/// What a convolution is made of. Weights are (output, channel, kernel y, kernel x).
+/// What a convolution is made of. Weights are (output, channel, kernel z, y, x).
 struct Layer {
   Shape shape;
   Map in, out;
-  std::vector<std::int64_t> channel_of;  ///< where in `in` the weight's channels are: block times 32 + place
+  std::vector<std::int64_t> channel_of;  ///< where in `in` the weight's channels are: block times its channels + place
   const float* weight = nullptr;
   std::int64_t outputs = 0;
   const float* bias = nullptr;  ///< or none
   Activation activation;
   std::optional<Map> addend;
   std::optional<Gate> gate;  ///< of `in`, for kernels of one pixel
+  /// Transposed: each pixel becomes so many, by a kernel of as many; weights are (channel, output, kernel z, y, x).
+  /// Then `shape` is that of one pixel.
+  Triple up{1, 1, 1};
+  /// Offset in the arena of floats (unit, place, 2): the sums of each output, before the activation, and of their
+  /// squares.
+  std::optional<std::int64_t> statistics;
   bool split = false;
 };
 
@@ -52,14 +56,21 @@ class Convolution {
   std::int64_t units() const;
   void run(char* arena, std::int64_t begin, std::int64_t end) const;
 
+  /// How many units leave statistics behind.
+  std::int64_t parts() const { return outputs_first_ ? 1 : units(); }
+  /// No more units leave statistics of a map of this size behind.
+  static std::int64_t most_units(const Triple& size);
+
  private:
   struct Tile {
-    std::int64_t in, y, x;  ///< of the first pixel; `in` in bytes
-    int pixels;
+    std::int64_t in = 0;  ///< of the first pixel, in bytes
+    std::int32_t z = 0, y = 0, x = 0, pixels = 0;
   };
-  void lay_tiles(const Shape& shape);
-  void compute(char* arena, std::int64_t first_tile, int count, std::int64_t group, int groups, float* sums) const;
-  void finish(char* arena, const Tile& tile, std::int64_t group, int groups, const float* sums) const;
+  void lay_tiles(const Layer& layer);
+  void compute(char* arena, std::int64_t first_tile, int count, std::int64_t group, int groups, float* statistics,
+               float* sums) const;
+  void finish(char* arena, const Tile& tile, std::int64_t group, int groups, float* statistics,
+              const float* sums) const;
 
   Map in_, out_;
   std::optional<Map> addend_;
@@ -70,8 +81,12 @@ class Convolution {
   std::int64_t pixel_bytes_ = 0;
   std::optional<Gate> gate_;
   std::vector<float> unrounded_;  ///< weights in the order of tiles, where there is a gate
-  std::int64_t row_pixels_ = 0;   ///< from one row's first pixel to the next one's, as tiles count them
+  Triple up_;
+  std::int64_t tap_groups_ = 0;  ///< groups of 16 outputs of each of `up`'s pixels
+  std::optional<std::int64_t> statistics_;
+  std::int64_t row_pixels_ = 0;  ///< from one row's first pixel to the next one's, as tiles count them
   std::vector<Tile> tiles_;
+  std::int64_t unit_tiles_ = 0;
   bool outputs_first_ = false;
 };
 

@@ -27,11 +27,11 @@ ICHDET_VECTOR void pixels(const RowOptions& o, const float* const* rows, std::in
     sum[2 * i] = b0;
     sum[2 * i + 1] = b1;
   }
-  const auto step = o.shape.stride[1] * channels;
+  const auto step = o.shape.stride[2] * channels;
   const float* w = o.weight;
-  for (std::int64_t ky = 0; ky < o.shape.kernel[0]; ++ky) {
+  for (std::int64_t ky = 0; ky < o.shape.kernel[1]; ++ky) {
     const float* from = rows[ky] + x * step;
-    for (std::int64_t kx = 0; kx < o.shape.kernel[1]; ++kx, w += o.tap_step, from += o.shape.dilation[1] * channels) {
+    for (std::int64_t kx = 0; kx < o.shape.kernel[2]; ++kx, w += o.tap_step, from += o.shape.dilation[2] * channels) {
       const __m512 w0 = _mm512_loadu_ps(w), w1 = _mm512_loadu_ps(w + lanes);
       for (int i = 0; i < count; ++i) {
         sum[2 * i] = _mm512_fmadd_ps(_mm512_load_ps(from + i * step), w0, sum[2 * i]);
@@ -92,11 +92,11 @@ struct Depthwise::Rows {
   std::vector<std::int64_t> holds;  ///< which row each place of the ring has, or -1
 
   Rows(const Shape& s, const Map& in, const Map& out) {
-    left = s.padding[1];
+    left = s.padding[2];
     // A tile may write 15 pixels beyond the row.
-    width = std::max((out.width - 1) * s.stride[1] + (s.kernel[1] - 1) * s.dilation[1] + 1,
-                     left + (in.width + lanes - 1) / lanes * lanes);
-    held = (s.kernel[0] - 1) * s.dilation[0] + 1;
+    width = std::max((out.width() - 1) * s.stride[2] + (s.kernel[2] - 1) * s.dilation[2] + 1,
+                     left + (in.width() + lanes - 1) / lanes * lanes);
+    held = (s.kernel[1] - 1) * s.dilation[1] + 1;
     memory = scratch<float>(held * width * channels);
     zeros = scratch<float>(width * channels);
     std::fill_n(memory.get(), held * width * channels, 0.f);
@@ -120,26 +120,28 @@ Depthwise::Depthwise(Options options) : options_(std::move(options)) {
   }
   expansion_bias_.assign(std::size_t(places), 0);
   if (layer.bias != nullptr) std::copy_n(layer.bias, layer.outputs, expansion_bias_.begin());
-  for (const auto block : layer.in.blocks) offsets_.push_back(block + layer.in.pixel(0, 0));
+  for (const auto block : layer.in.blocks) offsets_.push_back(block + layer.in.pixel(0, 0, 0));
 }
 
 std::int64_t Depthwise::bands(std::int64_t rows) { return (rows + band_rows - 1) / band_rows; }
 
-std::int64_t Depthwise::units() const { return bands(options_.out.height) * std::int64_t(options_.out.blocks.size()); }
+std::int64_t Depthwise::units() const {
+  return bands(options_.out.height()) * std::int64_t(options_.out.blocks.size());
+}
 
 void Depthwise::fill(const char* arena, std::int64_t block, std::int64_t y, float* row) const {
   const auto& in = options_.in;
   if (!options_.expansion) {
-    return widen_row(arena + in.blocks[std::size_t(block)] + in.pixel(y, 0), in.rest_bytes, in.width, row);
+    return widen_row(arena + in.blocks[std::size_t(block)] + in.pixel(0, y, 0), in.rest_bytes, in.width(), row);
   }
   const Pixels pixels{offsets_.data(), 64, in.rest_bytes};
-  for (std::int64_t x = 0; x < in.width; x += 2 * lanes) {
+  for (std::int64_t x = 0; x < in.width(); x += 2 * lanes) {
     const char* from[2];
     for (int i = 0; i < 2; ++i) from[i] = arena + (y * in.pitch() + x + i * lanes) * 64;
-    multiply(expansion_, 2 * block, 2, pixels, from, in.width - x > lanes ? 2 : 1, row + x * channels);
+    multiply(expansion_, 2 * block, 2, pixels, from, in.width() - x > lanes ? 2 : 1, row + x * channels);
   }
-  activate_row(expansion_bias_.data() + block * channels, options_.expansion->activation, in.width, row);
-  std::fill_n(row + in.width * channels, ((in.width + lanes - 1) / lanes * lanes - in.width) * channels, 0.f);
+  activate_row(expansion_bias_.data() + block * channels, options_.expansion->activation, in.width(), row);
+  std::fill_n(row + in.width() * channels, ((in.width() + lanes - 1) / lanes * lanes - in.width()) * channels, 0.f);
 }
 
 void Depthwise::run(char* arena, std::int64_t begin, std::int64_t end) const {
@@ -147,16 +149,16 @@ void Depthwise::run(char* arena, std::int64_t begin, std::int64_t end) const {
   const auto& [shape, in, out, weight, bias, activation, expansion, sums] = options_;
   const auto places = std::int64_t(out.blocks.size()) * channels;
   Rows rows(shape, in, out);
-  std::vector<const float*> read(std::size_t(shape.kernel[0]));
+  std::vector<const float*> read(std::size_t(shape.kernel[1]));
   for (std::int64_t unit = begin; unit < end; ++unit) {
-    const auto block = unit / bands(out.height), band = unit % bands(out.height);
+    const auto block = unit / bands(out.height()), band = unit % bands(out.height());
     const RowOptions row{shape, weight.data() + block * channels, places, bias.data() + block * channels, activation};
     std::fill(rows.holds.begin(), rows.holds.end(), -1);
     alignas(64) float totals[channels] = {};
-    for (std::int64_t y = band * band_rows; y < std::min(out.height, (band + 1) * band_rows); ++y) {
-      for (std::int64_t ky = 0; ky < shape.kernel[0]; ++ky) {
-        const auto from = y * shape.stride[0] - shape.padding[0] + ky * shape.dilation[0];
-        if (from < 0 || from >= in.height) {
+    for (std::int64_t y = band * band_rows; y < std::min(out.height(), (band + 1) * band_rows); ++y) {
+      for (std::int64_t ky = 0; ky < shape.kernel[1]; ++ky) {
+        const auto from = y * shape.stride[1] - shape.padding[1] + ky * shape.dilation[1];
+        if (from < 0 || from >= in.height()) {
           read[std::size_t(ky)] = rows.zeros.get();
           continue;
         }
@@ -167,7 +169,7 @@ void Depthwise::run(char* arena, std::int64_t begin, std::int64_t end) const {
         }
         read[std::size_t(ky)] = rows.place(from);
       }
-      convolve_row(row, read.data(), out.width, arena + out.blocks[std::size_t(block)] + out.pixel(y, 0),
+      convolve_row(row, read.data(), out.width(), arena + out.blocks[std::size_t(block)] + out.pixel(0, y, 0),
                    out.rest_bytes, totals);
     }
     if (sums) {

@@ -44,10 +44,10 @@ void run_image(const Program& program, char* arena, const float* image, float* o
   for (std::size_t i = 0; i < program.steps.size(); ++i) {
     const auto& step = program.steps[i];
     if (step.before) step.before(arena);
-    if (i == 0) share(program.rows, [&](auto begin, auto end) { program.read(image, arena, begin, end); });
+    if (i == 0) share(program.rows_read, [&](auto begin, auto end) { program.read(image, arena, begin, end); });
     share(step.units, [&](auto begin, auto end) { step.run(arena, begin, end); });
   }
-  program.write(arena, out);
+  share(program.rows_written, [&](auto begin, auto end) { program.write(arena, out, begin, end); });
 }
 
 }  // namespace

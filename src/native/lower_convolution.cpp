@@ -9,8 +9,8 @@
 namespace ichdet::native {
 
 void Lowering::convolution(const Node* node) {
-  const auto c = *convolution_of(node);
-  if (std::max(c.shape.stride[0], c.shape.stride[1]) > 16) refuse(node, "with a stride above 16");
+  const auto c = *convolution_of(node, axes_);
+  if (*std::ranges::max_element(c.shape.stride) > 16) refuse(node, "with a stride above 16");
   const Name in = node->input(0), out = node->output();
   if (at(in).floats) {
     if (!c.pointwise()) refuse(node, "of a vector");
@@ -24,15 +24,18 @@ void Lowering::convolution(const Node* node) {
     values_[out] = value;
     return;
   }
-  if (c.depthwise()) return depthwise(in, c, out);
+  if (c.depthwise()) {
+    if (dimensions() == 3) refuse(node, "of each channel of a volume by itself");
+    return depthwise(in, c, out);
+  }
   if (c.groups != 1) refuse(node, "in groups");
-  if (c.pointwise() && !at(in).narrow && at(in).gate == nullptr) {
+  if (c.pointwise() && !at(in).narrow() && at(in).gate == nullptr) {
     // Where only a depthwise convolution reads it, it is made there.
     Name last = out;
     const auto* reader = only_reader(last);
     std::optional<Activation> activation;
     if (reader != nullptr && (activation = activation_of(reader))) reader = only_reader(reader->output());
-    if (reader != nullptr && is(reader, "aten::_convolution") && convolution_of(reader)->depthwise()) {
+    if (reader != nullptr && is(reader, "aten::_convolution") && convolution_of(reader, axes_)->depthwise()) {
       take_activation(last);
       Value value;
       value.expansion = c;
@@ -71,18 +74,23 @@ void Lowering::regular(Name in, const Conv& given, Name out, const std::optional
   std::optional<Value> gating;
   if (gate != nullptr) {
     gating = vector(gate);
-    if (gating->channel_of != source.channel_of || source.narrow) refuse("a gate that lies differently than its map");
+    if (gating->channel_of != source.channel_of || source.narrow()) refuse("a gate that lies differently than its map");
   }
   const auto outputs = c.outputs();
-  const auto size = size_of(out);
   Name last = out;
   std::optional<Name> addend;
-  const bool narrow = outputs <= 4 && size[2] * size[3] > 1;
-  if (!narrow && !fixed) addend = take_addend(last, outputs);
+  if (blocks_for(out, outputs) != 4 && !fixed) addend = take_addend(last, outputs);
   const auto activation = fixed ? *fixed : take_activation(last).value_or(Activation{});
   read(source);
   std::optional<std::size_t> gate_tiles;
-  auto value = new_map(outputs, out, narrow);
+  auto value = new_map(outputs, out, blocks_for(last, outputs));
+  const auto* reader = only_reader(last);
+  const bool plain = activation.act == Act::none && !value.narrow();
+  if (plain && reader != nullptr && is(reader, "aten::instance_norm")) {
+    const auto floats = Convolution::most_units(value.size) * (outputs + lanes - 1) / lanes * lanes * 2;
+    value.statistics = plan_.add_bytes(floats * std::int64_t(sizeof(float)), now());
+    value.parts = std::make_shared<std::int64_t>();
+  }
   std::optional<Value> added;
   if (addend) {
     added = at(*addend);
@@ -90,11 +98,12 @@ void Lowering::regular(Name in, const Conv& given, Name out, const std::optional
   }
   if (gating) read(*gating);
   const auto& s = c.shape;
-  std::int64_t border = std::max(s.padding[0], s.padding[1]);
-  border = std::max(border, (value.height - 1) * s.stride[0] + (s.kernel[0] - 1) * s.dilation[0] - s.padding[0] -
-                                (source.height - 1));
-  border = std::max(
-      border, (value.width - 1) * s.stride[1] + (s.kernel[1] - 1) * s.dilation[1] - s.padding[1] - (source.width - 1));
+  Triple border = s.padding;
+  for (std::size_t axis = 0; axis < 3; ++axis) {
+    const auto last_read = (value.size[axis] - 1) * s.stride[axis] + (s.kernel[axis] - 1) * s.dilation[axis];
+    border[axis] = std::max(border[axis], last_read - s.padding[axis] - (source.size[axis] - 1));
+  }
+  if (dimensions() == 2) border[1] = border[2] = std::max(border[1], border[2]);
   plan_.need_border(source.blocks, border);
   if (gating) {
     Layer sized;
@@ -108,7 +117,10 @@ void Lowering::regular(Name in, const Conv& given, Name out, const std::optional
     layer.out = map_of(value);
     if (added) layer.addend = map_of(*added);
     if (gating) layer.gate = Gate{plan_.offset(*gating->floats), plan_.offset(*gate_tiles)};
-    return step_of(Convolution(layer), map_of(value));
+    if (value.statistics) layer.statistics = plan_.offset(*value.statistics);
+    Convolution made(layer);
+    if (value.parts) *value.parts = made.parts();
+    return step_of(std::move(made), map_of(value));
   });
   values_[last] = std::move(value);
 }
@@ -129,7 +141,7 @@ void Lowering::depthwise(Name in, const Conv& given, Name out) {
     source = map(in);
     places = source.channel_of;
   }
-  if (source.narrow) refuse(out->node(), "of up to four channels, each by itself");
+  if (source.narrow()) refuse(out->node(), "of up to four channels, each by itself");
   Name last = out;
   const auto activation = take_activation(last).value_or(Activation{});
   read(source);
@@ -139,7 +151,7 @@ void Lowering::depthwise(Name in, const Conv& given, Name out) {
     return is(use.user, "aten::mean") || is(use.user, "aten::adaptive_avg_pool2d");
   });
   if (averaged) {
-    value.bands = Depthwise::bands(value.height);
+    value.bands = Depthwise::bands(value.size[1]);
     value.sums = plan_.add_bytes(value.bands * value.places() * std::int64_t(sizeof(float)), now());
   }
   emit([=, this] {
@@ -147,7 +159,7 @@ void Lowering::depthwise(Name in, const Conv& given, Name out) {
     options.shape = c.shape;
     options.in = map_of(source);
     options.out = map_of(value);
-    const auto taps = c.shape.kernel[0] * c.shape.kernel[1];
+    const auto taps = c.shape.kernel[1] * c.shape.kernel[2];
     options.weight.assign(std::size_t(taps * value.places()), 0);
     options.bias.assign(std::size_t(value.places()), 0);
     for (std::size_t channel = 0; channel < places.size(); ++channel) {
@@ -165,15 +177,40 @@ void Lowering::depthwise(Name in, const Conv& given, Name out) {
   values_[last] = std::move(value);
 }
 
+void Lowering::enlarge(Name out, const Conv& given) {
+  const auto c = given;
+  const auto source = map(at(out).source);
+  Triple expected = source.size;
+  for (std::size_t axis = 0; axis < 3; ++axis) expected[axis] *= c.shape.stride[axis];
+  if (expected != extent_of(out)) refuse(out->node(), "transposed, with an output of another size");
+  read(source);
+  auto value = new_map(c.outputs(), out, blocks_for(out, c.outputs()));
+  emit([=, this] {
+    auto layer = layer_of(c, source, {});
+    layer.up = c.shape.stride;
+    layer.shape = {};
+    layer.out = map_of(value);
+    return step_of(Convolution(layer), map_of(value));
+  });
+  values_[out] = std::move(value);
+}
+
 /// Transposed convolutions, beside each other in one map.
 void Lowering::up(const std::vector<Name>& names, Name out) {
+  const auto& first_conv = *at(names.front()).up;
+  const auto& shape = first_conv.shape;
+  if (names.size() == 1 && shape.kernel == shape.stride && shape.padding == Triple{} &&
+      shape.dilation == Triple{1, 1, 1}) {
+    return enlarge(out, first_conv);
+  }
+  if (dimensions() == 3) refuse(out->node(), "transposed, whose kernel is not its stride");
   std::vector<Conv> convs;
   std::vector<Value> sources;
   for (const auto name : names) {
     convs.push_back(*at(name).up);
     const auto source = at(name).source;
     sources.push_back(map(source));
-    if (sources.back().narrow) refuse(out->node(), "of up to four channels, transposed");
+    if (sources.back().narrow()) refuse(out->node(), "of up to four channels, transposed");
   }
   for (const auto& source : sources) read(source);
   // Groups of 16 places: each takes the outputs that fit, the widest first.

@@ -5,6 +5,7 @@
 #include "builder.hpp"
 #include "combination.hpp"
 #include "pooling.hpp"
+#include "statistics.hpp"
 
 namespace ichdet::native {
 
@@ -19,50 +20,109 @@ std::vector<std::int64_t> nearest(std::int64_t from, std::int64_t to) {
   return read;
 }
 
+/// One float for each channel, as one for each place; none where `values` is undefined.
+std::vector<float> by_place(const at::Tensor& values, const Value& map) {
+  std::vector<float> placed;
+  if (!values.defined()) return placed;
+  placed.assign(std::size_t(map.places()), 0);
+  const auto plain = floats(values);
+  for (std::size_t c = 0; c < map.channel_of.size(); ++c) {
+    placed[std::size_t(map.channel_of[c])] = plain.data_ptr<float>()[c];
+  }
+  return placed;
+}
+
+/// A term that nothing else reads, where a sum may lie.
+std::optional<std::size_t> place_of_term(const std::vector<LazyTerm>& terms) {
+  for (std::size_t i = 0; i < terms.size(); ++i) {
+    const auto* value = terms[i].value;
+    if (!terms[i].size && value->uses().size() == 1 && is(value->node(), "aten::_convolution")) return i;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 /// The sum, gate, or plain map that `value` is, times scale, plus shift (by channel; undefined: none), activated.
 void Lowering::materialise(Name name, Value value, const Activation& activation, const at::Tensor& scale,
                            const at::Tensor& shift) {
   auto terms = value.terms;
-  if (terms.empty()) terms.push_back({value.gate != nullptr ? value.source : name, 1, 0, 0});
+  if (terms.empty()) terms.push_back({value.gate != nullptr ? value.source : name, 1, {}, {}});
   std::vector<Value> maps;
   for (const auto& term : terms) maps.push_back(map(term.value));
   std::optional<Value> gate;
   if (value.gate != nullptr) gate = vector(value.gate);
   const auto places = maps.front().places();
   for (const auto& m : maps) {
-    if (m.narrow || m.channel_of != maps.front().channel_of) refuse(name->node(), "of maps that lie differently");
+    if (m.narrow() || m.per_pixel != maps.front().per_pixel || m.channel_of != maps.front().channel_of)
+      refuse(name->node(), "of maps that lie differently");
     read(m);
+  }
+  for (const auto& term : terms) {
+    if (term.affine) plan_.use(*term.affine, now());
   }
   if (gate) {
     if (gate->channel_of != maps.front().channel_of) refuse("a gate that lies differently than its map");
     read(*gate);
   }
-  auto out = new_map(places, name);
+  Value out;
+  if (const auto place = place_of_term(terms); place && maps.front().size == extent_of(name)) {
+    out.size = maps.front().size;
+    out.per_pixel = maps.front().per_pixel;
+    out.blocks = maps[*place].blocks;
+  } else {
+    out = new_map(places, name, maps.front().per_pixel);
+  }
   out.channel_of = maps.front().channel_of;
-  const auto by_place = [&](const at::Tensor& values) {
-    std::vector<float> placed;
-    if (!values.defined()) return placed;
-    placed.assign(std::size_t(places), 0);
-    const auto plain = floats(values);
-    for (std::size_t c = 0; c < out.channel_of.size(); ++c) {
-      placed[std::size_t(out.channel_of[c])] = plain.data_ptr<float>()[c];
-    }
-    return placed;
-  };
-  emit([=, this, scales = by_place(scale), shifts = by_place(shift)] {
+  emit([=, this, scales = by_place(scale, out), shifts = by_place(shift, out)] {
     Combination::Options options{{}, map_of(out), scales, shifts, {}, activation};
     for (std::size_t i = 0; i < terms.size(); ++i) {
-      const auto height = terms[i].height, width = terms[i].width;
-      options.terms.push_back({map_of(maps[i]), terms[i].factor,
-                               height == 0 ? std::vector<std::int64_t>() : nearest(maps[i].height, height),
-                               height == 0 ? std::vector<std::int64_t>() : nearest(maps[i].width, width)});
+      const auto& from = maps[i].size;
+      const auto to = terms[i].size.value_or(from);
+      Combination::Term term{map_of(maps[i]),         terms[i].factor,         nearest(from[0], to[0]),
+                             nearest(from[1], to[1]), nearest(from[2], to[2]), {}};
+      if (terms[i].affine) term.affine = plan_.offset(*terms[i].affine);
+      options.terms.push_back(std::move(term));
     }
     if (gate) options.gate = plan_.offset(*gate->floats);
     return step_of(Combination(std::move(options)), map_of(out));
   });
   values_[name] = std::move(out);
+}
+
+void Lowering::instance_norm(const Node* node) {
+  const auto name = node->input(0);
+  const auto source = map(name);
+  if (source.narrow()) refuse(node, "of up to four channels");
+  const auto weight = constant_tensor(node, 1), bias = constant_tensor(node, 2);
+  if (!weight || !bias || !argument(node, 5).toBool()) refuse(node, "whose weights are not constant");
+  auto statistics = source.statistics;
+  auto part_places = (std::int64_t(source.channel_of.size()) + lanes - 1) / lanes * lanes;
+  if (statistics) {
+    plan_.use(*statistics, now());
+  } else {
+    part_places = source.places();
+    read(source);
+    statistics = plan_.add_bytes(source.size[0] * part_places * 2 * std::int64_t(sizeof(float)), now());
+    emit([=, this] { return step_of(Statistics(map_of(source), plan_.offset(*statistics))); });
+    plan_.use(*statistics, now());
+  }
+  const auto affine = plan_.add_bytes(source.places() * 2 * std::int64_t(sizeof(float)), now());
+  InstanceNorm::Options options;
+  options.part_places = part_places;
+  options.places = source.places();
+  options.count = double(source.size[0] * source.size[1] * source.size[2]);
+  options.epsilon = argument(node, 7).toDouble();
+  options.weight = by_place(*weight, source);
+  options.bias = by_place(*bias, source);
+  emit([=, this, parts = source.parts] {
+    auto placed = options;
+    placed.parts = parts ? *parts : source.size[0];
+    placed.from = plan_.offset(*statistics);
+    placed.to = plan_.offset(affine);
+    return step_of(InstanceNorm(std::move(placed)));
+  });
+  values_[node->output()] = sum_of({{name, 1, {}, affine}});
 }
 
 /// input(0) + second * input(1), lazily.
@@ -79,7 +139,7 @@ void Lowering::sum(const Node* node, float second) {
       }
     } else {
       map(name);
-      value.terms.push_back({name, factor, 0, 0});
+      value.terms.push_back({name, factor, {}, {}});
     }
   }
   if (nn::sizes(node->input(0)) != nn::sizes(node->input(1))) refuse(node, "of maps of two sizes");
@@ -99,9 +159,10 @@ void Lowering::cat(const Node* node) {
   Value value;
   for (const auto name : names) {
     const auto& part = map(name);
-    if (part.narrow) refuse(node, "of maps of up to four channels");
-    value.height = part.height;
-    value.width = part.width;
+    if (part.narrow()) refuse(node, "of maps of up to four channels");
+    if (!value.blocks.empty() && part.per_pixel != value.per_pixel) refuse(node, "of maps that lie differently");
+    value.size = part.size;
+    value.per_pixel = part.per_pixel;
     for (const auto place : part.channel_of) value.channel_of.push_back(place + value.places());
     value.blocks.insert(value.blocks.end(), part.blocks.begin(), part.blocks.end());
   }
@@ -113,21 +174,21 @@ void Lowering::pooling(const Node* node, bool maximum) {
   Name in = node->input(0);
   Pooling::Options options;
   options.maximum = maximum;
-  options.shape.kernel = pair(argument(node, 1));
+  options.shape.kernel = triple(argument(node, 1), axes_, 1);
   const auto stride = argument(node, 2);
-  options.shape.stride = stride.toIntVector().empty() ? options.shape.kernel : pair(stride);
-  options.shape.padding = pair(argument(node, 3));
+  options.shape.stride = stride.toIntVector().empty() ? options.shape.kernel : triple(stride, axes_, 1);
+  options.shape.padding = triple(argument(node, 3), axes_, 0);
   if (maximum) {
-    if (pair(argument(node, 4)) != Pair{1, 1}) refuse(node, "with gaps");
+    if (triple(argument(node, 4), axes_, 1) != Triple{1, 1, 1}) refuse(node, "with gaps");
     take_padding(in, options.shape, -std::numeric_limits<double>::infinity());
   } else {
     options.count_padding = argument(node, 5).toBool();
     if (!argument(node, 6).isNone()) refuse(node, "with a divisor");
   }
   const auto source = map(in);
-  if (source.narrow) refuse(node, "of up to four channels");
+  if (source.narrow()) refuse(node, "of up to four channels");
   read(source);
-  auto value = new_map(source.places(), node->output());
+  auto value = new_map(source.places(), node->output(), source.per_pixel);
   value.channel_of = source.channel_of;
   emit([=, this] {
     auto placed = options;

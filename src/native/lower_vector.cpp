@@ -10,18 +10,18 @@ namespace ichdet::native {
 
 void Lowering::mean(Name in, Name out) {
   const auto source = map(in);
-  if (source.narrow) refuse(out->node(), "of up to four channels");
+  if (source.narrow()) refuse(out->node(), "of up to four channels");
   read(source);
   if (source.sums) plan_.use(*source.sums, now());
   auto value = new_vector(source.places());
   value.channel_of = source.channel_of;
-  const float share = 1.f / float(source.height * source.width);
+  const float share = 1.f / float(source.size[0] * source.size[1] * source.size[2]);
   emit([=, this] {
     const auto places = source.places(), to = plan_.offset(*value.floats);
     const auto from = source.sums ? plan_.offset(*source.sums) : to;
     return Step{1,
                 [=, m = map_of(source), own = !source.sums](char* arena, std::int64_t, std::int64_t) {
-                  for (std::int64_t b = 0; own && b < places / channels; ++b) sum_block(m, arena, b, to);
+                  for (std::int64_t b = 0; own && b < places / source.per_pixel; ++b) sum_block(m, arena, b, to);
                   const auto* sums = reinterpret_cast<const float*>(arena + from);
                   auto* means = reinterpret_cast<float*>(arena + to);
                   for (std::int64_t i = 0; i < places; ++i) {
@@ -38,15 +38,16 @@ void Lowering::mean(Name in, Name out) {
 void Lowering::flatten(Name in, Name out) {
   const auto source = map(in);
   read(source);
-  const auto count = std::int64_t(source.channel_of.size()) * source.height * source.width;
+  const auto count = std::int64_t(source.channel_of.size()) * source.size[0] * source.size[1] * source.size[2];
   auto value = new_vector(count);
   emit([=, this] {
     const auto to = plan_.offset(*value.floats);
-    return Step{1,
-                [=, m = map_of(source)](char* arena, std::int64_t, std::int64_t) {
-                  write_rows(m, source.channel_of, arena, reinterpret_cast<float*>(arena + to), 0, m.height);
-                },
-                {}};
+    return Step{
+        1,
+        [=, m = map_of(source), strides = strides_of(source.size, axes_)](char* arena, std::int64_t, std::int64_t) {
+          write_rows(m, source.channel_of, arena, reinterpret_cast<float*>(arena + to), strides, 0, m.rows());
+        },
+        {}};
   });
   values_[out] = std::move(value);
 }

@@ -8,6 +8,23 @@
 #include "transfer.hpp"
 
 namespace ichdet::native {
+namespace {
+
+/// Kernels of volumes are often flat along one axis, at full resolution. Rows then lie along another one, so that
+/// several of a kernel's pixels lie beside each other, and planes along the flat one, so that a plane needs no others.
+Axes volume_axes(Name input) {
+  Axes axes{0, 1, 2};
+  for (const auto& use : input->uses()) {
+    if (!is(use.user, "aten::_convolution")) continue;
+    const auto weight = constant_tensor(use.user, 1);
+    if (!weight || weight->dim() != 5) continue;
+    std::stable_sort(axes.begin(), axes.end(), [&](int a, int b) { return weight->size(2 + a) < weight->size(2 + b); });
+    break;
+  }
+  return axes;
+}
+
+}  // namespace
 
 void Lowering::lower(const Node* node) {
   if (node->kind() == torch::jit::prim::Constant || node->kind() == torch::jit::prim::ListConstruct) return;
@@ -23,14 +40,14 @@ void Lowering::lower(const Node* node) {
     const auto& value = at(node->input(0));
     if (value.floats) refuse(node, "of a vector");
     const bool lazy = !value.made() && (!value.terms.empty() || value.gate != nullptr);
-    return materialise(out, lazy ? value : sum_of({{node->input(0), 1, 0, 0}}), *activation, {}, {});
+    return materialise(out, lazy ? value : sum_of({{node->input(0), 1, {}, {}}}), *activation, {}, {});
   }
   if (is(node, "aten::batch_norm")) {
     const auto affine = nn::affine_of(node);
     if (!affine) refuse(node, "in training");
     Name last = out;
     const auto activation = take_activation(last).value_or(Activation{});
-    return materialise(last, sum_of({{node->input(0), 1, 0, 0}}), activation, affine->scale, affine->shift);
+    return materialise(last, sum_of({{node->input(0), 1, {}, {}}}), activation, affine->scale, affine->shift);
   }
   if (is(node, "aten::mul") || is(node, "aten::div")) {
     if (node->inputs().size() != 2) refuse(node, "that rounds");
@@ -45,7 +62,7 @@ void Lowering::lower(const Node* node) {
         value.terms = part.terms;
         for (auto& term : value.terms) term.factor *= *factor;
       } else {
-        value.terms = {{name, *factor, 0, 0}};
+        value.terms = {{name, *factor, {}, {}}};
       }
       values_[out] = std::move(value);
       return;
@@ -55,7 +72,9 @@ void Lowering::lower(const Node* node) {
         const auto gate = node->input(std::size_t(i)), source = node->input(std::size_t(1 - i));
         if (!at(gate).floats || at(source).floats) continue;
         const auto size = size_of(out);
-        if (size_of(source) != size || size_of(gate) != std::vector<std::int64_t>{1, size[1], 1, 1}) {
+        std::vector<std::int64_t> of_channels(size.size(), 1);
+        of_channels[1] = size[1];
+        if (size_of(source) != size || size_of(gate) != of_channels) {
           refuse(node, "of a map and a vector that is no value for each channel");
         }
         Value value;
@@ -72,7 +91,8 @@ void Lowering::lower(const Node* node) {
     if (!alpha) refuse(node);
     return sum(node, is(node, "aten::sub") ? -*alpha : *alpha);
   }
-  if (is(node, "aten::upsample_nearest2d")) {
+  if (is(node, "aten::instance_norm")) return instance_norm(node);
+  if (is(node, "aten::upsample_nearest2d") || is(node, "aten::upsample_nearest3d")) {
     const auto size = size_of(out), from = size_of(node->input(0));
     for (std::size_t i = 2; i < node->inputs().size(); ++i) {
       const auto given = constant(node->input(i));
@@ -82,34 +102,41 @@ void Lowering::lower(const Node* node) {
       }
     }
     map(node->input(0));
-    values_[out] = sum_of({{node->input(0), 1, size[2], size[3]}});
+    values_[out] = sum_of({{node->input(0), 1, extent_of(out), {}}});
     return;
   }
   if (is(node, "aten::constant_pad_nd")) {
     const auto pad = argument(node, 1).toIntVector();
-    if (pad.size() != 4) refuse(node, "of other than two dimensions");
+    if (std::int64_t(pad.size()) != 2 * dimensions()) refuse(node, "of other than all dimensions");
     if (*std::min_element(pad.begin(), pad.end()) < 0) refuse(node, "that crops");
     Value value;
     value.source = node->input(0);
     map(value.source);
-    std::copy_n(pad.begin(), 4, value.pad.begin());
+    for (std::size_t i = 0; i < 3; ++i) {
+      if (axes_[i] < 0) continue;
+      const auto last_first = std::size_t(2 * (dimensions() - 1 - axes_[i]));
+      value.pad_before[i] = pad[last_first];
+      value.pad_behind[i] = pad[last_first + 1];
+    }
     value.pad_value = argument(node, 2).toScalar().toDouble();
-    if (value.pad == std::array<std::int64_t, 4>{}) return alias();
+    if (!value.padded()) return alias();
     values_[out] = std::move(value);
     return;
   }
-  if (is(node, "aten::max_pool2d")) return pooling(node, true);
-  if (is(node, "aten::avg_pool2d")) return pooling(node, false);
-  if (is(node, "aten::adaptive_avg_pool2d")) {
-    if (pair(argument(node, 1)) != Pair{1, 1}) refuse(node, "to more than one pixel");
+  if (is(node, "aten::max_pool2d") || is(node, "aten::max_pool3d")) return pooling(node, true);
+  if (is(node, "aten::avg_pool2d") || is(node, "aten::avg_pool3d")) return pooling(node, false);
+  if (is(node, "aten::adaptive_avg_pool2d") || is(node, "aten::adaptive_avg_pool3d")) {
+    if (triple(argument(node, 1), axes_, 1) != Triple{1, 1, 1}) refuse(node, "to more than one pixel");
     return mean(node->input(0), out);
   }
   if (is(node, "aten::mean")) {
     const auto axes = constant(node->input(1));
     if (!axes || !axes->isIntList()) refuse(node);
     std::set<std::int64_t> found;
-    for (const auto axis : axes->toIntVector()) found.insert(axis < 0 ? axis + 4 : axis);
-    if (found != std::set<std::int64_t>{2, 3}) refuse(node, "over other than rows and columns");
+    std::set<std::int64_t> all{2, 3};
+    if (dimensions() == 3) all.insert(4);
+    for (const auto axis : axes->toIntVector()) found.insert(axis < 0 ? axis + 2 + dimensions() : axis);
+    if (found != all) refuse(node, "over other than all pixels");
     return mean(node->input(0), out);
   }
   if (is(node, "aten::cat")) return cat(node);
@@ -131,8 +158,9 @@ void Lowering::lower(const Node* node) {
 
 void Lowering::input(Name name) {
   const auto size = size_of(name);
-  if (size.size() != 4 || size[0] != 1) refuse("an input that is no image");
-  values_[name] = new_map(size[1], name, size[1] <= 4);
+  if ((size.size() != 4 && size.size() != 5) || size[0] != 1) refuse("an input that is no image or volume");
+  if (size.size() == 5) axes_ = volume_axes(name);
+  values_[name] = new_map(size[1], name, size[1] <= 4 ? 4 : channels);
   input_ = name;
   emit([this, name] { return Step{0, {}, [m = map_of(at(name))](char* arena) { clear_borders(m, arena); }}; });
 }
@@ -143,13 +171,17 @@ void Lowering::output(Name name, Program& program) {
   read(value);
   plan_.place();
   if (value.floats) {
-    program.write = [from = plan_.offset(*value.floats), places = value.channel_of](const char* arena, float* out) {
+    program.write = [from = plan_.offset(*value.floats), places = value.channel_of](const char* arena, float* out,
+                                                                                    std::int64_t, std::int64_t) {
       const auto* x = reinterpret_cast<const float*>(arena + from);
       for (const auto place : places) *out++ = x[place];
     };
   } else {
-    program.write = [m = map_of(value), places = value.channel_of](const char* arena, float* out) {
-      write_rows(m, places, arena, out, 0, m.height);
+    const auto m = map_of(value);
+    program.rows_written = m.rows();
+    program.write = [m, places = value.channel_of, strides = strides_of(m.size, axes_)](
+                        const char* arena, float* out, std::int64_t begin, std::int64_t end) {
+      write_rows(m, places, arena, out, strides, begin, end);
     };
   }
 }
@@ -165,10 +197,10 @@ Program Lowering::program() {
   constexpr std::int64_t readable = 16 * 64 * 16;
   program.bytes = plan_.bytes() + readable;
   const auto image = map_of(at(input_));
-  program.rows = image.height;
-  program.read = [image, count = std::int64_t(at(input_).channel_of.size())](const float* from, char* arena,
-                                                                             std::int64_t begin, std::int64_t end) {
-    read_rows(from, count, image, arena, begin, end);
+  program.rows_read = image.rows();
+  program.read = [image, count = std::int64_t(at(input_).channel_of.size()), strides = strides_of(image.size, axes_)](
+                     const float* from, char* arena, std::int64_t begin, std::int64_t end) {
+    read_rows(from, strides, count, image, arena, begin, end);
   };
   return program;
 }

@@ -19,8 +19,9 @@ struct Program {
   std::vector<Step> steps;
   std::int64_t bytes = 0;
   std::function<void(const float* image, char* arena, std::int64_t begin, std::int64_t end)> read;
-  std::int64_t rows = 0;  ///< units of `read`
-  std::function<void(const char* arena, float* out)> write;
+  std::int64_t rows_read = 0;  ///< units of `read`
+  std::function<void(const char* arena, float* out, std::int64_t begin, std::int64_t end)> write;
+  std::int64_t rows_written = 1;           ///< units of `write`
   std::vector<std::int64_t> output_shape;  ///< for one image, the 1 in front included
 };
 

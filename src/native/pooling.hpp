@@ -17,7 +17,7 @@ class Pooling {
   };
   explicit Pooling(const Options& options) : options_(options) {}
 
-  std::int64_t units() const { return std::int64_t(options_.out.blocks.size()) * options_.out.height; }
+  std::int64_t units() const { return std::int64_t(options_.out.blocks.size()) * options_.out.rows(); }
   void run(char* arena, std::int64_t begin, std::int64_t end) const;
 
  private:

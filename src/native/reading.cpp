@@ -22,15 +22,41 @@ c10::IValue argument(const Node* node, std::size_t i) {
 
 at::Tensor floats(const at::Tensor& x) { return x.detach().to(at::kFloat).contiguous(); }
 
-Pair pair(const c10::IValue& list) {
+Triple triple(const c10::IValue& list, const Axes& axes, std::int64_t missing) {
   const auto v = list.toIntVector();
-  return v.size() == 1 ? Pair{v[0], v[0]} : Pair{v.at(0), v.at(1)};
+  Triple values;
+  for (std::size_t i = 0; i < 3; ++i) {
+    values[i] = axes[i] < 0 ? missing : v.size() == 1 ? v[0] : v.at(std::size_t(axes[i]));
+  }
+  return values;
+}
+
+Triple extent(const std::vector<std::int64_t>& sizes, const Axes& axes) {
+  Triple size{1, 1, 1};
+  for (std::size_t i = 0; i < 3; ++i) {
+    if (axes[i] >= 0) size[i] = sizes.at(std::size_t(2 + axes[i]));
+  }
+  return size;
 }
 
 std::vector<std::int64_t> size_of(Name value) {
   const auto found = nn::sizes(value);
   if (!found) refuse("a value of unknown size");
   return *found;
+}
+
+Strides strides_of(const Triple& size, const Axes& axes) {
+  Strides strides;
+  std::int64_t step = 1;
+  for (int graph_axis = 2; graph_axis >= 0; --graph_axis) {
+    for (std::size_t i = 0; i < 3; ++i) {
+      if (axes[i] != graph_axis) continue;
+      strides.pixel[i] = step;
+      step *= size[i];
+    }
+  }
+  strides.channel = step;
+  return strides;
 }
 
 const Node* only_reader(Name value) {
@@ -43,6 +69,11 @@ std::optional<Activation> activation_of(const Node* node) {
   if (is(node, "aten::relu")) return Activation{Act::relu, 0, 0};
   if (is(node, "aten::silu")) return Activation{Act::silu, 0, 0};
   if (is(node, "aten::sigmoid")) return Activation{Act::sigmoid, 0, 0};
+  if (is(node, "aten::leaky_relu")) {
+    const auto slope = constant(node->input(1));
+    if (!slope) return std::nullopt;
+    return Activation{Act::leaky_relu, float(slope->toScalar().toDouble()), 0};
+  }
   if (is(node, "aten::relu6")) return Activation{Act::clamp, 0, 6};
   if (is(node, "aten::hardtanh") || is(node, "aten::clamp")) {
     const auto low = constant(node->input(1)), high = constant(node->input(2));
@@ -54,14 +85,22 @@ std::optional<Activation> activation_of(const Node* node) {
   return std::nullopt;
 }
 
-std::optional<Conv> convolution_of(const Node* node) {
+std::optional<Conv> convolution_of(const Node* node, const Axes& axes) {
   if (!is(node, "aten::_convolution")) return std::nullopt;
   const auto weight = constant_tensor(node, 1), bias = constant_tensor(node, 2);
-  if (!weight || !bias || weight->dim() != 4) refuse(node, "whose weights are not constant or not of two dimensions");
+  const auto dimensions = axes[0] < 0 ? 2 : 3;
+  if (!weight || !bias || weight->dim() != 2 + dimensions) {
+    refuse(node, "whose weights are not constant, or not of its input's dimensions");
+  }
   Conv c;
-  c.weight = floats(*weight);
+  std::vector<std::int64_t> order{0, 1};
+  for (const auto axis : axes) {
+    if (axis >= 0) order.push_back(2 + axis);
+  }
+  c.weight = floats(weight->permute(order));
   if (bias->defined()) c.bias = floats(*bias);
-  c.shape = {{weight->size(2), weight->size(3)}, pair(argument(node, 3)), pair(argument(node, 4)), pair(argument(node, 5))};
+  c.shape = {extent(weight->sizes().vec(), axes), triple(argument(node, 3), axes, 1),
+             triple(argument(node, 4), axes, 0), triple(argument(node, 5), axes, 1)};
   c.transposed = argument(node, 6).toBool();
   c.groups = argument(node, 8).toInt();
   return c;

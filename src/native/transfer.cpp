@@ -8,12 +8,12 @@
 namespace ichdet::native {
 namespace {
 
-/// Up to 32 channels, `plane` floats apart, of pixels beside each other; the block's other places become zeros.
-ICHDET_NATIVE void read_row(const float* from, std::int64_t plane, std::int64_t count, std::int64_t width, char* to,
+/// Up to 32 channels of a row; the block's other places become zeros.
+ICHDET_NATIVE void read_row(const float* from, const Strides& strides, std::int64_t count, std::int64_t width, char* to,
                             std::int64_t rest_bytes) {
   for (std::int64_t x = 0; x < width; ++x, to += 64) {
     alignas(64) float values[channels] = {};
-    for (std::int64_t c = 0; c < count; ++c) values[c] = from[c * plane + x];
+    for (std::int64_t c = 0; c < count; ++c) values[c] = from[c * strides.channel + x * strides.pixel[2]];
     store_whole(to, rest_bytes, _mm512_load_ps(values), _mm512_load_ps(values + lanes));
   }
 }
@@ -33,15 +33,22 @@ ICHDET_VECTOR void store_pixels(const __m256i (&channel)[4], char* to, __mmask16
 }
 
 /// Up to four channels, for a narrow map.
-ICHDET_NATIVE void read_narrow_row(const float* from, std::int64_t plane, std::int64_t count, std::int64_t width,
+ICHDET_NATIVE void read_narrow_row(const float* from, const Strides& strides, std::int64_t count, std::int64_t width,
                                    char* to, std::int64_t rest_bytes) {
+  const auto step = strides.pixel[2];
+  const __m512i places = _mm512_mullo_epi32(_mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0),
+                                            _mm512_set1_epi32(int(step)));
   for (std::int64_t x = 0; x < width; x += lanes, to += 8 * lanes) {
     const auto pixels = std::min(lanes, width - x);
     const auto loaded = __mmask16((1u << pixels) - 1);
     const auto stored = (std::uint64_t(1) << 2 * pixels) - 1;
     __m256i high[4], rest[4];
     for (int c = 0; c < 4; ++c) {
-      const __m512 v = c < count ? _mm512_maskz_loadu_ps(loaded, from + c * plane + x) : _mm512_setzero_ps();
+      const float* at = from + c * strides.channel + x * step;
+      __m512 v = _mm512_setzero_ps();
+      if (c < count) {
+        v = step == 1 ? _mm512_maskz_loadu_ps(loaded, at) : _mm512_mask_i32gather_ps(v, loaded, places, at, 4);
+      }
       high[c] = narrow(v);
       rest[c] = narrow(_mm512_sub_ps(v, widen(high[c])));
     }
@@ -54,29 +61,30 @@ float value(const char* at) { return nn::from_bf16(*reinterpret_cast<const std::
 
 }  // namespace
 
-void read_rows(const float* image, std::int64_t image_channels, const Map& map, char* arena, std::int64_t begin,
-               std::int64_t end) {
-  const auto plane = map.height * map.width;
+void read_rows(const float* image, const Strides& strides, std::int64_t image_channels, const Map& map, char* arena,
+               std::int64_t begin, std::int64_t end) {
   for (std::size_t block = 0; block < map.blocks.size(); ++block) {
-    const auto first = std::int64_t(block) * channels;
-    for (auto y = begin; y < end; ++y) {
-      const auto read = map.narrow ? read_narrow_row : read_row;
-      read(image + first * plane + y * map.width, plane, std::min(image_channels - first, channels), map.width,
-           arena + map.blocks[block] + map.pixel(y, 0), map.rest_bytes);
+    const auto first = std::int64_t(block) * map.per_pixel;
+    for (auto row = begin; row < end; ++row) {
+      const auto read = map.per_pixel == 4 ? read_narrow_row : read_row;
+      const auto from = row / map.height() * strides.pixel[0] + row % map.height() * strides.pixel[1];
+      read(image + first * strides.channel + from, strides, std::min(image_channels - first, map.per_pixel),
+           map.width(), arena + map.blocks[block] + map.row(row), map.rest_bytes);
     }
   }
 }
 
 void write_rows(const Map& map, const std::vector<std::int64_t>& channel_of, const char* arena, float* image,
-                std::int64_t begin, std::int64_t end) {
+                const Strides& strides, std::int64_t begin, std::int64_t end) {
   for (std::size_t c = 0; c < channel_of.size(); ++c) {
     const auto place = channel_of[c];
-    const char* block = arena + map.blocks[std::size_t(place / channels)] + place % channels * 2;
-    for (auto y = begin; y < end; ++y) {
-      const char* from = block + map.pixel(y, 0);
-      float* to = image + (std::int64_t(c) * map.height + y) * map.width;
-      for (std::int64_t x = 0; x < map.width; ++x, from += map.pixel_bytes()) {
-        to[x] = value(from) + (map.rest_bytes != 0 ? value(from + map.rest_bytes) : 0);
+    const char* block = arena + map.blocks[std::size_t(place / map.per_pixel)] + place % map.per_pixel * 2;
+    for (auto row = begin; row < end; ++row) {
+      const char* from = block + map.row(row);
+      float* to = image + std::int64_t(c) * strides.channel + row / map.height() * strides.pixel[0] +
+                  row % map.height() * strides.pixel[1];
+      for (std::int64_t x = 0; x < map.width(); ++x, from += map.pixel_bytes(), to += strides.pixel[2]) {
+        *to = value(from) + (map.rest_bytes != 0 ? value(from + map.rest_bytes) : 0);
       }
     }
   }

@@ -31,7 +31,7 @@ TransposedConvolutions::TransposedConvolutions(const std::vector<Part>& parts, c
                                                const Activation& activation, bool split)
     : bias_(out.blocks.size() * channels), out_(out), activation_(activation) {
   for (const auto& part : parts) {
-    const auto inputs = std::int64_t(part.channel_of.size()), taps = part.shape.kernel[0] * part.shape.kernel[1];
+    const auto inputs = std::int64_t(part.channel_of.size()), taps = part.shape.kernel[1] * part.shape.kernel[2];
     const auto first = part.first_place / lanes, last = (part.first_place + part.outputs - 1) / lanes;
     Kernel kernel{part.shape, part.in, first, last - first + 1, {}, part.in.blocks};
     kernel.weights = Weights(kernel.groups * taps * lanes, std::int64_t(part.in.blocks.size()), split);
@@ -45,7 +45,7 @@ TransposedConvolutions::TransposedConvolutions(const std::vector<Part>& parts, c
         }
       }
     }
-    for (auto& offset : kernel.offsets) offset += part.in.pixel(0, 0);
+    for (auto& offset : kernel.offsets) offset += part.in.pixel(0, 0, 0);
     if (part.bias != nullptr) std::copy_n(part.bias, part.outputs, bias_.begin() + part.first_place);
     kernels_.push_back(std::move(kernel));
   }
@@ -53,21 +53,21 @@ TransposedConvolutions::TransposedConvolutions(const std::vector<Part>& parts, c
 
 void TransposedConvolutions::run(char* arena, std::int64_t begin, std::int64_t end) const {
   const nn::TileThread tiles_here(/*amx=*/true);
-  const auto width = out_.width * lanes, groups = std::int64_t(out_.blocks.size()) * 2;
+  const auto width = out_.width() * lanes, groups = std::int64_t(out_.blocks.size()) * 2;
   const auto row = scratch<float>(groups * width);
   for (std::int64_t y = begin; y < end; ++y) {
     std::fill_n(row.get(), groups * width, 0.f);
     for (const auto& kernel : kernels_) {
       const auto& s = kernel.shape;
-      for (std::int64_t ky = 0; ky < s.kernel[0]; ++ky) {
-        const auto from = y + s.padding[0] - ky * s.dilation[0];
-        if (from < 0 || from % s.stride[0] != 0 || from / s.stride[0] >= kernel.in.height) continue;
-        add_row(kernel, arena, from / s.stride[0], ky, row.get());
+      for (std::int64_t ky = 0; ky < s.kernel[1]; ++ky) {
+        const auto from = y + s.padding[1] - ky * s.dilation[1];
+        if (from < 0 || from % s.stride[1] != 0 || from / s.stride[1] >= kernel.in.height()) continue;
+        add_row(kernel, arena, from / s.stride[1], ky, row.get());
       }
     }
     for (std::int64_t g = 0; g < groups; ++g) {
-      char* to = arena + out_.blocks[std::size_t(g / 2)] + out_.pixel(y, 0) + g % 2 * 32;
-      finish(row.get() + g * width, bias_.data() + g * lanes, activation_, to, out_.rest_bytes, out_.width);
+      char* to = arena + out_.blocks[std::size_t(g / 2)] + out_.pixel(0, y, 0) + g % 2 * 32;
+      finish(row.get() + g * width, bias_.data() + g * lanes, activation_, to, out_.rest_bytes, out_.width());
     }
   }
 }
@@ -78,19 +78,19 @@ void TransposedConvolutions::add_row(const Kernel& kernel, const char* arena, st
   const auto& s = kernel.shape;
   const Pixels pixels{kernel.offsets.data(), 64, kernel.in.rest_bytes};
   for (std::int64_t g = 0; g < kernel.groups; ++g) {
-    float* to = row + (kernel.first_group + g) * out_.width * lanes;
-    for (std::int64_t x = 0; x < kernel.in.width; x += quad * lanes) {
-      const auto count = std::min<std::int64_t>(kernel.in.width - x, quad * lanes);
+    float* to = row + (kernel.first_group + g) * out_.width() * lanes;
+    for (std::int64_t x = 0; x < kernel.in.width(); x += quad * lanes) {
+      const auto count = std::min<std::int64_t>(kernel.in.width() - x, quad * lanes);
       const char* from[quad];
       for (int i = 0; i < quad; ++i) from[i] = arena + (y * kernel.in.pitch() + x + i * lanes) * 64;
-      for (std::int64_t kx = 0; kx < s.kernel[1]; ++kx) {
-        const auto first = x * s.stride[1] - s.padding[1] + kx * s.dilation[1];  // where x's product goes
-        const auto below = first < 0 ? (-first + s.stride[1] - 1) / s.stride[1] : 0;
-        const auto within = first < out_.width ? (out_.width - first + s.stride[1] - 1) / s.stride[1] : 0;
+      for (std::int64_t kx = 0; kx < s.kernel[2]; ++kx) {
+        const auto first = x * s.stride[2] - s.padding[2] + kx * s.dilation[2];  // where x's product goes
+        const auto below = first < 0 ? (-first + s.stride[2] - 1) / s.stride[2] : 0;
+        const auto within = first < out_.width() ? (out_.width() - first + s.stride[2] - 1) / s.stride[2] : 0;
         if (below >= std::min(count, within)) continue;
-        multiply(kernel.weights, (g * s.kernel[0] + ky) * s.kernel[1] + kx, 1, pixels, from,
+        multiply(kernel.weights, (g * s.kernel[1] + ky) * s.kernel[2] + kx, 1, pixels, from,
                  int((count + lanes - 1) / lanes), sums);
-        add(to + (first + below * s.stride[1]) * lanes, s.stride[1], sums + below * lanes,
+        add(to + (first + below * s.stride[2]) * lanes, s.stride[2], sums + below * lanes,
             std::min(count, within) - below);
       }
     }

@@ -24,7 +24,7 @@ class TransposedConvolutions {
 
   TransposedConvolutions(const std::vector<Part>& parts, const Map& out, const Activation& activation, bool split);
 
-  std::int64_t units() const { return out_.height; }  ///< output rows
+  std::int64_t units() const { return out_.height(); }  ///< output rows
   void run(char* arena, std::int64_t begin, std::int64_t end) const;
 
  private:

@@ -11,11 +11,11 @@ namespace ichdet::native {
 
 #define ICHDET_VECTOR [[gnu::always_inline]] ICHDET_NATIVE inline
 
-enum class Act { none, relu, clamp, silu, sigmoid };
+enum class Act { none, relu, leaky_relu, clamp, silu, sigmoid };
 
 struct Activation {
   Act act = Act::none;
-  float low = 0, high = 0;  ///< of clamp
+  float low = 0, high = 0;  ///< of clamp; `low` is the slope of leaky_relu
 };
 
 ICHDET_VECTOR __m512 widen(__m256i bf16) {
@@ -53,6 +53,10 @@ ICHDET_VECTOR __m512 apply(const Activation& activation, __m512 x) {
   switch (activation.act) {
     case Act::none: return x;
     case Act::relu: return _mm512_max_ps(_mm512_setzero_ps(), x);
+    case Act::leaky_relu: {
+      const auto negative = _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_LT_OQ);
+      return _mm512_mask_mul_ps(x, negative, x, _mm512_set1_ps(activation.low));
+    }
     case Act::clamp:
       return _mm512_min_ps(_mm512_set1_ps(activation.high), _mm512_max_ps(_mm512_set1_ps(activation.low), x));
     case Act::silu: return _mm512_mul_ps(x, logistic(x));

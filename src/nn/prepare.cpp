@@ -133,7 +133,9 @@ void PreparedNetwork::State::compile(Entry& entry, at::IntArrayRef shape) {
   if (engine == Engine::native) {
     try {
 #ifdef ICHDET_HAS_NATIVE
-      if (shape.size() != 4 || shape[0] == 0) throw Error(ErrorCode::options, "native: takes images alone");
+      if ((shape.size() != 4 && shape.size() != 5) || shape[0] == 0) {
+        throw Error(ErrorCode::options, "native: takes images and volumes alone");
+      }
       if (!at::Device(options.device).is_cpu()) throw Error(ErrorCode::options, "native: runs on the CPU alone");
       auto one = shape.vec();
       one[0] = 1;

@@ -1,71 +1,17 @@
-#include <ATen/Functions.h>
-#include <ATen/core/grad_mode.h>
-#include <torch/nn/modules/batchnorm.h>
-#include <torch/nn/modules/conv.h>
-#include <torch/nn/modules/linear.h>
-
-#include <functional>
 #include <thread>
 
-#include "ichdet/nn/prepare.hpp"
+#include "native_cases.hpp"
 
-// After LibTorch's headers, one of which defines a CHECK too.
-#include <doctest/doctest.h>
-
-using namespace ichdet;
+using namespace native_cases;
 
 // The kernels of src/native against LibTorch's operators, through prepare.
 namespace {
-
-namespace tn = torch::nn;
-using at::Tensor;
-
-/// A module whose forward is a function of its layers.
-struct Net : tn::Module {
-  std::function<Tensor(const Tensor&)> body;
-  int layers = 0;
-
-  template <class Layer>
-  Layer add(Layer layer) {
-    register_module("layer" + std::to_string(layers++), layer);
-    return layer;
-  }
-  tn::Conv2d conv(std::int64_t in, std::int64_t out, tn::Conv2dOptions options) {
-    options.in_channels(in).out_channels(out);
-    return add(tn::Conv2d(options));
-  }
-  tn::BatchNorm2d norm(std::int64_t channels) {
-    auto layer = add(tn::BatchNorm2d(channels));
-    layer->running_mean.normal_(0, 0.2);
-    layer->running_var.uniform_(0.5, 2);
-    const at::NoGradGuard no_grad;
-    layer->weight.uniform_(0.5, 1.5);
-    layer->bias.normal_(0, 0.2);
-    return layer;
-  }
-  Tensor forward(const Tensor& x) { return body(x); }
-};
-
-struct Case {
-  std::string name;
-  std::shared_ptr<Net> net;
-  std::vector<std::int64_t> shape;  ///< of one image
-};
 
 tn::Conv2dOptions kernel(std::int64_t y, std::int64_t x) {
   auto options = tn::Conv2dOptions(1, 1, {y, x});
   return options.padding({y / 2, x / 2});
 }
 tn::Conv2dOptions kernel(std::int64_t k) { return kernel(k, k); }
-
-Case make(const std::string& name, std::vector<std::int64_t> shape,
-          const std::function<std::function<Tensor(const Tensor&)>(Net&)>& build) {
-  at::manual_seed(3);
-  auto net = std::make_shared<Net>();
-  net->body = build(*net);
-  net->eval();
-  return {name, net, std::move(shape)};
-}
 
 Case convolution(const std::string& name, std::int64_t in, std::int64_t out, std::int64_t height, std::int64_t width,
                  const tn::Conv2dOptions& options) {
@@ -211,27 +157,6 @@ std::vector<Case> all() {
   return cases;
 }
 
-Tensor input(const Case& c, std::int64_t batch) {
-  auto shape = c.shape;
-  shape.insert(shape.begin(), batch);
-  at::manual_seed(7);
-  return at::randn(shape);
-}
-
-PreparedNetwork prepared(const Case& c, Precision precision, int threads = 0) {
-  PrepareOptions options;
-  options.precision = precision;
-  options.engine = Engine::native;
-  options.threads = threads;
-  return prepare(c.net, options);
-}
-
-bool here() {
-  if (has_fast_bfloat16()) return true;
-  MESSAGE("SKIPPED: the native engine needs a CPU with AMX");
-  return false;
-}
-
 }  // namespace
 
 TEST_CASE("native: every case gives what its module gives, for batches of 1 and 3") {
@@ -354,5 +279,5 @@ TEST_CASE("native: what has no kernel runs on LibTorch, and the reason names it"
   CHECK(reason(make("", {8, 9, 9}, [](Net&) { return [](const Tensor& x) { return at::tanh(x); }; })) ==
         "native: no kernel for aten::tanh");
   CHECK(reason(make("", {8, 9}, [](Net&) { return [](const Tensor& x) { return at::relu(x); }; })) ==
-        "native: takes images alone");
+        "native: takes images and volumes alone");
 }

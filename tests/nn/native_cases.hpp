@@ -1,0 +1,85 @@
+#pragma once
+
+#include <ATen/Functions.h>
+#include <ATen/core/grad_mode.h>
+#include <torch/nn/modules/batchnorm.h>
+#include <torch/nn/modules/conv.h>
+#include <torch/nn/modules/linear.h>
+
+#include <functional>
+
+#include "ichdet/nn/prepare.hpp"
+
+// After LibTorch's headers, one of which defines a CHECK too.
+#include <doctest/doctest.h>
+
+// Small networks for tests of the native engine.
+namespace native_cases {
+
+using namespace ichdet;
+namespace tn = torch::nn;
+using at::Tensor;
+
+/// A module whose forward is a function of its layers.
+struct Net : tn::Module {
+  std::function<Tensor(const Tensor&)> body;
+  int layers = 0;
+
+  template <class Layer>
+  Layer add(Layer layer) {
+    register_module("layer" + std::to_string(layers++), layer);
+    return layer;
+  }
+  tn::Conv2d conv(std::int64_t in, std::int64_t out, tn::Conv2dOptions options) {
+    options.in_channels(in).out_channels(out);
+    return add(tn::Conv2d(options));
+  }
+  tn::BatchNorm2d norm(std::int64_t channels) {
+    auto layer = add(tn::BatchNorm2d(channels));
+    layer->running_mean.normal_(0, 0.2);
+    layer->running_var.uniform_(0.5, 2);
+    const at::NoGradGuard no_grad;
+    layer->weight.uniform_(0.5, 1.5);
+    layer->bias.normal_(0, 0.2);
+    return layer;
+  }
+  Tensor forward(const Tensor& x) { return body(x); }
+};
+
+struct Case {
+  std::string name;
+  std::shared_ptr<Net> net;
+  std::vector<std::int64_t> shape;  ///< of one image
+};
+
+inline Case make(const std::string& name, std::vector<std::int64_t> shape,
+                 const std::function<std::function<Tensor(const Tensor&)>(Net&)>& build) {
+  at::manual_seed(3);
+  auto net = std::make_shared<Net>();
+  net->body = build(*net);
+  net->eval();
+  return {name, net, std::move(shape)};
+}
+
+inline Tensor input(const Case& c, std::int64_t batch) {
+  auto shape = c.shape;
+  shape.insert(shape.begin(), batch);
+  at::manual_seed(7);
+  return at::randn(shape);
+}
+
+inline PreparedNetwork prepared(const Case& c, Precision precision, int threads = 0) {
+  PrepareOptions options;
+  options.precision = precision;
+  options.engine = Engine::native;
+  options.threads = threads;
+  return prepare(c.net, options);
+}
+
+inline bool here() {
+  if (has_fast_bfloat16()) return true;
+  MESSAGE("SKIPPED: the native engine needs a CPU with AMX");
+  return false;
+}
+
+}  // namespace native_cases
