@@ -59,6 +59,8 @@ Value& Lowering::made(Name name) {
   if (value.made()) return value;
   if (!value.terms.empty() || value.gate != nullptr) {
     materialise(name, value, {}, {}, {});
+  } else if (!value.factors.empty()) {
+    modulate(name);
   } else if (value.up) {
     up({name}, name);
   } else if (value.expansion) {

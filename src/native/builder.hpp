@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "arena.hpp"
+#include "expression.hpp"
 #include "lowering.hpp"
 #include "reading.hpp"
 
@@ -34,12 +35,17 @@ struct Value {
   std::optional<std::size_t> statistics;  ///< storage, where those of a map are left behind for an instance norm ...
   std::shared_ptr<std::int64_t> parts;    ///< ... in so many parts, known when its step is built
 
+  /// LibTorch's: a small tensor, or what would be as large as a map; made where a map is multiplied by it.
+  bool small = false;
+  std::optional<std::size_t> floats_of_tensor;  ///< storage of a small tensor that the engine made, dense
+
   // Not made, but what it would be made of:
   std::vector<LazyTerm> terms;
   std::optional<Conv> expansion, up;  ///< a convolution of `source`
   Activation activation;
   Name source = nullptr;
   Name gate = nullptr;                ///< `source` times this vector
+  std::vector<Name> factors;          ///< `source` times these small tensors
   Triple pad_before{}, pad_behind{};  ///< of `source`
   double pad_value = 0;
 
@@ -116,6 +122,25 @@ class Lowering {
   void pooling(const Node* node, bool maximum);
   void mean(Name in, Name out);
   void instance_norm(const Node* node);
+
+  // lower_modulation.cpp
+  struct LazyExpression {
+    std::vector<std::pair<Expression::Term, std::optional<std::size_t>>> terms;  ///< with the storage of each
+  };
+  struct Leaf {
+    Expression::Kind kind = Expression::Kind::one;
+    std::size_t storage = 0;
+  };
+  bool take_small(const Node* node);
+  bool partial_mean(const Node* node);
+  void modulate(Name name);
+  LazyExpression expression_of(const std::vector<Name>& factors, const Value& like);
+  void place_leaves(const std::vector<Name>& wanted, const Value& like);
+  std::vector<Name> roots(const std::vector<Name>& wanted, const Value& like);
+  void square_sum(Name value, Name of, const Value& like);
+  void use_leaves(const LazyExpression& expression);
+  Expression placed_expression(const LazyExpression& expression) const;
+
   void sum(const Node* node, float second);
   void cat(const Node* node);
   void flatten(Name in, Name out);
@@ -126,6 +151,7 @@ class Lowering {
   Axes axes_{-1, 0, 1};
   std::map<Name, Value> values_;
   std::set<const Node*> taken_;
+  std::map<Name, Leaf> leaves_;
   std::vector<Build> builds_;
   Name input_ = nullptr;
 };

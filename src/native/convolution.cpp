@@ -149,7 +149,7 @@ Convolution::Convolution(const Layer& layer)
         for (std::int64_t tap = 0; tap < taps; ++tap) {
           const auto [step, channel] = place_of(layer.channel_of[std::size_t(c)], tap);
           const float value =
-              layer.weight[pixels == 1 ? (o * inputs + c) * taps + tap : (c * layer.outputs + o) * pixels + pixel];
+              layer.weight[layer.transposed ? (c * layer.outputs + o) * pixels + pixel : (o * inputs + c) * taps + tap];
           if (!gate_) {
             weights_.set(output, step, channel, value);
           } else {

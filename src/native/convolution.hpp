@@ -36,6 +36,7 @@ struct Layer {
   /// Transposed: each pixel becomes so many, by a kernel of as many; weights are (channel, output, kernel z, y, x).
   /// Then `shape` is that of one pixel.
   Triple up{1, 1, 1};
+  bool transposed = false;
   /// Offset in the arena of floats (unit, place, 2): the sums of each output, before the activation, and of their
   /// squares.
   std::optional<std::int64_t> statistics;

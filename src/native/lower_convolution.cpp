@@ -187,6 +187,7 @@ void Lowering::enlarge(Name out, const Conv& given) {
   auto value = new_map(c.outputs(), out, blocks_for(out, c.outputs()));
   emit([=, this] {
     auto layer = layer_of(c, source, {});
+    layer.transposed = true;
     layer.up = c.shape.stride;
     layer.shape = {};
     layer.out = map_of(value);

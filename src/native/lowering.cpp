@@ -27,8 +27,8 @@ Axes volume_axes(Name input) {
 }  // namespace
 
 void Lowering::lower(const Node* node) {
-  if (node->kind() == torch::jit::prim::Constant || node->kind() == torch::jit::prim::ListConstruct) return;
-  if (taken_.contains(node)) return;
+  if (node->kind() == torch::jit::prim::Constant || taken_.contains(node) || take_small(node)) return;
+  if (node->kind() == torch::jit::prim::ListConstruct) return;
   if (node->outputs().size() != 1) refuse(node, "with several outputs");
   const auto out = node->output();
   const auto alias = [&] {
@@ -68,6 +68,19 @@ void Lowering::lower(const Node* node) {
       return;
     }
     if (is(node, "aten::mul")) {
+      for (const int i : {0, 1}) {
+        const auto factor = node->input(std::size_t(i)), other = node->input(std::size_t(1 - i));
+        if (!at(factor).small || at(other).small) continue;
+        if (size_of(other) != size_of(out)) refuse(node, "that enlarges a map");
+        Value value;
+        const auto& part = at(other);
+        const bool lazy = !part.factors.empty() && !part.made();
+        value.source = lazy ? part.source : other;
+        if (lazy) value.factors = part.factors;
+        value.factors.push_back(factor);
+        values_[out] = std::move(value);
+        return;
+      }
       for (const int i : {0, 1}) {
         const auto gate = node->input(std::size_t(i)), source = node->input(std::size_t(1 - i));
         if (!at(gate).floats || at(source).floats) continue;
@@ -130,6 +143,7 @@ void Lowering::lower(const Node* node) {
     return mean(node->input(0), out);
   }
   if (is(node, "aten::mean")) {
+    if (partial_mean(node)) return;
     const auto axes = constant(node->input(1));
     if (!axes || !axes->isIntList()) refuse(node);
     std::set<std::int64_t> found;

@@ -70,6 +70,7 @@ std::vector<Case> volumes() {
       transposed("transposed by 2", 40, 33, {3, 5, 9}, {2, 2, 2}),
       transposed("transposed by 2, 2 and 1", 40, 64, {5, 9, 3}, {2, 2, 1}),
       transposed("transposed by 2, to 16 channels", 32, 16, {3, 5, 18}, {2, 2, 2}),
+      transposed("transposed by 1", 40, 33, {3, 5, 9}, {1, 1, 1}),
       transposed("transposed by 3, to 48 channels", 32, 48, {2, 3, 4}, {1, 3, 3})};
 
   cases.push_back(make("two scales of 16 and 32 channels", {3, 12, 16, 6}, [](Net& net) {
@@ -128,6 +129,26 @@ std::vector<Case> volumes() {
       return c2(at::upsample_nearest3d(c1(x), {8, 5, 12}) + at::upsample_nearest3d(x, {8, 5, 12}));
     };
   }));
+  // As VIOLA multiplies a map: by functions of its means along each axis, and by the norm of what they make.
+  for (const std::int64_t channels : {16, 48}) {
+    cases.push_back(make(
+        "multiplied by its own profiles, " + std::to_string(channels) + " channels", {20, 6, 12, 5},
+        [channels](Net& net) {
+          auto before = conv(net, 20, channels, kernel({3, 3, 1})), after = conv(net, channels, 16, kernel({3, 3, 3}));
+          auto mixed = net.add(tn::Conv1d(tn::Conv1dOptions(channels, channels, 3).padding(1)));
+          return [=](const Tensor& x) mutable {
+            const auto y = before(x);
+            const auto rows = y.mean(4);
+            const auto px = at::sigmoid(mixed(rows.mean(3))), py = at::sigmoid(rows.mean(2)),
+                       pz = at::tanh(y.mean({2, 3}));
+            const auto vx = px.unsqueeze(3).unsqueeze(4), vy = py.unsqueeze(2).unsqueeze(4),
+                       vz = pz.unsqueeze(2).unsqueeze(3);
+            const auto v = (0.1 * (vx * vy) + 0.3) + vz * (vx + vy) + at::relu(vx + vz);
+            const auto length = v.square().sum({1, 2, 3, 4}, true).sqrt();
+            return after(at::relu(y * v * (1 + 1 / length.clamp_min(1e-12))));
+          };
+        }));
+  }
   return cases;
 }
 
@@ -189,6 +210,13 @@ TEST_CASE("native: volumes that have no kernel run on LibTorch, and the reason n
   };
   CHECK(reason(convolution("", 8, 8, {4, 5, 6}, kernel({3, 3, 3}).groups(8))) ==
         "native: no kernel for aten::_convolution of each channel of a volume by itself");
+  CHECK(reason(make("", {8, 4, 4, 4}, [](Net& net) {
+          auto first = conv(net, 8, 8, kernel({3, 3, 3}));
+          return [first](const Tensor& x) mutable {
+            const auto y = first(x);
+            return y * at::tanh(y.mean(4, true) + y.mean({2, 3}, true));
+          };
+        })).find("native: no kernel for aten::tanh as large as the map") == 0);
   CHECK(reason(make("", {8, 4, 4, 4}, [](Net& net) {
           return [up = net.add(tn::ConvTranspose3d(tn::ConvTranspose3dOptions(8, 8, 3).stride(2)))](
                      const Tensor& x) mutable { return up(x); };

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "map.hpp"
+#include "tiles.hpp"
+
+namespace ichdet::native {
+
+/// A function of place in a volume, computed a row at a time: sums and products of what lies along some of its axes.
+struct Expression {
+  enum class Kind {
+    pixels,    ///< floats (group of 16 places, y, x, 16) in the arena, at `offset`
+    planes,    ///< floats (group of 16 places, z, 16)
+    one,       ///< a float
+    constant,  ///< `number`
+    add,       ///< of the terms `first` and `second`
+    multiply,
+    relu,  ///< of `first`
+  };
+  struct Term {
+    Kind kind = Kind::constant;
+    std::int64_t offset = 0;
+    float number = 0;
+    std::size_t first = 0, second = 0;
+  };
+  std::vector<Term> terms;  ///< each after those that it is made of; the last one is the result
+};
+
+/// The sum of all squares of an expression, over the first `channels` places of a volume of `size`.
+class SquareSum {
+ public:
+  struct Options {
+    Expression expression;
+    Triple size{};
+    std::int64_t channels = 0;
+    std::int64_t row_sums = 0;  ///< offset in the arena of room for (group, y) doubles
+    std::int64_t to = 0;        ///< of the sum, a float
+  };
+  explicit SquareSum(Options options) : options_(std::move(options)) {}
+
+  std::int64_t units() const { return (options_.channels + lanes - 1) / lanes * options_.size[1]; }
+  void run(char* arena, std::int64_t begin, std::int64_t end) const;
+  /// After all units.
+  void finish(char* arena) const;
+
+ private:
+  Options options_;
+};
+
+/// out = in * expression. Both maps have their channels at the same places.
+class Modulation {
+ public:
+  struct Options {
+    Expression factor;
+    Map in, out;
+  };
+  explicit Modulation(Options options) : options_(std::move(options)) {}
+
+  std::int64_t units() const { return options_.in.places() / lanes * options_.in.height(); }
+  void run(char* arena, std::int64_t begin, std::int64_t end) const;
+
+ private:
+  Options options_;
+};
+
+}  // namespace ichdet::native
