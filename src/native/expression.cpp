@@ -28,39 +28,41 @@ ICHDET_NATIVE void combine(const Row& x, const Row& y, float* to, std::int64_t c
   }
 }
 
-/// Evaluates an expression row by row.
-class Rows {
+constexpr std::int64_t piece = 32;  // pixels of a row that are computed together: what they are made of fits the cache
+
+/// Evaluates an expression for some pixels of a row.
+class Pieces {
  public:
-  Rows(const Expression& expression, const Triple& size)
+  Pieces(const Expression& expression, const Triple& size)
       : expression_(expression),
         size_(size),
-        buffers_(scratch<float>(std::int64_t(expression.terms.size()) * size[2] * lanes)),
+        buffers_(scratch<float>(std::int64_t(expression.terms.size()) * piece * lanes)),
         rows_(expression.terms.size()) {}
 
-  Row row(const char* arena, std::int64_t group, std::int64_t z, std::int64_t y) {
+  Row row(const char* arena, std::int64_t group, std::int64_t z, std::int64_t y, std::int64_t x, std::int64_t count) {
     for (std::size_t i = 0; i < rows_.size(); ++i) {
       const auto& term = expression_.terms[i];
       const auto* floats = reinterpret_cast<const float*>(arena + term.offset);
-      float* buffer = buffers_.get() + std::int64_t(i) * size_[2] * lanes;
+      float* buffer = buffers_.get() + std::int64_t(i) * piece * lanes;
       switch (term.kind) {
-        case Kind::pixels: rows_[i] = {floats + (group * size_[1] + y) * size_[2] * lanes, lanes}; break;
+        case Kind::pixels: rows_[i] = {floats + ((group * size_[1] + y) * size_[2] + x) * lanes, lanes}; break;
         case Kind::planes: rows_[i] = {floats + (group * size_[0] + z) * lanes, 0}; break;
         case Kind::one:
         case Kind::constant:
           std::fill_n(buffer, lanes, term.kind == Kind::one ? *floats : term.number);
           rows_[i] = {buffer, 0};
           break;
-        default: rows_[i] = computed(term, buffer);
+        default: rows_[i] = computed(term, buffer, count);
       }
     }
     return rows_.back();
   }
 
  private:
-  Row computed(const Expression::Term& term, float* buffer) const {
+  Row computed(const Expression::Term& term, float* buffer, std::int64_t pixels) const {
     const Row x = rows_[term.first], y = term.kind == Kind::relu ? x : rows_[term.second];
     const bool alike = x.step == 0 && y.step == 0;
-    const auto count = alike ? 1 : size_[2];
+    const auto count = alike ? 1 : pixels;
     if (term.kind == Kind::add) combine<Kind::add>(x, y, buffer, count);
     if (term.kind == Kind::multiply) combine<Kind::multiply>(x, y, buffer, count);
     if (term.kind == Kind::relu) combine<Kind::relu>(x, y, buffer, count);
@@ -97,16 +99,19 @@ ICHDET_NATIVE void multiply_row(const Row& factor, const char* from, std::int64_
 
 }  // namespace
 
-// Planes inside, rows outside: what lies along rows and columns stays in the cache from plane to plane.
+// Planes inside, pieces of rows outside: what lies along rows and columns stays in the cache from plane to plane.
 
 void SquareSum::run(char* arena, std::int64_t begin, std::int64_t end) const {
   const auto& size = options_.size;
-  Rows rows(options_.expression, size);
+  Pieces pieces(options_.expression, size);
   for (auto unit = begin; unit < end; ++unit) {
     const auto group = unit / size[1], y = unit % size[1];
     double total = 0;
-    for (std::int64_t z = 0; z < size[0]; ++z) {
-      total += squares(rows.row(arena, group, z, y), size[2], options_.channels - group * lanes);
+    for (std::int64_t x = 0; x < size[2]; x += piece) {
+      const auto count = std::min(piece, size[2] - x);
+      for (std::int64_t z = 0; z < size[0]; ++z) {
+        total += squares(pieces.row(arena, group, z, y, x, count), count, options_.channels - group * lanes);
+      }
     }
     reinterpret_cast<double*>(arena + options_.row_sums)[unit] = total;
   }
@@ -121,15 +126,18 @@ void SquareSum::finish(char* arena) const {
 
 void Modulation::run(char* arena, std::int64_t begin, std::int64_t end) const {
   const auto& [factor, in, out] = options_;
-  Rows rows(factor, in.size);
+  Pieces pieces(factor, in.size);
   for (auto unit = begin; unit < end; ++unit) {
     const auto group = unit / in.height(), y = unit % in.height(), place = group * lanes;
     const auto block = std::size_t(place / in.per_pixel);
     const auto within = place % in.per_pixel * 2;
-    for (std::int64_t z = 0; z < in.depth(); ++z) {
-      multiply_row(rows.row(arena, group, z, y), arena + in.blocks[block] + in.pixel(z, y, 0) + within,
-                   in.pixel_bytes(), in.rest_bytes, arena + out.blocks[block] + out.pixel(z, y, 0) + within,
-                   out.pixel_bytes(), out.rest_bytes, in.width());
+    for (std::int64_t x = 0; x < in.width(); x += piece) {
+      const auto count = std::min(piece, in.width() - x);
+      for (std::int64_t z = 0; z < in.depth(); ++z) {
+        multiply_row(pieces.row(arena, group, z, y, x, count), arena + in.blocks[block] + in.pixel(z, y, x) + within,
+                     in.pixel_bytes(), in.rest_bytes, arena + out.blocks[block] + out.pixel(z, y, x) + within,
+                     out.pixel_bytes(), out.rest_bytes, count);
+      }
     }
   }
 }

@@ -7,22 +7,43 @@
 
 namespace ichdet::native {
 
-/// Sums over the planes of one row of pixels (x, 16), and over each plane's row (z, y, 16).
-ICHDET_NATIVE void Means::add_rows(const char* arena, std::int64_t group, std::int64_t y, float* over_planes,
-                                   float* row_sums) const {
+namespace {
+
+/// Of `count` pixels beside each other, in all planes: their sums, and each plane's.
+template <int count>
+ICHDET_NATIVE void add_planes(const Map& map, const char* from, float* over_planes, float* row_sums) {
+  __m512 sum[count];
+  for (auto& s : sum) s = _mm512_setzero_ps();
+  for (std::int64_t z = 0; z < map.depth(); ++z, from += map.plane() * map.pixel_bytes()) {
+    float* row = row_sums + z * map.height() * lanes;
+    __m512 all = _mm512_load_ps(row);
+    for (int i = 0; i < count; ++i) {
+      const __m512 v = load_half(from + i * map.pixel_bytes(), map.rest_bytes);
+      sum[i] = _mm512_add_ps(sum[i], v);
+      all = _mm512_add_ps(all, v);
+    }
+    _mm512_store_ps(row, all);
+  }
+  for (int i = 0; i < count; ++i) _mm512_store_ps(over_planes + i * lanes, sum[i]);
+}
+
+}  // namespace
+
+/// Of one row of pixels in all planes: sums over the planes (x, 16), and over each plane's row (z, y, 16).
+void Means::add_rows(const char* arena, std::int64_t group, std::int64_t y, float* over_planes, float* row_sums) const {
   const auto& map = options_.map;
   const auto place = group * lanes;
-  const char* block = arena + map.blocks[std::size_t(place / map.per_pixel)] + place % map.per_pixel * 2;
-  for (std::int64_t z = 0; z < map.depth(); ++z) {
-    const char* from = block + map.pixel(z, y, 0);
-    __m512 row = _mm512_setzero_ps();
-    for (std::int64_t x = 0; x < map.width(); ++x, from += map.pixel_bytes()) {
-      const __m512 v = load_half(from, map.rest_bytes);
-      row = _mm512_add_ps(row, v);
-      float* sum = over_planes + x * lanes;
-      _mm512_store_ps(sum, z == 0 ? v : _mm512_add_ps(_mm512_load_ps(sum), v));
-    }
-    _mm512_storeu_ps(row_sums + (z * map.height() + y) * lanes, row);
+  const char* from =
+      arena + map.blocks[std::size_t(place / map.per_pixel)] + map.pixel(0, y, 0) + place % map.per_pixel * 2;
+  row_sums += y * lanes;
+  for (std::int64_t z = 0; z < map.depth(); ++z) std::fill_n(row_sums + z * map.height() * lanes, lanes, 0.f);
+  constexpr int together = 8;
+  std::int64_t x = 0;
+  for (; x + together <= map.width(); x += together) {
+    add_planes<together>(map, from + x * map.pixel_bytes(), over_planes + x * lanes, row_sums);
+  }
+  for (; x < map.width(); ++x) {
+    add_planes<1>(map, from + x * map.pixel_bytes(), over_planes + x * lanes, row_sums);
   }
 }
 
