@@ -12,18 +12,22 @@ namespace ichdet::native {
 struct Expression {
   enum class Kind {
     pixels,    ///< floats (group of 16 places, y, x, 16) in the arena, at `offset`
-    planes,    ///< floats (group of 16 places, z, 16)
+    planes,    ///< floats (group, z, 16)
+    rows,      ///< floats (group, y, 16)
+    columns,   ///< floats (group, x, 16)
     one,       ///< a float
     constant,  ///< `number`
     add,       ///< of the terms `first` and `second`
     multiply,
-    relu,  ///< of `first`
+    relu,          ///< of `first`
+    add_relu,      ///< relu(first + second)
+    multiply_add,  ///< first * second + third
   };
   struct Term {
     Kind kind = Kind::constant;
     std::int64_t offset = 0;
     float number = 0;
-    std::size_t first = 0, second = 0;
+    std::size_t first = 0, second = 0, third = 0;
   };
   std::vector<Term> terms;  ///< each after those that it is made of; the last one is the result
 };

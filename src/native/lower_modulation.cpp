@@ -177,22 +177,25 @@ Lowering::LazyExpression Lowering::expression_of(const std::vector<Name>& factor
     made.terms.push_back({term, storage});
     return made.terms.size() - 1;
   };
-  const auto whole = [&](Name value) {
-    const auto size = size_of(value);
-    return extent_of(value) == like.size && size[1] == std::int64_t(like.channel_of.size());
+  const auto is_sum = [](const Node* node) { return is(node, "aten::add") && factor_of(node->input(2)) == 1.f; };
+  const auto is_product = [](const Node* node) { return is(node, "aten::mul") && node->inputs().size() == 2; };
+  // What lies along one axis is LibTorch's, and what lies along two where it is no sum or product.
+  const auto is_leaf = [&](Name value) {
+    const auto extent = extent_of(value);
+    const auto axes = std::ranges::count_if(extent, [](auto length) { return length > 1; });
+    const auto* node = value->node();
+    const bool computable = is_sum(node) || is_product(node) || is(node, "aten::relu");
+    if (extent == like.size && !computable) refuse(node, "as large as the map that it multiplies");
+    return axes < 2 || !computable;
   };
   const std::function<void(Name)> find_leaves = [&](Name value) {
     if (factor_of(value)) return;
-    if (!whole(value)) {
+    if (is_leaf(value)) {
       leaves.push_back(value);
       return;
     }
-    const auto* node = value->node();
-    const bool sum = is(node, "aten::add") && factor_of(node->input(2)) == 1.f;
-    const bool two = sum || (is(node, "aten::mul") && node->inputs().size() == 2);
-    if (!two && !is(node, "aten::relu")) refuse(node, "as large as the map that it multiplies");
-    find_leaves(node->input(0));
-    if (two) find_leaves(node->input(1));
+    find_leaves(value->node()->input(0));
+    if (!is(value->node(), "aten::relu")) find_leaves(value->node()->input(1));
   };
   for (const auto factor : factors) find_leaves(factor);
   place_leaves(leaves, like);
@@ -203,15 +206,34 @@ Lowering::LazyExpression Lowering::expression_of(const std::vector<Name>& factor
     std::optional<std::size_t> storage;
     if (const auto number = factor_of(value)) {
       term.number = *number;
-    } else if (!whole(value)) {
+    } else if (is_leaf(value)) {
       const auto& leaf = leaves_.at(value);
       term.kind = leaf.kind;
       storage = leaf.storage;
-    } else {
-      const auto* node = value->node();
-      term.kind = is(node, "aten::add") ? Kind::add : is(node, "aten::mul") ? Kind::multiply : Kind::relu;
+    } else if (const auto* node = value->node(); is_product(node)) {
+      term.kind = Kind::multiply;
       term.first = term_of(node->input(0));
-      if (term.kind != Kind::relu) term.second = term_of(node->input(1));
+      term.second = term_of(node->input(1));
+    } else if (is_sum(node)) {
+      const auto first = node->input(0), second = node->input(1);
+      const auto inside = [&](Name part) { return !factor_of(part) && !is_leaf(part) && is_product(part->node()); };
+      if (inside(first) || inside(second)) {
+        const auto product = inside(first) ? first : second, other = inside(first) ? second : first;
+        term.kind = Kind::multiply_add;
+        term.first = term_of(product->node()->input(0));
+        term.second = term_of(product->node()->input(1));
+        term.third = term_of(other);
+      } else {
+        term.kind = Kind::add;
+        term.first = term_of(first);
+        term.second = term_of(second);
+      }
+    } else {
+      const auto of = node->input(0);
+      const bool sum = !factor_of(of) && !is_leaf(of) && is_sum(of->node());
+      term.kind = sum ? Kind::add_relu : Kind::relu;
+      term.first = term_of(sum ? of->node()->input(0) : of);
+      if (sum) term.second = term_of(of->node()->input(1));
     }
     return known[value] = push(term, storage);
   };
@@ -230,6 +252,7 @@ Lowering::LazyExpression Lowering::expression_of(const std::vector<Name>& factor
 /// Has LibTorch compute small tensors, and lays them out as expressions read them.
 void Lowering::place_leaves(const std::vector<Name>& wanted, const Value& like) {
   using Kind = Expression::Kind;
+  roots(wanted, like);  // which may place some of them
   std::vector<Name> missing;
   for (const auto leaf : wanted) {
     if (!leaves_.contains(leaf) && std::ranges::find(missing, leaf) == missing.end()) missing.push_back(leaf);
@@ -257,6 +280,12 @@ void Lowering::place_leaves(const std::vector<Name>& wanted, const Value& like) 
     } else if (channel_wise && extent == Triple{like.size[0], 1, 1}) {
       made.kind = Kind::planes;
       count = groups * like.size[0] * lanes;
+    } else if (channel_wise && extent == Triple{1, like.size[1], 1}) {
+      made.kind = Kind::rows;
+      count = groups * like.size[1] * lanes;
+    } else if (channel_wise && extent == Triple{1, 1, like.size[2]}) {
+      made.kind = Kind::columns;
+      count = groups * like.size[2] * lanes;
     } else if (extent == Triple{1, 1, 1} && size[1] == 1) {
       made.kind = Kind::one;
       count = 1;

@@ -46,7 +46,7 @@ void fold(torch::jit::Graph& graph, WeightCache& weights);
 Compiled compile_torch(const std::shared_ptr<torch::jit::Graph>& graph, const CompileOptions& options,
                        WeightCache& weights);
 
-/// ichdet's own kernels, on the AMX of the CPU; each image by itself, from a graph that was traced with one. Throws
+/// ichdet's own kernels, on the AMX of the CPU; each image or volume by itself, from a graph that was traced with one. Throws
 /// Error(options) whose message says what is missing: AMX, or a kernel for an operator.
 Compiled compile_native(const std::shared_ptr<torch::jit::Graph>& graph, const CompileOptions& options);
 

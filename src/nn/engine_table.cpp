@@ -15,6 +15,7 @@ struct Row {
 constexpr Row with_amx[] = {
     {"ichdet::models::DeepMedicImpl", Engine::native, Engine::native},
     {"ichdet::models::DenseNetImpl", Engine::native, Engine::native},
+    {"ichdet::models::DynUNetImpl", Engine::native, Engine::native},
     {"ichdet::models::EfficientClassificationImpl", Engine::native, Engine::native},
     {"ichdet::models::EfficientNetImpl", Engine::native, Engine::native},
     {"ichdet::models::InceptionResNetV2Impl", Engine::native, Engine::native},
@@ -23,6 +24,7 @@ constexpr Row with_amx[] = {
     {"ichdet::models::MobileNetV2Impl", Engine::native, Engine::native},
     {"ichdet::models::ResNetImpl", Engine::native, Engine::native},
     {"ichdet::models::VggImpl", Engine::native, Engine::native},
+    {"ichdet::models::ViolaUnetImpl", Engine::native, Engine::native},
 };
 
 }  // namespace

@@ -23,7 +23,7 @@ enum class Precision {
 };
 enum class Engine {
   automatic,  ///< what was fastest for the network, the precision and this CPU when measured: docs/benchmarks.md
-  native,     ///< ichdet's own kernels: DeepMedic, and networks of images (docs/engines.md)
+  native,     ///< ichdet's own kernels: DeepMedic, and networks of images and volumes (docs/engines.md)
   torch,      ///< LibTorch; always there, and the reference
   openvino,   ///< where its plug-in is installed
 };
@@ -97,7 +97,7 @@ using Forward = std::function<at::Tensor(const at::Tensor&)>;
 /// installed, LibTorch runs it and `Preparation::reason` says why. DeepMedic has a form of its own on the CPU: batch
 /// norm, PReLU and the residual sum fused into the convolutions, channels that a zero batch norm scale makes constant
 /// folded into the next bias, the head's first layer applied to each pathway before up-sampling. `native` takes other
-/// networks of images (N, C, H, W) too, each image by itself: they must not mix images.
+/// networks of images (N, C, H, W) and volumes (N, C, D, H, W) too, each by itself: they must not mix images.
 ///
 /// float32: logits agree with the module's within 1e-4 of their range; `native` reaches that by values split into two
 /// bfloat16 numbers (some 1e-5), `torch` by float32 itself. bfloat16: multiplication in bfloat16, sums in
