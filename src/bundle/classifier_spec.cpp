@@ -83,6 +83,7 @@ void parse_classifier(const Node& root, ModelSpec& spec) {
   std::set<std::string> keys{"size", "fit", "spacing_mm", "levels", "orientation", "channels"};
   if (spec.task == Task::exam_classification) keys.insert("exam_slices");
   input.only(keys);
+  input.at("orientation").expect(spec.orientation == "LPS", "\"LPS\"");
   spec.image = parse_image(input, spec.task);
   spec.channels = parse_channels(input.at("channels"));
   const bool tells = std::ranges::any_of(spec.classes, &ClassSpec::blood);

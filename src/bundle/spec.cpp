@@ -3,39 +3,13 @@
 #include "classifier_spec.hpp"
 #include "ichdet/bundle/calibration.hpp"
 #include "json_node.hpp"
+#include "segmenter_spec.hpp"
 
 namespace ichdet {
 namespace {
 
 using bundle::Node;
 using nlohmann::json;
-
-PatchSpec parse_patch(const Node& node) {
-  node.only({"input", "output", "step", "padding"});
-  PatchSpec patch;
-  const auto input = node.at("input").triple(), output = node.at("output").triple();
-  for (std::size_t axis = 0; axis < 3; ++axis) {
-    patch.input[axis] = input[axis].integer(1, 4096);
-    patch.output[axis] = output[axis].integer(1, patch.input[axis]);
-  }
-  patch.step = node.at("step").integer(0, 4096);
-  for (std::size_t axis = 0; patch.step > 0 && axis < 3; ++axis) {
-    output[axis].expect(patch.output[axis] % patch.step == 0, "a multiple of step");
-  }
-  patch.padding = node.at("padding").text();
-  node.at("padding").expect(patch.padding == "edge", "\"edge\"");
-  return patch;
-}
-
-std::vector<ChannelSpec> parse_channels(const Node& node) {
-  std::vector<ChannelSpec> channels;
-  for (const auto& entry : node.list(1)) {
-    entry.only({"clip_hu", "scale_to"});
-    const auto clip = entry.at("clip_hu").range(), scale = entry.at("scale_to").range();
-    channels.push_back({clip[0], clip[1], scale[0], scale[1]});
-  }
-  return channels;
-}
 
 std::vector<ClassSpec> parse_classes(const Node& node) {
   std::vector<ClassSpec> classes;
@@ -58,19 +32,6 @@ ProvenanceSpec parse_provenance(const Node& node) {
                             {}};
   node.at("files").each([&](const std::string& key, const Node& hash) { provenance.files[key] = hash.hash(); });
   return provenance;
-}
-
-void parse_segmenter(const Node& root, ModelSpec& spec) {
-  const auto input = root.at("input");
-  input.only({"spacing_mm", "orientation", "channels"});
-  const auto spacing = input.at("spacing_mm").triple();
-  for (std::size_t axis = 0; axis < 3; ++axis) {
-    spec.spacing_mm[axis] = spacing[axis].number();
-    spacing[axis].expect(spec.spacing_mm[axis] > 0 && spec.spacing_mm[axis] < 1000, "a spacing above 0");
-  }
-  spec.channels = parse_channels(input.at("channels"));
-  root.at("classes").at(0).at("blood").expect(!spec.classes.front().blood, "false: class 0 is background");
-  spec.patch = parse_patch(root.at("patch"));
 }
 
 }  // namespace
@@ -107,7 +68,7 @@ ModelSpec parse_spec(const json& value, const std::string& subject) {
       "classes", "thresholds", "calibration", "provenance", "licence",   "not_for_clinical_use", "training_data",
       "metrics", "weights"};
   if (segmenter) {
-    keys.insert("patch");
+    keys.insert({"patch", "procedure"});
   } else {
     keys.insert({"output", "decision"});
   }
@@ -123,10 +84,9 @@ ModelSpec parse_spec(const json& value, const std::string& subject) {
   architecture.at("options").expect(spec.options.is_object(), "an object");
 
   spec.orientation = root.at("input").at("orientation").text();
-  root.at("input").at("orientation").expect(spec.orientation == "LPS", "\"LPS\"");
   spec.classes = parse_classes(root.at("classes"));
   if (segmenter) {
-    parse_segmenter(root, spec);
+    bundle::parse_segmenter(root, spec);
   } else {
     bundle::parse_classifier(root, spec);
   }

@@ -181,6 +181,81 @@ TEST_CASE("bundle: opened, identified, and refused where it is not what it says"
   contains(message([] { open_bundle("/no/such/bundle"); }), "weights: ");
 }
 
+TEST_CASE("spec: a segmenter's input, patch and procedure") {
+  auto good = good_spec(std::string(64, '0'));
+  const auto plain = parse_spec(good, "x");
+  CHECK(plain.axes == Axes::zyx);
+  CHECK(plain.channels[0].mean == 0);
+  CHECK(plain.channels[0].std == 1);
+  CHECK(plain.patch.padding == Padding::edge);
+  CHECK(plain.patch.overlap == 0);
+  CHECK(plain.patch.blending == Blending::constant);
+  CHECK(plain.patch.places == PatchPlaces::monai);
+  CHECK(plain.procedure == ProcedureSpec{});
+  CHECK(plain.procedure.views == std::vector<View>{View{}});
+
+  good["input"]["orientation"] = "RPI";
+  good["input"]["axes"] = "xyz";
+  good["input"]["channels"][0] = {{"clip_hu", {-10, 90}}, {"scale_to", {-10, 90}}, {"mean", 31.5}, {"std", 12}};
+  good["patch"] = {{"input", {32, 160, 160}}, {"output", {32, 160, 160}}, {"step", 0},
+                   {"padding", "zero"},       {"overlap", 0.5},           {"blending", "nnunet gaussian"}};
+  good["procedure"] = {
+      {"crop", "foreground"},
+      {"test_time",
+       {json::object(),
+        {{"flip", {"x", "z"}}},
+        {{"rotate90", {{"plane", "yx"}, {"quarter_turns", 3}}}, {"scale", 1.25}}}},
+      {"merge", "logits"},
+      {"inversion", "probabilities"},
+      {"rescue",
+       {{"below_ml", 0.1}, {"patch", {32, 96, 96}}, {"overlap", 0.25}, {"flips", {{"x"}, {"y"}}}, {"vote", "union"}}}};
+  const auto spec = parse_spec(good, "x");
+  CHECK(spec.orientation == "RPI");
+  CHECK(spec.axes == Axes::xyz);
+  CHECK(spec.channels[0].mean == 31.5);
+  CHECK(spec.channels[0].std == 12);
+  CHECK(spec.patch.padding == Padding::zero);
+  CHECK(spec.patch.overlap == 0.5);
+  CHECK(spec.patch.blending == Blending::nnunet_gaussian);
+  CHECK(spec.patch.places == PatchPlaces::nnunet);
+  CHECK(spec.procedure.crop == ProcedureSpec::Crop::foreground);
+  CHECK(spec.procedure.merge == ProcedureSpec::Merge::logits);
+  CHECK(spec.procedure.inversion == ProcedureSpec::Inversion::probabilities);
+  REQUIRE(spec.procedure.views.size() == 3);
+  CHECK(spec.procedure.views[0] == View{});
+  CHECK(spec.procedure.views[1].flip == std::array{true, false, true});
+  CHECK(spec.procedure.views[2].rotate90.plane == std::array<std::size_t, 2>{1, 2});
+  CHECK(spec.procedure.views[2].rotate90.turns == 3);
+  CHECK(spec.procedure.views[2].scale == 1.25);
+  REQUIRE(spec.procedure.rescue);
+  CHECK(spec.procedure.rescue->patch == std::array<std::int64_t, 3>{32, 96, 96});
+  CHECK(spec.procedure.rescue->below_ml == 0.1);
+  CHECK(spec.procedure.rescue->views[1].flip == std::array{false, true, false});
+
+  const auto refused = [&](const std::string& pointer, const json& value, const std::string& part) {
+    auto changed = good;
+    changed[json::json_pointer(pointer)] = value;
+    const auto text = message([&] { parse_spec(changed, "x"); });
+    INFO(text);
+    CHECK(text.find(part) != std::string::npos);
+  };
+  refused("/input/orientation", "LRS", "/input/orientation: expected three letters");
+  refused("/input/orientation", "SPL", "/input/orientation: expected three letters");
+  refused("/input/axes", "yxz", "/input/axes: expected one of zyx, xyz");
+  refused("/input/channels/0/std", 0, "/input/channels/0/std: expected a number between");
+  refused("/patch/padding", "mirror", "/patch/padding: expected one of edge, zero");
+  refused("/patch/overlap", 1, "/patch/overlap: expected 0 or more, below 1");
+  refused("/patch/blending", "gaussian", "/patch/blending: expected one of constant, monai gaussian");
+  refused("/patch/output", {31, 160, 160}, "/patch/input: expected as large as output or larger by an even");
+  refused("/procedure/crop", "head", "/procedure/crop: expected one of none, foreground");
+  refused("/procedure/test_time", json::array(), "/procedure/test_time: expected a list of at least 1");
+  refused("/procedure/test_time/1/flip/0", "w", "/procedure/test_time/1/flip/0: expected one of x, y, z");
+  refused("/procedure/test_time/2/rotate90/quarter_turns", 4, "an integer from 0 to 3");
+  refused("/procedure/merge", "votes", "/procedure/merge: expected one of logits, probabilities");
+  refused("/procedure/rescue/vote", "majority", "/procedure/rescue/vote: expected \"union\"");
+  refused("/procedure/surprise", 1, "/procedure/surprise: unknown key");
+}
+
 TEST_CASE("spec: a classifier's input, output and decision") {
   const auto good = good_classifier();
   const auto spec = parse_spec(good, "x");

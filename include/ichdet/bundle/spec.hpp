@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "ichdet/aggregate/case_rules.hpp"
+#include "ichdet/bundle/procedure.hpp"
 #include "ichdet/ensemble/calibrator.hpp"
 #include "ichdet/preprocess/window.hpp"
 
@@ -25,8 +26,8 @@ struct ClassSpec {
   bool blood = false;  ///< counts as hemorrhage; of sigmoids, decides about it
 };
 
-/// One input channel: Hounsfield units clipped to [low, high] and mapped linearly onto [to_low, to_high]; of a
-/// classifier then (to 8 bits, and) to (x - mean) / std.
+/// One input channel: Hounsfield units clipped to [low, high] and mapped linearly onto [to_low, to_high], (of a
+/// classifier to 8 bits,) then to (x - mean) / std.
 struct ChannelSpec {
   double low_hu = 0, high_hu = 0;
   double to_low = 0, to_high = 1;
@@ -50,14 +51,8 @@ struct ImageSpec {
 
 enum class Activation { softmax, sigmoid };
 
-/// How a network is laid over a volume. Voxels at the model's spacing, z y x.
-struct PatchSpec {
-  std::array<std::int64_t, 3> input{};
-  std::array<std::int64_t, 3> output{};  ///< smaller than `input` for valid convolutions
-  /// Outputs that start at, and extend over, multiples of this are the same whatever the patch size; 0: fixed patches.
-  std::int64_t step = 0;
-  std::string padding = "edge";  ///< beyond the volume: "edge" repeats the border
-};
+/// The order of a segmentation network's three spatial axes.
+enum class Axes { zyx, xyz };
 
 /// Where weights came from.
 struct ProvenanceSpec {
@@ -76,14 +71,16 @@ struct ModelSpec {
   nlohmann::json options;              ///< the architecture's own, an object
   std::array<double, 3> spacing_mm{};  ///< x, y, z
   std::string orientation;             ///< "LPS": x, y, z run to the patient's left, back and head
+  Axes axes = Axes::zyx;               ///< of segmenters, with the patch and the procedure
   std::vector<ChannelSpec> channels;
   std::vector<ClassSpec> classes;  ///< of segmenters, class 0 is background
-  PatchSpec patch;                 ///< of segmenters, with spacing and orientation above
-  ImageSpec image;                 ///< of classifiers, with the three fields below
+  PatchSpec patch;
+  ProcedureSpec procedure;
+  ImageSpec image;  ///< of classifiers, with the three fields below
   Activation activation = Activation::softmax;
-  CaseRule rule;  ///< of exam classifiers only `case_threshold` counts
-  std::map<std::string, double> thresholds;   ///< by class or purpose ("study"); empty: argmax
-  ensemble::Calibration calibration;          ///< where empty, probabilities are not calibrated
+  CaseRule rule;                            ///< of exam classifiers only `case_threshold` counts
+  std::map<std::string, double> thresholds;  ///< by class or purpose ("study"); empty: argmax
+  ensemble::Calibration calibration;         ///< where empty, probabilities are not calibrated
   ProvenanceSpec provenance;
   std::string licence;       ///< SPDX expression
   std::string licence_file;  ///< in the bundle
@@ -97,8 +94,8 @@ struct ModelSpec {
 /// Throws Error(options) that names the bundle and both tasks, unless the model is for `task`.
 void require_task(const ModelSpec& model, Task task);
 
-/// Reads and validates. What belongs to another task is refused too. Unknown keys are refused. Throws Error(weights) whose message starts with `subject` and names
-/// the JSON path, what was expected and what was found.
+/// Reads and validates. Unknown keys are refused, and so is what belongs to another task. Throws Error(weights) whose
+/// message starts with `subject` and names the JSON path, what was expected and what was found.
 ModelSpec parse_spec(const nlohmann::json& json, const std::string& subject);
 
 }  // namespace ichdet
