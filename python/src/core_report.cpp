@@ -87,6 +87,9 @@ void bind_results(py::module_& m) {
       .def_readwrite("prepare_s", &Inference::prepare_s)
       .def_readwrite("voxels", &Inference::voxels, "That each network answered, on the model's grid.")
       .def_readwrite("float32_again", &Inference::float32_again, "Of these, by adaptive precision, in float32 too.")
+      .def_readwrite("patches", &Inference::patches, "Of segmenters: how many the volume was asked about in.")
+      .def_readwrite("patches_skipped", &Inference::patches_skipped,
+                     "Of fixed patches: those that would have shown nothing of the search region.")
       .def("__repr__", [](const Inference& i) {
         return "<ichdet.Inference " + i.engine + " " + i.precision + ", " + i.form +
                (i.reason.empty() ? "" : ", because " + i.reason) + ", " + std::to_string(i.voxels) + " voxels, " +

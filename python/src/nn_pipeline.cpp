@@ -13,6 +13,14 @@ void bind_pipeline(py::module_& m) {
       .def_readonly("inference", &Segmentation::inference, "How the networks were run: ichdet.Inference.")
       .def_readonly("assumptions", &Segmentation::assumptions);
 
+  py::class_<Labelling>(m, "Labelling",
+                        "The likeliest class and the probability of blood of each voxel, and how they came.")
+      .def_readonly("labels", &Labelling::labels, "ichdet.LabelMap on the volume's grid.")
+      .def_property_readonly(
+          "blood", [](const Labelling& l) { return lend(l.blood); }, "(z, y, x), float32, in [0, 1].")
+      .def_readonly("inference", &Labelling::inference, "How the networks were run: ichdet.Inference.")
+      .def_readonly("assumptions", &Labelling::assumptions);
+
   py::class_<Segmenter>(m, "Segmenter", R"(One segmentation bundle, or an ensemble of them: Volume to probabilities.
 
 Parameters
@@ -22,7 +30,7 @@ threads : int, 0 for LibTorch's own choice
 precision : 'auto', 'float32', 'bfloat16' or 'adaptive' (bfloat16, and float32 again wherever it may matter);
     'auto' is adaptive where the CPU has AMX, else float32
 engine : 'auto', 'native', 'torch' or 'openvino'
-region : 'head' or 'brain', where blood is looked for
+region : 'head', 'brain' or 'everywhere', where blood is looked for
 max_patch_voxels : int, most voxels that a patch answers; 0 for the bundle's own patch
 clear_background : float, adaptive: what bfloat16 finds less likely background than this is computed again)")
       .def(py::init([](const std::vector<std::filesystem::path>& folders, int threads, const std::string& precision,
@@ -48,6 +56,10 @@ clear_background : float, adaptive: what bfloat16 finds less likely background t
           "__call__", [](const Segmenter& segmenter, const Volume& volume) { return segmenter(volume); },
           py::arg("volume"), py::call_guard<py::gil_scoped_release>(),
           "A Segmentation of the volume, which has the bundle's spacing and runs along L, P, S.")
+      .def(
+          "label", [](const Segmenter& segmenter, const Volume& volume) { return segmenter.label(volume); },
+          py::arg("volume"), py::call_guard<py::gil_scoped_release>(),
+          "A Labelling of the volume: the same without the classes' probabilities, in a fraction of the memory.")
       .def_property_readonly("classes", [](const Segmenter& segmenter) {
         std::vector<std::string> names;
         for (const auto& c : segmenter.spec().classes) names.push_back(c.name);

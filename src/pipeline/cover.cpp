@@ -100,18 +100,17 @@ Cells cells_of(const Array3<std::uint8_t>& mask, std::int64_t side) {
   return cells;
 }
 
-Cells unclear_cells(std::span<const float> background, const Cells& among, const Triple& voxels, float clear,
-                    std::int64_t margin) {
-  Cells cells(voxels, among.side);
+void mark_unclear(Cells& cells, std::span<const float> background, const Box& box, const Cells& among,
+                  const Triple& voxels, float clear, std::int64_t margin) {
   const auto reached = [&](std::int64_t at, std::size_t axis) {
     return std::array{std::max<std::int64_t>(0, at - margin) / among.side,
                       std::min(voxels[axis] - 1, at + margin) / among.side};
   };
   std::size_t i = 0;
-  for (std::int64_t z = 0; z < voxels[0]; ++z) {
-    for (std::int64_t y = 0; y < voxels[1]; ++y) {
-      for (std::int64_t x = 0; x < voxels[2]; ++x, ++i) {
-        if (background[i] >= clear) continue;
+  for (std::int64_t z = box.begin[0]; z < box.begin[0] + box.size[0]; ++z) {
+    for (std::int64_t y = box.begin[1]; y < box.begin[1] + box.size[1]; ++y) {
+      for (std::int64_t x = box.begin[2]; x < box.begin[2] + box.size[2]; ++x, ++i) {
+        if (background[i] >= clear || z >= voxels[0] || y >= voxels[1] || x >= voxels[2]) continue;
         const auto zs = reached(z, 0), ys = reached(y, 1), xs = reached(x, 2);
         for (auto cz = zs[0]; cz <= zs[1]; ++cz) {
           for (auto cy = ys[0]; cy <= ys[1]; ++cy) {
@@ -121,7 +120,22 @@ Cells unclear_cells(std::span<const float> background, const Cells& among, const
       }
     }
   }
-  return cells;
+}
+
+bool meets(const Box& box, const Cells& cells) {
+  Triple first, end;
+  for (std::size_t axis = 0; axis < 3; ++axis) {
+    first[axis] = std::max<std::int64_t>(0, box.begin[axis]) / cells.side;
+    end[axis] = std::min(cells.marked.extent(axis), (box.begin[axis] + box.size[axis] - 1) / cells.side + 1);
+  }
+  for (auto z = first[0]; z < end[0]; ++z) {
+    for (auto y = first[1]; y < end[1]; ++y) {
+      for (auto x = first[2]; x < end[2]; ++x) {
+        if (cells.marked(z, y, x) != 0) return true;
+      }
+    }
+  }
+  return false;
 }
 
 std::vector<Box> cover(const Cells& cells, std::int64_t rim, std::int64_t most_voxels) {

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "ichdet/core/array.hpp"
@@ -21,10 +22,13 @@ struct Cells {
 /// The cells that hold a voxel of the mask.
 Cells cells_of(const Array3<std::uint8_t>& mask, std::int64_t side);
 
-/// The cells of `among` that hold, or lie within `margin` voxels of, a voxel whose background probability is below
-/// `clear`.
-Cells unclear_cells(std::span<const float> background, const Cells& among, const std::array<std::int64_t, 3>& voxels,
-                    float clear, std::int64_t margin);
+/// Marks the cells of `among` that hold, or lie within `margin` voxels of, a voxel whose background probability is
+/// below `clear`. `background` is of `box`, which may reach beyond the `voxels` of the volume.
+void mark_unclear(Cells& cells, std::span<const float> background, const Box& box, const Cells& among,
+                  const std::array<std::int64_t, 3>& voxels, float clear, std::int64_t margin);
+
+/// Whether a box of voxels, which may reach beyond the cells, holds a marked cell or a part of one.
+bool meets(const Box& box, const Cells& cells);
 
 /// Boxes of voxels, whole cells, that hold every marked cell: what a network computes in place of the marked cells'
 /// bounding box. A patch of n voxels a side costs (n + rim)^3, since valid convolutions compute a rim around it, so

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "canvas.hpp"
 #include "ichdet/core/version.hpp"
 #include "ichdet/preprocess/grid.hpp"
 #include "ichdet/preprocess/resample.hpp"
@@ -13,15 +14,36 @@ namespace ichdet {
 
 namespace {
 
-/// Per voxel, the sum over the classes that are blood.
-Array3<float> blood_probability(const ProbabilityMap& probabilities, const std::vector<ClassSpec>& classes) {
-  Array3<float> blood(probabilities.geometry.shape());
-  for (std::size_t c = 0; c < classes.size(); ++c) {
-    if (!classes[c].blood) continue;
-    const auto plane = probabilities.values.plane(std::int64_t(c));
-    for (std::int64_t i = 0; i < blood.size(); ++i) blood.data()[i] += plane[std::size_t(i)];
-  }
-  return blood;
+/// What a segmenter said, on its grid and on the native slices.
+struct Answer {
+  LabelMap grid_labels;
+  SliceLabels labels;
+  Array3<float> blood;  ///< probability, on the native slices
+};
+
+Answer brought_back(const Labelling& found, const std::vector<ClassSpec>&, const SliceGeometry& slices, int threads) {
+  return {found.labels, resample_to(found.labels, slices, threads),
+          resample_to(found.blood, found.labels.geometry, slices, {.threads = threads})};
+}
+
+/// Interpolated first: the likeliest class of each native pixel.
+Answer brought_back(const Segmentation& found, const std::vector<ClassSpec>& classes, const SliceGeometry& slices,
+                    int threads) {
+  const auto& names = found.probabilities.classes;
+  const auto values = resample_to(found.probabilities, slices, {.threads = threads});
+  Array3<std::uint8_t> labels(slices.shape());
+  Array3<float> blood(slices.shape());
+  pipeline::paint_labels(labels, blood, classes)({}, values, nullptr);
+  return {argmax(found.probabilities), SliceLabels(std::move(labels), names, slices), std::move(blood)};
+}
+
+/// Asks the segmenter, notes how it went, and brings what it said to the slices.
+template <class Ask, class Bring>
+Answer answer(StudyResult& result, Ask&& ask, Bring&& bring) {
+  const auto found = pipeline::timed(result, "segment", ask);
+  result.inference = found.inference;
+  result.assumptions.insert(result.assumptions.end(), found.assumptions.begin(), found.assumptions.end());
+  return pipeline::timed(result, "to native slices", [&] { return bring(found); });
 }
 
 }  // namespace
@@ -45,20 +67,17 @@ Detection Detector::operator()(const SliceStack& stack, const Progress& progress
     return resample_to(stack, segmentation_grid(stack.geometry, Eigen::Vector3d(spec.spacing_mm.data())),
                        {.outside = measured.low, .threads = options_.threads});
   });
-  const Segmentation segmentation = pipeline::timed(result, "segment", [&] { return segmenter_(volume, progress); });
-  const ProbabilityMap& probabilities = segmentation.probabilities;
-  result.inference = segmentation.inference;
-  result.assumptions.insert(result.assumptions.end(), segmentation.assumptions.begin(), segmentation.assumptions.end());
+  const auto whole = [&] { return segmenter_(volume, progress); };
+  const auto lean = [&] { return segmenter_.label(volume, progress); };
+  const auto back = [&](const auto& said) {
+    return brought_back(said, spec.classes, stack.geometry, options_.threads);
+  };
+  const bool interpolated = spec.procedure.inversion == ProcedureSpec::Inversion::probabilities;
+  Answer found = interpolated ? answer(result, whole, back) : answer(result, lean, back);
 
   progress("measure", 0);
-  LabelMap grid_labels = argmax(probabilities);
-  SliceLabels labels = pipeline::timed(result, "to native slices",
-                                       [&] { return resample_to(grid_labels, stack.geometry, options_.threads); });
-  const auto blood = resample_to(blood_probability(probabilities, spec.classes), volume.geometry, stack.geometry,
-                                 {.threads = options_.threads});
-
   pipeline::timed(result, "measure", [&] {
-    pipeline::measure(result, {labels, blood, grid_labels}, spec.classes, options_);
+    pipeline::measure(result, {found.labels, found.blood, found.grid_labels}, spec.classes, options_);
     pipeline::decide(result, spec.calibration, spec.thresholds, options_);
     return 0;
   });
@@ -67,7 +86,7 @@ Detection Detector::operator()(const SliceStack& stack, const Progress& progress
         "A single slice: the 3D network read it repeated over its thickness, without neighbours.");
   }
   progress("measure", 1);
-  return {std::move(result), std::move(labels), std::move(grid_labels)};
+  return {std::move(result), std::move(found.labels), std::move(found.grid_labels)};
 }
 
 }  // namespace ichdet

@@ -7,22 +7,45 @@
 #include "ichdet/preprocess/masks.hpp"
 
 namespace ichdet::pipeline {
+namespace {
+
+/// Of one channel: HU to what the network reads.
+class Normalisation {
+ public:
+  explicit Normalisation(const ChannelSpec& channel)
+      : low_(float(channel.low_hu)),
+        high_(float(channel.high_hu)),
+        to_low_(float(channel.to_low)),
+        slope_((float(channel.to_high) - float(channel.to_low)) / (high_ - low_)),
+        mean_(float(channel.mean)),
+        std_(float(channel.std)) {}
+
+  float operator()(float hu) const {
+    const float held = hu > low_ ? (hu < high_ ? hu : high_) : low_;  // NaN becomes low
+    return (to_low_ + (held - low_) * slope_ - mean_) / std_;
+  }
+
+ private:
+  float low_, high_, to_low_, slope_, mean_, std_;
+};
+
+}  // namespace
 
 void check_same(const ModelSpec& first, const ModelSpec& other) {
   const auto refuse = [&](const std::string& what) {
     throw Error(ErrorCode::options, "ensemble: " + other.name + " and " + first.name + " differ in " + what);
   };
   if (first.spacing_mm != other.spacing_mm) refuse("spacing");
-  if (first.patch.input != other.patch.input || first.patch.output != other.patch.output ||
-      first.patch.step != other.patch.step) {
-    refuse("patches");
-  }
+  if (first.orientation != other.orientation || first.axes != other.axes) refuse("orientation or axes");
+  if (first.patch != other.patch) refuse("patches");
+  if (first.procedure != other.procedure) refuse("procedure");
   const bool same_classes = std::ranges::equal(first.classes, other.classes, [](const auto& a, const auto& b) {
     return a.name == b.name && a.blood == b.blood;
   });
   if (!same_classes) refuse("classes");
   const bool same_channels = std::ranges::equal(first.channels, other.channels, [](const auto& a, const auto& b) {
-    return a.low_hu == b.low_hu && a.high_hu == b.high_hu && a.to_low == b.to_low && a.to_high == b.to_high;
+    return a.low_hu == b.low_hu && a.high_hu == b.high_hu && a.to_low == b.to_low && a.to_high == b.to_high &&
+           a.mean == b.mean && a.std == b.std;
   });
   if (!same_channels) refuse("input channels");
 }
@@ -41,21 +64,51 @@ void check_grid(const Geometry& grid, const ModelSpec& spec) {
   }
 }
 
-Array4<float> normalise(const Array3<float>& hu, const std::vector<ChannelSpec>& channels) {
-  Array4<float> image({std::int64_t(channels.size()), hu.extent(0), hu.extent(1), hu.extent(2)});
-  for (std::size_t c = 0; c < channels.size(); ++c) {
-    const auto low = float(channels[c].low_hu), high = float(channels[c].high_hu);
-    const auto to_low = float(channels[c].to_low), to_high = float(channels[c].to_high);
-    std::transform(hu.begin(), hu.end(), image.plane(std::int64_t(c)).begin(), [=](float value) {
-      const float held = value > low ? (value < high ? value : high) : low;  // NaN becomes low
-      return to_low + (held - low) * ((to_high - to_low) / (high - low));
-    });
-  }
-  return image;
+std::array<bool, 3> against_lps(const ModelSpec& model) {
+  return {model.orientation[2] != 'S', model.orientation[1] != 'P', model.orientation[0] != 'L'};
+}
+
+BoxReader reader(const Array3<float>& hu, const Box& bounds, const ModelSpec& model) {
+  return [&hu, bounds, &model](const Box& box, const Layout& layout, float* to) {
+    const bool edge = model.patch.padding == Padding::edge;
+    const auto held = [&](std::int64_t at, std::size_t axis) {
+      return edge ? std::clamp<std::int64_t>(at, 0, bounds.size[axis] - 1) : at;
+    };
+    const auto inside = [&](std::int64_t at, std::size_t axis) { return at >= 0 && at < bounds.size[axis]; };
+    for (const auto& channel : model.channels) {
+      const Normalisation normalised(channel);
+      for (std::int64_t dz = 0; dz < box.size[0]; ++dz) {
+        const auto z = held(box.begin[0] + dz, 0);
+        for (std::int64_t dy = 0; dy < box.size[1]; ++dy) {
+          const auto y = held(box.begin[1] + dy, 1);
+          const bool read = inside(z, 0) && inside(y, 1);
+          const float* row = read ? &hu(bounds.begin[0] + z, bounds.begin[1] + y, bounds.begin[2]) : nullptr;
+          float* place = to + layout.offset + dz * layout.step[0] + dy * layout.step[1];
+          for (std::int64_t dx = 0; dx < box.size[2]; ++dx, place += layout.step[2]) {
+            const auto x = held(box.begin[2] + dx, 2);
+            *place = read && inside(x, 2) ? normalised(row[x]) : 0.f;
+          }
+        }
+      }
+      to += layout.voxels();
+    }
+  };
+}
+
+Box foreground(const Array3<float>& hu, const std::vector<ChannelSpec>& channels) {
+  const std::vector<Normalisation> all(channels.begin(), channels.end());
+  Array3<std::uint8_t> mask(hu.shape());
+  std::transform(hu.begin(), hu.end(), mask.begin(), [&](float value) {
+    return std::ranges::any_of(all, [value](const auto& normalised) { return normalised(value) > 0; });
+  });
+  const auto box = foreground_box(mask);
+  if (!box) return {{}, hu.shape()};
+  return {{box->first[2], box->first[1], box->first[0]}, {box->size[2], box->size[1], box->size[0]}};
 }
 
 Array3<std::uint8_t> search_mask(const Volume& volume, SearchRegion region, const ModelSpec& model, int threads,
                                  std::vector<std::string>& assumptions) {
+  if (region == SearchRegion::everywhere) return Array3<std::uint8_t>(volume.hu.shape(), 1);
   if (region == SearchRegion::brain) {
     BrainMaskOptions options;
     options.threads = threads;
@@ -65,7 +118,8 @@ Array3<std::uint8_t> search_mask(const Volume& volume, SearchRegion region, cons
   }
   // A scan whose HU were clipped above the model's own limit shows the network something everywhere: the package finds
   // lesions in such air, and leaving it out would change its volumes by more than 1 %.
-  const auto low = float(model.channels.front().low_hu);
+  const auto lowest = std::ranges::min(model.channels, {}, &ChannelSpec::low_hu).low_hu;
+  const auto low = float(std::max(lowest, -200.0));  // tissue, where the model looks at air too
   Array3<std::uint8_t> mask(volume.hu.shape());
   std::transform(volume.hu.begin(), volume.hu.end(), mask.begin(), [=](float hu) { return hu > low; });
   const auto pieces = connected_components(mask, Connectivity::faces);

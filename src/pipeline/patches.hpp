@@ -1,7 +1,10 @@
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <vector>
 
+#include "canvas.hpp"
 #include "cover.hpp"
 #include "ichdet/bundle/spec.hpp"
 #include "ichdet/core/array.hpp"
@@ -12,21 +15,32 @@ namespace ichdet::pipeline {
 
 using Networks = std::vector<PreparedNetwork>;
 
-/// The networks' mean probabilities, written into `probabilities` (class, z, y, x) where boxes are. Returns the boxes'
-/// voxels.
-std::int64_t paint_boxes(const Networks& networks, const ModelSpec& model, const Array4<float>& image,
-                         const std::vector<Box>& boxes, Array4<float>& probabilities, const char* stage,
-                         const Progress& progress);
-
-/// What fixed patches came to, in voxels of their outputs.
-struct Painted {
-  std::int64_t voxels = 0, again = 0;
+/// What is asked about which part of a volume.
+struct Question {
+  const ModelSpec& model;
+  const Array3<float>& hu;
+  Box bounds;         ///< of the volume: beyond it there is the model's padding
+  Networks networks;  ///< whose mean is the answer
+  Networks exact;     ///< adaptive: the same in float32, for what is not clear; else empty
+  float clear = 0;    ///< background probability from which a voxel is
+  const char* stage = "network";
 };
 
-/// The same in the model's own patches, those whose output meets a marked cell. Where `exact` is not empty, a patch
-/// with a voxel less likely background than `clear` is computed again with it.
-Painted paint_patches(const Networks& networks, const Networks& exact, const ModelSpec& model,
-                      const Array4<float>& image, const Cells& cells, float clear, Array4<float>& probabilities,
-                      const Progress& progress);
+/// What the answer took, in voxels of the patches' outputs and in patches.
+struct Effort {
+  std::int64_t voxels = 0, again = 0, patches = 0, skipped = 0;
+
+  Effort& operator+=(const Effort& other);
+};
+
+/// Asks in boxes, each one patch, that a network with a step takes: `painter` gets probabilities. `exact` is not asked.
+Effort ask_boxes(const Question& question, const std::vector<Box>& boxes, const Painter& painter,
+                 const Progress& progress);
+
+/// Asks in overlapping patches of fixed size, those whose output meets a marked cell; `painter` gets probabilities or
+/// logits, whichever the model's procedure merges. A patch with a voxel that is not clear is asked of `exact` again.
+/// `mirror`: axes along which the whole image is flipped first.
+Effort ask_windows(const Question& question, const Cells& cells, const PatchSpec& patch, const std::vector<View>& views,
+                   const std::array<bool, 3>& mirror, const Painter& painter, const Progress& progress);
 
 }  // namespace ichdet::pipeline

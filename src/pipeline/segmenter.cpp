@@ -3,14 +3,17 @@
 #include <algorithm>
 #include <cmath>
 
-#include "cover.hpp"
 #include "ichdet/core/error.hpp"
 #include "ichdet/models/load.hpp"
 #include "ichdet/nn/network.hpp"
 #include "model_input.hpp"
 #include "patches.hpp"
+#include "rescue.hpp"
 
 namespace ichdet {
+
+using pipeline::Effort;
+
 namespace {
 
 constexpr std::int64_t rim = 12;            ///< what a valid network computes around a patch, in effect (DeepMedic)
@@ -21,7 +24,8 @@ constexpr std::int64_t unclear_margin = 2;  ///< voxels
 SearchRegion parse_search_region(const std::string& text) {
   if (text == "head") return SearchRegion::head;
   if (text == "brain") return SearchRegion::brain;
-  throw Error::mismatch(ErrorCode::options, "region", "head or brain", text);
+  if (text == "everywhere") return SearchRegion::everywhere;
+  throw Error::mismatch(ErrorCode::options, "region", "head, brain or everywhere", text);
 }
 
 struct Segmenter::State {
@@ -31,10 +35,14 @@ struct Segmenter::State {
   pipeline::Networks exact;  ///< adaptive: the same ones in float32
   SegmenterOptions options;
 
+  /// Whether patches may be cut to fit what is asked about.
+  bool fits() const;
   /// The most voxels that a patch may answer: the options' limit, halved until a cube of them keeps the ceiling.
   std::int64_t most_voxels() const;
-  /// Of the members, which were prepared alike, for an input of this shape.
-  Inference inference(const std::vector<std::int64_t>& shape) const;
+  Effort ask(const Volume& volume, const pipeline::Painter& painter, std::vector<std::string>& assumptions,
+             const Progress& progress) const;
+  /// Of the members.
+  Inference inference(const Effort& effort) const;
 };
 
 Segmenter::Segmenter(const std::vector<Bundle>& members, const SegmenterOptions& options) {
@@ -65,6 +73,14 @@ Segmenter::Segmenter(const std::vector<Bundle>& members, const SegmenterOptions&
 const ModelSpec& Segmenter::spec() const noexcept { return state_->specs.front(); }
 std::vector<BundleIdentity> Segmenter::identities() const { return state_->identities; }
 
+bool Segmenter::State::fits() const {
+  const auto& model = specs.front();
+  ProcedureSpec plain;
+  plain.inversion = model.procedure.inversion;
+  return model.patch.step > 0 && model.procedure == plain && model.orientation == "LPS" && model.axes == Axes::zyx &&
+         std::ranges::all_of(networks, &PreparedNetwork::takes_any_shape);
+}
+
 std::int64_t Segmenter::State::most_voxels() const {
   const auto& patch = specs.front().patch;
   const auto step = patch.step;
@@ -88,7 +104,10 @@ std::int64_t Segmenter::State::most_voxels() const {
   }
 }
 
-Inference Segmenter::State::inference(const std::vector<std::int64_t>& shape) const {
+Inference Segmenter::State::inference(const Effort& effort) const {
+  const auto& model = specs.front();
+  std::vector<std::int64_t> shape{1, std::int64_t(model.channels.size())};
+  for (const auto side : layout_of(model.patch.input, {}, model.axes).shape) shape.push_back(side);
   Inference record;
   for (const auto* group : {&networks, &exact}) {
     for (const auto& network : *group) {
@@ -103,46 +122,71 @@ Inference Segmenter::State::inference(const std::vector<std::int64_t>& shape) co
   }
   record.precision = to_string(options.network.precision);
   record.threads = options.network.threads;
+  record.voxels = effort.voxels;
+  record.float32_again = effort.again;
+  record.patches = effort.patches;
+  record.patches_skipped = effort.skipped;
   return record;
 }
 
-Segmentation Segmenter::operator()(const Volume& volume, const Progress& progress) const {
-  const auto& model = spec();
-  const auto& options = state_->options;
+Effort Segmenter::State::ask(const Volume& volume, const pipeline::Painter& painter,
+                             std::vector<std::string>& assumptions, const Progress& progress) const {
+  const auto& model = specs.front();
   pipeline::check_grid(volume.geometry, model);
-  const auto size = volume.geometry.shape();
+  const auto clear = float(options.clear_background);
+  const auto cells =
+      pipeline::cells_of(pipeline::search_mask(volume, options.region, model, options.network.threads, assumptions),
+                         model.patch.step > 0 ? model.patch.step : 8);
+  pipeline::Question question{model, volume.hu, {{}, volume.hu.shape()}, networks, exact, clear};
+  if (fits()) {
+    const auto most = most_voxels();
+    pipeline::Cells unclear(volume.hu.shape(), cells.side);
+    const auto paint = [&](const std::array<std::int64_t, 3>& begin, const Array4<float>& values,
+                           const Array3<std::uint8_t>* computed) {
+      painter(begin, values, computed);
+      const Box box{begin, {values.extent(1), values.extent(2), values.extent(3)}};
+      pipeline::mark_unclear(unclear, values.plane(0), box, cells, volume.hu.shape(), clear, unclear_margin);
+    };
+    auto effort = pipeline::ask_boxes(question, pipeline::cover(cells, rim, most), paint, progress);
+    if (exact.empty()) return effort;
+    question.networks = exact;
+    question.stage = "network, in float32";
+    const auto again = pipeline::ask_boxes(question, pipeline::cover(unclear, rim, most), painter, progress);
+    effort.again = again.voxels;
+    return effort;
+  }
+  const auto& procedure = model.procedure;
+  if (procedure.crop == ProcedureSpec::Crop::foreground) {
+    question.bounds = pipeline::foreground(volume.hu, model.channels);
+  }
+  if (procedure.rescue) {
+    std::vector<std::string> names;
+    for (const auto& spec : specs) names.push_back(spec.name);
+    return pipeline::ask_with_rescue(question, cells, names, painter, assumptions, progress);
+  }
+  const bool logits = procedure.merge == ProcedureSpec::Merge::logits;
+  return pipeline::ask_windows(question, cells, model.patch, procedure.views, {},
+                               logits ? pipeline::softmax_to(painter) : painter, progress);
+}
 
+Segmentation Segmenter::operator()(const Volume& volume, const Progress& progress) const {
   std::vector<std::string> names, assumptions;
-  for (const auto& c : model.classes) names.push_back(c.name);
-  const auto image = pipeline::normalise(volume.hu, model.channels);
+  for (const auto& c : spec().classes) names.push_back(c.name);
+  const auto size = volume.geometry.shape();
   Array4<float> probabilities({std::int64_t(names.size()), size[0], size[1], size[2]});
   std::ranges::fill(probabilities.plane(0), 1.f);
-  const auto mask = pipeline::search_mask(volume, options.region, model, options.network.threads, assumptions);
-  const auto clear = float(options.clear_background);
-  const bool fits = model.patch.step > 0 && state_->networks.front().takes_any_shape();
-  const auto cells = pipeline::cells_of(mask, model.patch.step > 0 ? model.patch.step : 8);
+  const auto effort = state_->ask(volume, pipeline::paint_values(probabilities), assumptions, progress);
+  return {ProbabilityMap(std::move(probabilities), std::move(names), volume.geometry), state_->inference(effort),
+          std::move(assumptions)};
+}
 
-  pipeline::Painted painted;
-  if (fits) {
-    const auto most = state_->most_voxels();
-    const auto paint = [&](const pipeline::Networks& networks, const pipeline::Cells& where, const char* stage) {
-      return pipeline::paint_boxes(networks, model, image, pipeline::cover(where, rim, most), probabilities, stage,
-                                   progress);
-    };
-    painted.voxels = paint(state_->networks, cells, "network");
-    if (!state_->exact.empty()) {
-      const auto unclear = pipeline::unclear_cells(probabilities.plane(0), cells, size, clear, unclear_margin);
-      painted.again = paint(state_->exact, unclear, "network, in float32");
-    }
-  } else {
-    painted =
-        pipeline::paint_patches(state_->networks, state_->exact, model, image, cells, clear, probabilities, progress);
-  }
-  auto record = state_->inference(
-      {1, std::int64_t(model.channels.size()), model.patch.input[0], model.patch.input[1], model.patch.input[2]});
-  record.voxels = painted.voxels;
-  record.float32_again = painted.again;
-  return {ProbabilityMap(std::move(probabilities), std::move(names), volume.geometry), std::move(record),
+Labelling Segmenter::label(const Volume& volume, const Progress& progress) const {
+  std::vector<std::string> names, assumptions;
+  for (const auto& c : spec().classes) names.push_back(c.name);
+  Array3<std::uint8_t> labels(volume.geometry.shape());
+  Array3<float> blood(volume.geometry.shape());
+  const auto effort = state_->ask(volume, pipeline::paint_labels(labels, blood, spec().classes), assumptions, progress);
+  return {LabelMap(std::move(labels), std::move(names), volume.geometry), std::move(blood), state_->inference(effort),
           std::move(assumptions)};
 }
 

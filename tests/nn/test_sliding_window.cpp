@@ -55,7 +55,7 @@ SlidingWindowOptions same_size(const std::array<std::int64_t, 3>& patch, double 
 
 TEST_CASE("an identity network comes out as it went in, whatever the overlap") {
   const auto image = noise({1, 11, 17, 9});
-  for (const auto blending : {Blending::constant, Blending::gaussian}) {
+  for (const auto blending : {Blending::constant, Blending::monai_gaussian}) {
     for (const double overlap : {0.0, 0.25, 0.5, 0.9}) {
       const auto out = collect(
           image, [](const Array4<float>& patch) { return patch.clone(); }, same_size({6, 8, 12}, overlap, blending));
@@ -105,6 +105,42 @@ TEST_CASE("patches start where MONAI's do") {
   CHECK(patch_starts(3, 4, 0.25, true) == std::vector<std::int64_t>{0});
   CHECK(patch_starts(4, 4, 0.5, true) == std::vector<std::int64_t>{0});
   CHECK(patch_starts(9, 4, 0, false) == std::vector<std::int64_t>{0, 4, 8});
+}
+
+TEST_CASE("patches start where nnU-Net's do") {
+  // compute_steps_for_sliding_window's own example: 110 voxels, patch 64, step 0.5.
+  CHECK(patch_starts(110, 64, 0.5, true, PatchPlaces::nnunet) == std::vector<std::int64_t>{0, 23, 46});
+  CHECK(patch_starts(64, 64, 0.5, true, PatchPlaces::nnunet) == std::vector<std::int64_t>{0});
+  CHECK(patch_starts(30, 64, 0.5, true, PatchPlaces::nnunet) == std::vector<std::int64_t>{0});
+  CHECK(patch_starts(13, 8, 0.5, true, PatchPlaces::nnunet) == std::vector<std::int64_t>{0, 2, 5});  // 2.5 to even
+}
+
+TEST_CASE("patches laid from the end are those of the mirrored image, mirrored") {
+  const auto mirrored = [](const Array4<float>& from) {
+    Array4<float> to(from.shape());
+    std::reverse_copy(from.begin(), from.end(), to.begin());
+    return to;
+  };
+  const auto place = [](const Array4<float>& patch) {  // depends on where in the patch a voxel lies
+    auto answer = patch.clone();
+    for (std::int64_t i = 0; i < answer.size(); ++i) answer.data()[i] *= float(i % 7);
+    return answer;
+  };
+  for (const auto places : {PatchPlaces::monai, PatchPlaces::nnunet}) {
+    for (const auto& shape : {std::array<std::int64_t, 4>{1, 11, 17, 9}, {1, 5, 7, 30}}) {
+      const auto image = noise(shape);
+      auto options = same_size({6, 8, 12}, 0.3, Blending::nnunet_gaussian);
+      options.padding = Padding::zero;
+      options.places = places;
+      const auto expected = mirrored(collect(mirrored(image), place, options));
+      options.from_end = {true, true, true};
+      const auto found = collect(
+          image, [&](const Array4<float>& patch) { return mirrored(place(mirrored(patch))); }, options);
+      for (std::int64_t i = 0; i < found.size(); ++i) {
+        CHECK(found.data()[i] == doctest::Approx(expected.data()[i]).epsilon(1e-5));
+      }
+    }
+  }
 }
 
 TEST_CASE("skipped patches are not computed and say so") {

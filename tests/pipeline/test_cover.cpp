@@ -95,12 +95,30 @@ TEST_CASE("a voxel that is not clear background marks its cell and those it is n
   Cells among(size, 10);
   std::fill(among.marked.begin(), among.marked.end(), std::uint8_t{1});
   const std::span<const float> values(background.data(), std::size_t(background.size()));
-  auto cells = unclear_cells(values, among, size, 0.9f, 2);
+  const auto unclear = [&](std::int64_t margin) {
+    Cells cells(size, 10);
+    mark_unclear(cells, values, {{}, size}, among, size, 0.9f, margin);
+    return cells;
+  };
+  const auto cells = unclear(2);
   CHECK(cells.count() == 3);
   CHECK(cells.marked(0, 0, 0) == 1);
   CHECK(cells.marked(0, 0, 1) == 1);
   CHECK(cells.marked(1, 1, 2) == 1);
+  CHECK(meets({{0, 0, 12}, {3, 3, 3}}, cells));
+  CHECK(meets({{-5, -5, -5}, {6, 6, 6}}, cells));
+  CHECK(meets({{19, 19, 21}, {50, 50, 50}}, cells));
+  CHECK(!meets({{10, 0, 0}, {10, 20, 20}}, cells));
   among.marked(0, 0, 1) = 0;
-  CHECK(unclear_cells(values, among, size, 0.9f, 2).count() == 2);
-  CHECK(unclear_cells(values, among, size, 0.9f, 0).count() == 2);
+  CHECK(unclear(2).count() == 2);
+  CHECK(unclear(0).count() == 2);
+
+  // A part of the volume, from (0, 0, 5) on and beyond its end on x.
+  Cells part(size, 10);
+  Array3<float> some({20, 20, 20}, 1.f);
+  some(4, 5, 4) = 0.5f;
+  some(15, 15, 18) = 0.5f;
+  mark_unclear(part, {some.data(), std::size_t(some.size())}, {{0, 0, 5}, {20, 20, 20}}, among, size, 0.9f, 0);
+  CHECK(part.count() == 1);
+  CHECK(part.marked(0, 0, 0) == 1);
 }

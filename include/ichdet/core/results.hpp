@@ -63,9 +63,11 @@ struct Inference {
   std::string precision;     ///< float32, bfloat16 or adaptive
   std::string reason;        ///< why another engine ran than the one asked for, else empty
   int threads = 0;
-  double prepare_s = 0;            ///< part of the time that later calls with the same shapes do not need again
-  std::int64_t voxels = 0;         ///< that networks answered, of the model's grid; of classifiers: input pixels
-  std::int64_t float32_again = 0;  ///< of these, by adaptive precision, in float32 too
+  double prepare_s = 0;              ///< part of the time that later calls with the same shapes do not need again
+  std::int64_t voxels = 0;           ///< that networks answered, of the model's grid; of classifiers: input pixels
+  std::int64_t float32_again = 0;    ///< of these, by adaptive precision, in float32 too
+  std::int64_t patches = 0;          ///< of segmenters: how many the volume was asked about in
+  std::int64_t patches_skipped = 0;  ///< of fixed patches: those that would have shown nothing of the search region
 };
 
 /// Everything that was found in one study.

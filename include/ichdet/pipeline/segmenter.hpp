@@ -15,12 +15,14 @@ namespace ichdet {
 
 /// Which part of a scan a network is asked about; elsewhere is background.
 enum class SearchRegion {
-  head,   ///< the largest connected piece above the network's lower HU limit: beyond it the input is constant
+  head,   ///< the largest connected piece above the network's lowest HU limit, -200 HU at least: little but air, on
+          ///< which a network's input is constant, lies beyond it
   brain,  ///< what brain_mask finds inside the skull: about half of the head, and a network's mistakes outside the
           ///< skull are left out; a mask that misses brain would hide blood
+  everywhere,  ///< the whole scan, as the libraries do that published procedures were made with
 };
 
-/// Throws Error(options) that lists the names there are: head, brain.
+/// Throws Error(options) that lists the names there are: head, brain, everywhere.
 SearchRegion parse_search_region(const std::string& text);
 
 struct SegmenterOptions {
@@ -40,13 +42,22 @@ struct Segmentation {
   std::vector<std::string> assumptions;
 };
 
-/// One segmentation network, or several whose probabilities are averaged. Load once, apply to many.
+/// The same without the classes' probabilities: five bytes for each voxel, however many classes there are.
+struct Labelling {
+  LabelMap labels;      ///< argmax() of the probabilities
+  Array3<float> blood;  ///< sum of the probabilities of the classes that are blood, z y x
+  Inference inference;
+  std::vector<std::string> assumptions;
+};
+
+/// One segmentation network, or several whose answers are averaged, applied as their bundle says (ProcedureSpec,
+/// docs/segmentation.md). Load once, apply to many.
 ///
 /// Immutable; copies share the weights, and calls may run from several threads at once.
 class Segmenter {
  public:
   /// Throws Error(weights) where a bundle's architecture is unknown or does not fit its weights, Error(options) where
-  /// there is none, or where members differ in classes, spacing, channels or patches.
+  /// there is none, or where members differ in anything but architecture, weights and where they come from.
   explicit Segmenter(const std::vector<Bundle>& members, const SegmenterOptions& options = {});
 
   /// The first member's.
@@ -55,13 +66,22 @@ class Segmenter {
 
   /// Class probabilities on the volume's own grid, which has the bundle's spacing and runs along L, P, S.
   ///
-  /// Computed in cells of the bundle's patch step that meet the search region, in few large patches of them; background
-  /// is certain elsewhere. In float32 every computed voxel equals what blast-ct 2.1.0 gives on the whole volume within
-  /// 1e-4. Adaptive computes all cells in bfloat16, and in float32 again those with a voxel that is not clear
-  /// background, or within 2 voxels of one. The members run one after another on each patch, and their probabilities
-  /// are averaged; only the average is kept. Throws Error(geometry) where the grid is none of the kind above,
+  /// A network whose answer does not depend on the patch (PatchSpec::step) computes the cells of its step that meet the
+  /// search region, in few large patches of them: in float32 every voxel equals what blast-ct 2.1.0 gives on the whole
+  /// volume within 1e-4. Adaptive computes all cells in bfloat16, and in float32 again those with a voxel that is not
+  /// clear background, or within 2 voxels of one.
+  ///
+  /// Any other network computes the patches of the bundle's size that meet the search region, each in bfloat16 and,
+  /// where adaptive finds a voxel in it that is not clear background, in float32 again; they are blended as the bundle
+  /// says.
+  ///
+  /// Elsewhere background is certain. The members run one after another on each patch, and only their mean is kept;
+  /// with a RescueSpec, a map for each of them. Throws Error(geometry) where the grid is none of the kind above,
   /// Error(limit) where no patch fits the memory ceiling, Error(cancelled) on request.
   Segmentation operator()(const Volume& volume, const Progress& progress = {}) const;
+
+  /// The same bytes' labels and blood, in a fraction of the memory: no map of the classes is made (but by a rescue).
+  Labelling label(const Volume& volume, const Progress& progress = {}) const;
 
  private:
   struct State;

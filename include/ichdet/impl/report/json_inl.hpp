@@ -140,6 +140,10 @@ ICHDET_INLINE nlohmann::ordered_json to_json(const StudyResult& result) {
                          {"precision", ran.precision}, {"reason", ran.reason},
                          {"threads", ran.threads},     {"prepare_s", finite(ran.prepare_s, "inference.prepare_s")},
                          {"voxels", ran.voxels},       {"float32_again", ran.float32_again}};
+    if (ran.patches > 0) {
+      json["inference"]["patches"] = ran.patches;
+      json["inference"]["patches_skipped"] = ran.patches_skipped;
+    }
   }
   json["bundle"] = detail::bundle_to_json(detail::ensemble_identity(result.bundles));
   json["bundles"] = ordered_json::array();
@@ -203,10 +207,16 @@ ICHDET_INLINE StudyResult study_result_from_json(const nlohmann::ordered_json& j
   if (json.contains("inference")) {
     const auto ran = field<ordered_json>(json, root, "inference");
     const std::string name = "result.inference";
-    result.inference = {field<std::string>(ran, name, "engine"),    field<std::string>(ran, name, "form"),
-                        field<std::string>(ran, name, "precision"), field<std::string>(ran, name, "reason"),
-                        field<int>(ran, name, "threads"),           field<double>(ran, name, "prepare_s"),
-                        field<std::int64_t>(ran, name, "voxels"),   field<std::int64_t>(ran, name, "float32_again")};
+    result.inference = {field<std::string>(ran, name, "engine"),
+                        field<std::string>(ran, name, "form"),
+                        field<std::string>(ran, name, "precision"),
+                        field<std::string>(ran, name, "reason"),
+                        field<int>(ran, name, "threads"),
+                        field<double>(ran, name, "prepare_s"),
+                        field<std::int64_t>(ran, name, "voxels"),
+                        field<std::int64_t>(ran, name, "float32_again"),
+                        detail::field_or(ran, name, "patches", std::int64_t{0}),
+                        detail::field_or(ran, name, "patches_skipped", std::int64_t{0})};
   }
   for (const auto& bundle : field<ordered_json>(json, root, "bundles")) {
     result.bundles.push_back(
