@@ -137,7 +137,8 @@ void parse_segmenter(const Node& root, ModelSpec& spec) {
   input.only({"spacing_mm", "orientation", "axes", "channels"});
   input.at("orientation")
       .expect(is_orientation(spec.orientation), "three letters, L or R, P or A, S or I: where x, y and z run to");
-  if (const auto axes = input.find("axes")) spec.axes = axes->choice<Axes>({{"zyx", Axes::zyx}, {"xyz", Axes::xyz}});
+  if (const auto axes = input.find("axes"))
+    spec.axes = axes->choice<AxisOrder>({{"zyx", AxisOrder::zyx}, {"xyz", AxisOrder::xyz}});
   const auto spacing = input.at("spacing_mm").triple();
   for (std::size_t axis = 0; axis < 3; ++axis) {
     spec.spacing_mm[axis] = spacing[axis].number();

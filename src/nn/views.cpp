@@ -76,7 +76,7 @@ void scale_all(Array4<float>& sum, float share) {
 
 }  // namespace
 
-Layout layout_of(const Triple& size, const View& view, Axes axes, const std::array<bool, 3>& against) {
+Layout layout_of(const Triple& size, const View& view, AxisOrder axes, const std::array<bool, 3>& against) {
   // Axis k of what is shown is axis from[k] of the box, reversed where backwards[k].
   std::array<std::size_t, 3> from{0, 1, 2};
   std::array<bool, 3> backwards{};
@@ -87,7 +87,7 @@ Layout layout_of(const Triple& size, const View& view, Axes axes, const std::arr
     std::swap(backwards[a], backwards[b]);
     backwards[a] = !backwards[a];
   }
-  if (axes == Axes::xyz) {
+  if (axes == AxisOrder::xyz) {
     std::ranges::reverse(from);
     std::ranges::reverse(backwards);
   }

@@ -77,8 +77,8 @@ bool Segmenter::State::fits() const {
   const auto& model = specs.front();
   ProcedureSpec plain;
   plain.inversion = model.procedure.inversion;
-  return model.patch.step > 0 && model.procedure == plain && model.orientation == "LPS" && model.axes == Axes::zyx &&
-         std::ranges::all_of(networks, &PreparedNetwork::takes_any_shape);
+  return model.patch.step > 0 && model.procedure == plain && model.orientation == "LPS" &&
+         model.axes == AxisOrder::zyx && std::ranges::all_of(networks, &PreparedNetwork::takes_any_shape);
 }
 
 std::int64_t Segmenter::State::most_voxels() const {

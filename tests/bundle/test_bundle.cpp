@@ -184,7 +184,7 @@ TEST_CASE("bundle: opened, identified, and refused where it is not what it says"
 TEST_CASE("spec: a segmenter's input, patch and procedure") {
   auto good = good_spec(std::string(64, '0'));
   const auto plain = parse_spec(good, "x");
-  CHECK(plain.axes == Axes::zyx);
+  CHECK(plain.axes == AxisOrder::zyx);
   CHECK(plain.channels[0].mean == 0);
   CHECK(plain.channels[0].std == 1);
   CHECK(plain.patch.padding == Padding::edge);
@@ -211,7 +211,7 @@ TEST_CASE("spec: a segmenter's input, patch and procedure") {
        {{"below_ml", 0.1}, {"patch", {32, 96, 96}}, {"overlap", 0.25}, {"flips", {{"x"}, {"y"}}}, {"vote", "union"}}}};
   const auto spec = parse_spec(good, "x");
   CHECK(spec.orientation == "RPI");
-  CHECK(spec.axes == Axes::xyz);
+  CHECK(spec.axes == AxisOrder::xyz);
   CHECK(spec.channels[0].mean == 31.5);
   CHECK(spec.channels[0].std == 12);
   CHECK(spec.patch.padding == Padding::zero);

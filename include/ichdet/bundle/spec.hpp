@@ -52,7 +52,7 @@ struct ImageSpec {
 enum class Activation { softmax, sigmoid };
 
 /// The order of a segmentation network's three spatial axes.
-enum class Axes { zyx, xyz };
+enum class AxisOrder { zyx, xyz };
 
 /// Where weights came from.
 struct ProvenanceSpec {
@@ -71,7 +71,7 @@ struct ModelSpec {
   nlohmann::json options;              ///< the architecture's own, an object
   std::array<double, 3> spacing_mm{};  ///< x, y, z
   std::string orientation;             ///< "LPS": x, y, z run to the patient's left, back and head
-  Axes axes = Axes::zyx;               ///< of segmenters, with the patch and the procedure
+  AxisOrder axes = AxisOrder::zyx;     ///< of segmenters, with the patch and the procedure
   std::vector<ChannelSpec> channels;
   std::vector<ClassSpec> classes;  ///< of segmenters, class 0 is background
   PatchSpec patch;

@@ -26,7 +26,7 @@ struct Layout {
 
 /// The layout of a box of `size` as `view` shows it (scale left out) to a network that reads `axes`, on a grid that
 /// runs against the model's orientation along the axes `against`.
-Layout layout_of(const std::array<std::int64_t, 3>& size, const View& view, Axes axes = Axes::zyx,
+Layout layout_of(const std::array<std::int64_t, 3>& size, const View& view, AxisOrder axes = AxisOrder::zyx,
                  const std::array<bool, 3>& against = {});
 
 /// Writes what a network reads of a box of the image (which it may leave), channel by channel, to where the layout
@@ -39,7 +39,7 @@ struct ViewOptions {
   std::int64_t channels = 1, classes = 1;
   std::array<std::int64_t, 3> output{};  ///< of the networks, z y x, in the middle of what they read
   std::vector<View> views = {View{}};
-  Axes axes = Axes::zyx;
+  AxisOrder axes = AxisOrder::zyx;
   std::array<bool, 3> against{};
 };
 
