@@ -2,6 +2,7 @@
 
 #include <fstream>
 #include <iterator>
+#include <set>
 
 #include "embedded.hpp"
 #include "ichdet/bundle/spec.hpp"
@@ -15,7 +16,21 @@ namespace fs = std::filesystem;
 using bundle::Node;
 
 constexpr std::uintmax_t longest_recipe = 1u << 20;
-const char* const model_keys[] = {"task", "architecture", "input", "classes", "output", "decision"};
+/// What of a recipe is a bundle's: required, and allowed, for the task.
+struct ModelKeys {
+  std::set<std::string> required, optional;
+};
+
+ModelKeys model_keys(const Node& root) {
+  ModelKeys keys{{"task", "architecture", "input", "classes"}, {}};
+  if (root.at("task").value() == to_string(Task::segmentation)) {
+    keys.required.insert("patch");
+    keys.optional.insert("procedure");
+  } else {
+    keys.required.insert({"output", "decision"});
+  }
+  return keys;
+}
 
 std::vector<std::string> sentences(const Node& root, const char* key) {
   std::vector<std::string> all;
@@ -23,6 +38,14 @@ std::vector<std::string> sentences(const Node& root, const char* key) {
     for (const auto& sentence : node->list(0)) all.push_back(sentence.text());
   }
   return all;
+}
+
+const nlohmann::json& parse_heat_map(const Node& node) {
+  node.only({"method", "aug_smooth", "eigen_smooth"});
+  node.at("method").text();
+  node.at("aug_smooth").truth();
+  node.at("eigen_smooth").truth();
+  return node.value();
 }
 
 /// What a recipe leaves open, filled so that the rest can be validated as a bundle's.
@@ -51,21 +74,23 @@ Recipe parse_recipe(std::string_view yaml, const std::string& subject) {
   const auto document = bundle::parse_yaml(yaml, subject);
   const Node root(document, subject, "");
   root.at("recipe").expect(root.at("recipe").value() == 1, "1, the version of recipes that ichdet reads");
-  std::set<std::string> keys{"recipe", "name", "title", "citation", "members", "heat_map", "stated", "unknown"};
-  keys.insert(std::begin(model_keys), std::end(model_keys));
+  std::set<std::string> keys{"recipe", "name", "title", "citation", "members", "stated", "unknown"};
+  const auto [required, optional] = model_keys(root);
+  const bool explains = required.contains("decision");  // a classifier, by heat maps
+  if (explains) keys.insert("heat_map");
+  keys.insert(required.begin(), required.end());
+  keys.insert(optional.begin(), optional.end());
   root.only(keys);
   Recipe recipe;
   recipe.name = root.at("name").file_name();
   recipe.title = root.at("title").text();
   recipe.citation = root.at("citation").text();
   if (const auto members = root.find("members")) recipe.members = members->integer(1, 100);
-  for (const char* key : model_keys) recipe.model[key] = root.at(key).value();
-  const auto heat_map = root.at("heat_map");
-  heat_map.only({"method", "aug_smooth", "eigen_smooth"});
-  heat_map.at("method").text();
-  heat_map.at("aug_smooth").truth();
-  heat_map.at("eigen_smooth").truth();
-  recipe.heat_map = heat_map.value();
+  for (const auto& key : required) recipe.model[key] = root.at(key).value();
+  for (const auto& key : optional) {
+    if (const auto node = root.find(key)) recipe.model[key] = node->value();
+  }
+  if (explains) recipe.heat_map = parse_heat_map(root.at("heat_map"));
   recipe.stated = sentences(root, "stated");
   recipe.unknown = sentences(root, "unknown");
   parse_spec(completed(recipe), subject);

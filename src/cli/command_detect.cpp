@@ -95,9 +95,10 @@ void add_detect(CLI::App& app, Context& context) {
   command->add_option("--network-cache", a.network_cache, "Folder where OpenVINO may keep compiled networks");
   command
       ->add_option("--region", a.region,
-                   "Where blood is looked for: in the head, or in the brain alone (twice as fast, but what the brain "
+                   "Where blood is looked for: in the head, everywhere, or in the brain alone (twice as fast, but what "
+                   "the brain "
                    "mask misses is missed)")
-      ->check(CLI::IsMember({"head", "brain"}))
+      ->check(CLI::IsMember({"head", "brain", "everywhere"}))
       ->capture_default_str();
   add_threads(*command, a.detector.threads);
   add_study_options(*command, a.study);

@@ -145,17 +145,19 @@ TEST_CASE("patches laid from the end are those of the mirrored image, mirrored")
 
 TEST_CASE("skipped patches are not computed and say so") {
   const Array4<float> image({1, 4, 4, 8}, 1);
-  int calls = 0;
+  int calls = 0, planes = 0;
   sliding_window(
       image, 1, [&](const Array4<float>& patch) { return ++calls, patch.clone(); },
-      [](std::int64_t, const Array4<float>& slab, const Array3<std::uint8_t>& computed) {
+      [&](std::int64_t, const Array4<float>& slab, const Array3<std::uint8_t>& computed) {
+        ++planes;
         CHECK(slab(0, 0, 0, 0) == 0);
         CHECK(computed(0, 0, 0) == 0);
-        CHECK(slab(0, 3, 3, 7) == 1);
-        CHECK(computed(3, 3, 7) == 1);
+        CHECK(slab(0, 0, 3, 7) == 1);
+        CHECK(computed(0, 3, 7) == 1);
       },
       same_size({4, 4, 4}, 0, Blending::constant), [](const Box& box) { return box.begin[2] >= 4; });
   CHECK(calls == 1);
+  CHECK(planes == 4);
 }
 
 TEST_CASE("a stop is obeyed, and nonsense refused") {

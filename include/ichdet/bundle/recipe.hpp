@@ -12,10 +12,11 @@ namespace ichdet {
 /// How a published system is put together: everything but its weights.
 struct Recipe {
   std::string name, title, citation;
-  std::int64_t members = 1;  ///< networks whose probabilities are averaged
-  /// Of bundle.json: task, architecture, input, classes, output and decision.
+  std::int64_t members = 1;  ///< networks whose answers are averaged
+  /// Of bundle.json: task, architecture, input and classes; of classifiers output and decision, of segmenters patch and
+  /// procedure.
   nlohmann::json model;
-  /// As published: "method" ("grad-cam", ...), "aug_smooth", "eigen_smooth".
+  /// Of classifiers, as published: "method" ("grad-cam", ...), "aug_smooth", "eigen_smooth"; else null.
   nlohmann::json heat_map;
   std::vector<std::string> stated, unknown;  ///< what the source says, and what it does not: one sentence each
 };
