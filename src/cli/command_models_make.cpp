@@ -70,8 +70,8 @@ void make(const MakeArguments& arguments, const Context& context) {
     std::printf("%s: a bundle of %s%s\n", arguments.out.c_str(), recipe.name.c_str(),
                 arguments.seed ? ", UNTRAINED: its weights are random numbers, and no result means anything" : "");
     if (recipe.members > 1) {
-      std::printf("The published system averages %d of them: give `ichdet classify` as many --bundle.\n",
-                  int(recipe.members));
+      std::printf("The published system averages %d networks: give `ichdet %s` as many --bundle.\n",
+                  int(recipe.members), recipe.model["task"] == "segmentation" ? "detect" : "classify");
     }
   }
 }

@@ -7,18 +7,36 @@
 #include <torch/nn/modules/linear.h>
 
 #include <cmath>
+#include <functional>
 #include <numeric>
 #include <span>
 
 #include "ichdet/models/classifier.hpp"
+#include "ichdet/models/convolution.hpp"
+#include "ichdet/models/segmentation_network.hpp"
 #include "ichdet/nn/network.hpp"
 #include "ichdet/phantom/phantom.hpp"
 #include "ichdet/pipeline/slice_images.hpp"
+#include "ichdet/preprocess/grid.hpp"
+#include "ichdet/preprocess/resample.hpp"
+#include "model_input.hpp"
 
 namespace ichdet::pipeline {
 namespace {
 
-/// Six slices of a head with blood, as the network reads them.
+/// The patch in the middle of a scan, as the network reads it.
+at::Tensor middle_patch(const SliceStack& stack, const ModelSpec& model) {
+  const auto grid = segmentation_grid(stack.geometry, Eigen::Vector3d(model.spacing_mm.data()));
+  const auto hu = resample_to(stack, grid).hu;
+  Box box{{}, model.patch.input};
+  for (std::size_t axis = 0; axis < 3; ++axis) box.begin[axis] = (hu.extent(axis) - box.size[axis]) / 2;
+  const auto layout = layout_of(box.size, {}, model.axes, against_lps(model));
+  auto patch = at::empty({1, std::int64_t(model.channels.size()), layout.shape[0], layout.shape[1], layout.shape[2]});
+  reader(hu, {{}, hu.shape()}, model)(box, layout, patch.data_ptr<float>());
+  return patch;
+}
+
+/// Six slices of a head with blood, or a patch of it, as the network reads them.
 at::Tensor example_input(const ModelSpec& model) {
   PhantomOptions options;
   options.rows = options.columns = 256;
@@ -27,6 +45,7 @@ at::Tensor example_input(const ModelSpec& model) {
   options.thickness_mm = 20;
   options.subsamples = 1;
   const auto phantom = make_phantom(options);
+  if (model.task == Task::segmentation) return middle_patch(phantom.stack, model);
   const SliceImages images(phantom.stack, model);
   if (model.task == Task::exam_classification) return images.exam();
   std::vector<std::int64_t> all(std::size_t(options.slices));
@@ -40,7 +59,26 @@ double spread(const torch::nn::Module& layer, const at::Tensor& weight) {
     const auto& stride = *up->options.stride();
     return std::sqrt(double(weight.size(1) * stride[0] * stride[1]) / double(weight.numel()));
   }
+  if (const auto* up = layer.as<models::ConvolutionImpl>(); up != nullptr && up->transposed) {
+    const auto factor = std::accumulate(up->stride.begin(), up->stride.end(), std::int64_t{1}, std::multiplies<>());
+    return std::sqrt(double(weight.size(1) * factor) / double(weight.numel()));
+  }
   return std::sqrt(2 * double(weight.size(0)) / double(weight.numel()));
+}
+
+/// Scales what makes logits so that they spread by one, and makes background three of that likelier.
+void settle_heads(models::SegmentationNetwork& network, const at::Tensor& input) {
+  const auto logits = network.forward(input);
+  const auto size = logits.std().clamp_min(1e-6);
+  auto shift = logits.mean({0, 2, 3, 4}) / size;
+  shift[0] -= 3;
+  for (const auto& layer : network.modules()) {
+    auto* head = layer->as<models::ConvolutionImpl>();
+    if (head == nullptr || head->transposed || head->weight.size(0) != network.num_classes || !head->bias.defined())
+      continue;
+    head->weight.div_(size);
+    head->bias.sub_(shift);
+  }
 }
 
 }  // namespace
@@ -52,8 +90,8 @@ void randomise(Network& network, const ModelSpec& model, std::uint64_t seed) {
   for (const auto& layer : network.modules()) {
     for (const auto& parameter : layer->named_parameters(/*recurse=*/false)) {
       auto value = parameter.value();
-      if (value.dim() < 2) {
-        value.fill_(parameter.key().starts_with("bias") ? 0 : 1);  // others scale: batch norm, BiFPN's edges
+      if (value.dim() < 2 || parameter.key() == "gamma") {
+        value.fill_(parameter.key().starts_with("bias") ? 0 : 1);  // others scale: norms, BiFPN's edges
       } else {
         value.normal_(0, spread(*layer, value), generator);
       }
@@ -79,6 +117,7 @@ void randomise(Network& network, const ModelSpec& model, std::uint64_t seed) {
     last.weight.div_(size);
     last.bias.sub_(logits.mean(0) / size);
   }
+  if (auto* segmenter = dynamic_cast<models::SegmentationNetwork*>(&network)) settle_heads(*segmenter, input);
 }
 
 }  // namespace ichdet::pipeline

@@ -37,7 +37,7 @@ TEST_CASE("yaml: the core schema's values") {
 
 TEST_CASE("recipes: every built-in one is valid and says what is unknown") {
   const auto recipes = builtin_recipes();
-  CHECK(recipes.size() == 10);
+  CHECK(recipes.size() == 12);
   for (const auto& recipe : recipes) {
     INFO(recipe.name);
     CHECK(!recipe.unknown.empty());
@@ -45,7 +45,7 @@ TEST_CASE("recipes: every built-in one is valid and says what is unknown") {
     CHECK(recipe.model["architecture"]["name"].is_string());
   }
   CHECK(find_recipe("s1").name == "s1-efficient-classification");
-  CHECK(find_recipe("s2").members == 3);
+  CHECK(find_recipe("s2-slice").members == 3);
   CHECK_THROWS_WITH_AS(find_recipe("s3"), doctest::Contains("s3-densenet121, s3-inception-resnet-v2"), Error);
   CHECK_THROWS_WITH_AS(find_recipe("s9"), doctest::Contains("found s9"), Error);
 }
@@ -76,4 +76,27 @@ heat_map: {method: grad-cam, aug_smooth: false, eigen_smooth: false}
   refused("[0, 80]", "[80, 0]", "x.yaml: /input/channels/0/clip_hu");
   refused("blood: true", "blood: false", "/classes: expected a class");
   refused("aug_smooth: false", "aug_smooth: 3", "/heat_map/aug_smooth: expected true or false");
+  refused("decision:", "patch: {}\ndecision:", "/patch: unknown key");
+}
+
+TEST_CASE("recipes: a segmenter has a patch, may have a procedure, and no heat map") {
+  const std::string good = R"(
+recipe: 1
+name: x
+title: t
+citation: c
+task: segmentation
+architecture: {name: DynUNet, options: {}}
+input: {spacing_mm: [1, 1, 3], orientation: RAS, axes: xyz, channels: [{clip_hu: [0, 80], scale_to: [0, 1]}]}
+classes: [{name: a, blood: false}, {name: b, blood: true}]
+patch: {input: [8, 8, 8], output: [8, 8, 8], step: 0, padding: zero}
+)";
+  const auto recipe = parse_recipe(good, "x.yaml");
+  CHECK(recipe.heat_map.is_null());
+  CHECK(!recipe.model.contains("procedure"));
+  CHECK(parse_recipe(good + "procedure: {merge: logits}\n", "x.yaml").model["procedure"]["merge"] == "logits");
+  CHECK_THROWS_WITH_AS(parse_recipe(good + "procedure: {merge: 3}\n", "x.yaml"), doctest::Contains("/procedure/merge"),
+                       Error);
+  CHECK_THROWS_WITH_AS(parse_recipe(good + "decision: {}\n", "x.yaml"), doctest::Contains("/decision: unknown key"),
+                       Error);
 }
