@@ -70,7 +70,7 @@ double spread(const torch::nn::Module& layer, const at::Tensor& weight) {
 void settle_heads(models::SegmentationNetwork& network, const at::Tensor& input) {
   const auto logits = network.forward(input);
   const auto size = logits.std().clamp_min(1e-6);
-  auto shift = logits.mean({0, 2, 3, 4}) / size;
+  auto shift = logits.transpose(0, 1).flatten(1).mean(1) / size;
   shift[0] -= 3;
   for (const auto& layer : network.modules()) {
     auto* head = layer->as<models::ConvolutionImpl>();
