@@ -32,10 +32,12 @@ precision : 'auto', 'float32', 'bfloat16' or 'adaptive' (bfloat16, and float32 a
 engine : 'auto', 'native', 'torch' or 'openvino'
 region : 'head', 'brain' or 'everywhere', where blood is looked for
 max_patch_voxels : int, most voxels that a patch answers; 0 for the bundle's own patch
-clear_background : float, adaptive: what bfloat16 finds less likely background than this is computed again)")
+clear_background : float, adaptive: what bfloat16 finds less likely background than this is computed again
+float32_share : float, adaptive, of fixed patches that overlap: of those about such a voxel, the least share computed
+    again; 1 for all)")
       .def(py::init([](const std::vector<std::filesystem::path>& folders, int threads, const std::string& precision,
                        const std::string& engine, const std::string& region, std::int64_t max_patch_voxels,
-                       double clear_background) {
+                       double clear_background, double float32_share) {
              const py::gil_scoped_release unlocked;
              std::vector<Bundle> bundles;
              for (const auto& folder : folders) bundles.push_back(open_bundle(folder));
@@ -46,12 +48,14 @@ clear_background : float, adaptive: what bfloat16 finds less likely background t
              options.region = parse_search_region(region);
              options.max_patch_voxels = max_patch_voxels;
              options.clear_background = clear_background;
+             options.float32_share = float32_share;
              return Segmenter(bundles, options);
            }),
            py::arg("bundles"), py::kw_only(), py::arg("threads") = 0, py::arg("precision") = "auto",
            py::arg("engine") = "auto", py::arg("region") = "head",
            py::arg("max_patch_voxels") = SegmenterOptions{}.max_patch_voxels,
-           py::arg("clear_background") = SegmenterOptions{}.clear_background)
+           py::arg("clear_background") = SegmenterOptions{}.clear_background,
+           py::arg("float32_share") = SegmenterOptions{}.float32_share)
       .def(
           "__call__", [](const Segmenter& segmenter, const Volume& volume) { return segmenter(volume); },
           py::arg("volume"), py::call_guard<py::gil_scoped_release>(),

@@ -102,7 +102,7 @@ Layout layout_of(const Triple& size, const View& view, AxisOrder axes, const std
 }
 
 Array4<float> mean_of_views(const BoxReader& read, std::span<const PatchNetwork> networks, const Box& input,
-                            const ViewOptions& options, const Progress& progress) {
+                            const PatchViews& options, const Progress& progress) {
   const auto& output = options.output;
   if (std::ranges::none_of(options.views, [](const View& view) { return view.scale <= 1; })) {
     throw Error(ErrorCode::options, "test-time views: one has to have a scale of at most 1, to reach the whole patch");

@@ -1,10 +1,8 @@
 #include "patches.hpp"
 
-#include <algorithm>
-#include <cmath>
-
 #include "ichdet/nn/views.hpp"
 #include "model_input.hpp"
+#include "second_look.hpp"
 
 namespace ichdet::pipeline {
 namespace {
@@ -31,27 +29,20 @@ std::vector<PatchNetwork> answering(const Networks& networks, Merge merge) {
   return all;
 }
 
-/// The lowest background probability.
-float least_background(const Array4<float>& answer, Merge merge) {
-  if (merge == Merge::probabilities) return std::ranges::min(answer.plane(0));
-  const auto classes = answer.extent(0), voxels = answer.size() / classes;
-  float most = 0;  // of the other classes' exponentials, over the background's
-  for (std::int64_t i = 0; i < voxels; ++i) {
-    const float* logit = answer.data() + i;
-    float others = 0;
-    for (std::int64_t c = 1; c < classes; ++c) others += std::exp(logit[c * voxels] - *logit);
-    most = std::max(most, others);
-  }
-  return 1 / (1 + most);
-}
-
-ViewOptions options_of(const ModelSpec& model) {
-  ViewOptions options;
+PatchViews options_of(const ModelSpec& model) {
+  PatchViews options;
   options.channels = std::int64_t(model.channels.size());
   options.classes = std::int64_t(model.classes.size());
   options.axes = model.axes;
   options.against = against_lps(model);
   return options;
+}
+
+/// The box of `size` about the same centre.
+Box middle(const Box& box, const Triple& size) {
+  Box inner{box.begin, size};
+  for (std::size_t axis = 0; axis < 3; ++axis) inner.begin[axis] += (box.size[axis] - size[axis]) / 2;
+  return inner;
 }
 
 }  // namespace
@@ -114,10 +105,11 @@ Effort ask_windows(const Question& question, const Cells& cells, const PatchSpec
   window.places = patch.places;
   window.from_end = options.against;
 
+  SecondLook second_look(bounds.size, question.clear, question.exact_share);
   Effort effort;
   const auto predict = [&](const Box& input) {
     auto answer = mean_of_views(read, networks, input, options, {{}, progress.stop});
-    if (exact.empty() || least_background(answer, merge) >= question.clear) return answer;
+    if (exact.empty() || !second_look.wanted(answer, merge, middle(input, patch.output))) return answer;
     effort.again += voxels_of(patch.output);
     return mean_of_views(read, exact, input, options, {{}, progress.stop});
   };

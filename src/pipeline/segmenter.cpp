@@ -47,10 +47,12 @@ struct Segmenter::State {
 
 Segmenter::Segmenter(const std::vector<Bundle>& members, const SegmenterOptions& options) {
   if (members.empty()) throw Error(ErrorCode::options, "segmenter: no bundle was given");
-  if (!(options.clear_background > 0 && options.clear_background <= 1)) {
-    throw Error::mismatch(ErrorCode::options, "clear_background", "above 0, at most 1",
-                          std::to_string(options.clear_background));
-  }
+  const auto above_0 = [](double value, const char* name) {
+    if (value > 0 && value <= 1) return;
+    throw Error::mismatch(ErrorCode::options, name, "above 0, at most 1", std::to_string(value));
+  };
+  above_0(options.clear_background, "clear_background");
+  above_0(options.float32_share, "float32_share");
   auto state = std::make_shared<State>();
   state->options = options;
   auto& precision = state->options.network.precision;
@@ -137,7 +139,7 @@ Effort Segmenter::State::ask(const Volume& volume, const pipeline::Painter& pain
   const auto cells =
       pipeline::cells_of(pipeline::search_mask(volume, options.region, model, options.network.threads, assumptions),
                          model.patch.step > 0 ? model.patch.step : 8);
-  pipeline::Question question{model, volume.hu, {{}, volume.hu.shape()}, networks, exact, clear};
+  pipeline::Question question{model, volume.hu, {{}, volume.hu.shape()}, networks, exact, clear, options.float32_share};
   if (fits()) {
     const auto most = most_voxels();
     pipeline::Cells unclear(volume.hu.shape(), cells.side);

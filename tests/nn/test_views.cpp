@@ -70,7 +70,7 @@ TEST_CASE("views: flips, quarter turns, axes and orientation are those of the te
             View view;
             view.flip = {(flips & 1) != 0, (flips & 2) != 0, (flips & 4) != 0};
             view.rotate90 = {plane, turns};
-            ViewOptions options;
+            PatchViews options;
             options.channels = options.classes = 2;
             options.output = all.size;
             options.views = {view};
@@ -104,7 +104,7 @@ TEST_CASE("views: the mean over views and networks, of a valid convolution") {
   };
   const PatchNetwork twice = [&](const at::Tensor& patch) { return 2 * valid(patch); };
   const PatchNetwork networks[] = {valid, twice};
-  ViewOptions options;
+  PatchViews options;
   options.channels = options.classes = 2;
   options.output = {4, 5, 6};
   options.views = {View{}, View{.flip = {true, false, true}}};
@@ -128,7 +128,7 @@ TEST_CASE("views: a scaled view shows more or less of the image, and its answer 
     return patch + 1;
   };
   const PatchNetwork networks[] = {identity};
-  ViewOptions options;
+  PatchViews options;
   options.output = input.size;
   options.views = {View{.scale = 0.5}};
   const auto wider = as_tensor(mean_of_views(reading(image), networks, input, options));

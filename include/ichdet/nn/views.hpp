@@ -35,7 +35,7 @@ using BoxReader = std::function<void(const Box& box, const Layout& layout, float
 /// (1, channel, ...) to (1, class, ...).
 using PatchNetwork = std::function<at::Tensor(const at::Tensor&)>;
 
-struct ViewOptions {
+struct PatchViews {
   std::int64_t channels = 1, classes = 1;
   std::array<std::int64_t, 3> output{};  ///< of the networks, z y x, in the middle of what they read
   std::vector<View> views = {View{}};
@@ -53,6 +53,6 @@ struct ViewOptions {
 /// Throws Error(options) where some voxel would be reached by no view, Error(shape) where a network answers another
 /// size, Error(cancelled) on request.
 Array4<float> mean_of_views(const BoxReader& read, std::span<const PatchNetwork> networks, const Box& input,
-                            const ViewOptions& options, const Progress& progress = {});
+                            const PatchViews& options, const Progress& progress = {});
 
 }  // namespace ichdet

@@ -33,6 +33,9 @@ struct SegmenterOptions {
   std::int64_t max_patch_voxels = 800'000;
   /// Adaptive: what bfloat16 finds less likely background than this is computed again in float32, with what is near.
   double clear_background = 0.8;
+  /// Adaptive, of fixed patches that overlap: of those about a voxel that is not clear background, at least this share
+  /// is computed again in float32. 1: all.
+  double float32_share = 0.5;
 };
 
 /// What a segmenter found, and how.
@@ -71,9 +74,9 @@ class Segmenter {
   /// volume within 1e-4. Adaptive computes all cells in bfloat16, and in float32 again those with a voxel that is not
   /// clear background, or within 2 voxels of one.
   ///
-  /// Any other network computes the patches of the bundle's size that meet the search region, each in bfloat16 and,
-  /// where adaptive finds a voxel in it that is not clear background, in float32 again; they are blended as the bundle
-  /// says.
+  /// Any other network computes the patches of the bundle's size that meet the search region, blended as the bundle
+  /// says. Adaptive computes each in bfloat16, and one with a voxel that is not clear background in float32 again,
+  /// unless `float32_share` of the answers about each such voxel (in cells of 8 voxels) are in float32 already.
   ///
   /// Elsewhere background is certain. The members run one after another on each patch, and only their mean is kept;
   /// with a RescueSpec, a map for each of them. Throws Error(geometry) where the grid is none of the kind above,
