@@ -42,8 +42,8 @@ def make(folder, patch):
     np.save(folder / "hu.npy", np.ascontiguousarray(hu[tuple(slice(0, n) for n in SHAPE)]))
 
     torch.manual_seed(0)
-    options = {"kernel_size": [[1, 1, 1]] * 3, "strides": [[1, 1, 1], [4, 4, 4], [2, 2, 2]], "filters": [2, 4, 4],
-               "upsample_kernel_size": [[4, 4, 4], [2, 2, 2]], "in_channels": 1, "out_channels": 7}
+    options = {"kernel_size": [[1, 1, 1]] * 3, "strides": [[1, 1, 1], [2, 2, 2], [2, 2, 2]], "filters": [2, 4, 4],
+               "upsample_kernel_size": [[2, 2, 2], [2, 2, 2]], "in_channels": 1, "out_channels": 7}
     network = DynUNet(3, norm_name=("INSTANCE", {"affine": True}), res_block=False, **options)
     flips = [[axis for axis, flip in zip("zyx", bits) if flip] for bits in itertools.product((0, 1), repeat=3)]
     write_bundle(folder / "bundle", network, "DynUNet", {**options, "norm": "instance", "deep_supervision": False,

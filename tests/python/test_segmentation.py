@@ -46,7 +46,7 @@ def shift_to(network, logits_of, images, blood_voxels):
 
 @pytest.fixture(scope="module")
 def phantom():
-    return ichdet.phantom(seed=3, rows=128, columns=112, pixel_mm=1.7, slices=24, thickness_mm=6, subsamples=1,
+    return ichdet.phantom(seed=3, rows=112, columns=96, pixel_mm=1.7, slices=15, thickness_mm=6, subsamples=1,
                           hemorrhages=[ichdet.Hemorrhage("iph", 20)]).stack
 
 
@@ -163,7 +163,7 @@ def nnunet_procedure(hu, network, patch, clip, mean, std, library):
     return torch.softmax((sums / total)[(slice(None), *inside[1:])], 0).numpy()
 
 
-@pytest.mark.parametrize("crop,patch", [((slice(5, 40), slice(20, 110), slice(30, 121)), (16, 48, 40)),
+@pytest.mark.parametrize("crop,patch", [((slice(1, 26), slice(20, 110), slice(30, 121)), (16, 48, 40)),
                                         ((slice(5, 16), slice(20, 110), slice(30, 61)), (16, 48, 40))])
 def test_nnunet_on_its_own_grid(volume, tmp_path, crop, patch):
     """The second volume is smaller than the patch on two axes."""
@@ -191,7 +191,7 @@ def test_nnunet_on_its_own_grid(volume, tmp_path, crop, patch):
     assert (lean.blood == (p[1] + p[2]) + p[3]).all()
 
 
-def test_patches_beside_the_head_are_skipped(s2, volume, tmp_path):
+def test_patches_beside_the_head_are_skipped(volume, tmp_path):
     """A volume with air around it: what is computed is the same, in fewer patches."""
     network, options = dynunet(1, 3, 2)
     bundle = write_bundle(
@@ -220,8 +220,8 @@ def test_turned_views_of_a_patch(volume, tmp_path, views):
                "channels": [{"clip_hu": [0, 100], "scale_to": [0, 1]}]},
         patch={"input": [16, 48, 48], "output": [16, 48, 48], "step": 0, "padding": "zero"},
         procedure={"test_time": views})
-    hu = np.ascontiguousarray(volume.hu[20:36, 60:108, 50:98])
-    part = ichdet.Volume(hu, volume.geometry.crop([50, 60, 20], [48, 48, 16]))
+    hu = np.ascontiguousarray(volume.hu[10:26, 60:108, 50:98])
+    part = ichdet.Volume(hu, volume.geometry.crop([50, 60, 10], [48, 48, 16]))
     x = torch.from_numpy(np.clip(hu.transpose(2, 1, 0) / 100, 0, 1).astype("f4"))[None, None].flip(3)
     total = 0
     for view in views:
@@ -234,3 +234,34 @@ def test_turned_views_of_a_patch(volume, tmp_path, views):
     expected = (total / len(views)).flip(3)[0].numpy().transpose(0, 3, 2, 1)
     found = nn.Segmenter([bundle], **FLOAT32)(part).probabilities
     np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_adaptive_asks_some_patches_again(volume, tmp_path):
+    network, options = dynunet(1, 3, 2)
+    with torch.no_grad():  # a network that is sure of most voxels
+        network.output_block.conv.conv.weight *= 8
+    images = torch.from_numpy(np.stack([np.clip((volume.hu - c["clip_hu"][0]) / np.diff(c["clip_hu"]), 0, 1)
+                                        for c in S2_CHANNELS]).transpose(0, 3, 2, 1)[:, ::-1, ::-1].astype("f4"))[None]
+    shift_to(network, lambda n, x: oracle_s2.look(x, n, ROI, 0.5), images, 300)
+    patch = {"input": [16, 64, 64], "output": [16, 64, 64], "step": 0, "padding": "zero", "overlap": 0.5}
+    bundle = write_bundle(tmp_path / "bleeding", network, "DynUNet", options, patch=patch,
+                          input={"spacing_mm": [1, 1, 3], "orientation": "RAS", "axes": "xyz", "channels": S2_CHANNELS},
+                          procedure={"merge": "logits"})
+    exact = nn.Segmenter([bundle], precision="float32", engine="torch").label(volume)
+    voxels = exact.labels.labels.sum()
+    assert voxels > 200
+    again = {}
+    for share in (1, 0.5):
+        found = nn.Segmenter([bundle], precision="adaptive", engine="torch", float32_share=share).label(volume)
+        assert dice(found.labels.labels == 1, exact.labels.labels == 1) > 0.995
+        assert found.inference.patches == exact.inference.patches
+        again[share] = found.inference.float32_again / found.inference.voxels
+    print("asked again", again, "blood voxels", voxels)
+    assert 0 < again[0.5] <= again[1] < 1
+
+    with torch.no_grad():
+        network.output_block.conv.conv.bias[1] -= 100
+    clear = write_bundle(tmp_path / "clear", network, "DynUNet", options, patch=patch,
+                         input={"spacing_mm": [1, 1, 3], "orientation": "RAS", "axes": "xyz", "channels": S2_CHANNELS},
+                         procedure={"merge": "logits"})
+    assert nn.Segmenter([clear], precision="adaptive", engine="torch").label(volume).inference.float32_again == 0
