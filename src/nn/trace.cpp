@@ -8,6 +8,7 @@
 #include <torch/nn/module.h>
 
 #include "engine.hpp"
+#include "small_trace.hpp"
 
 namespace ichdet::nn {
 namespace {
@@ -30,12 +31,8 @@ class Frozen {
   std::vector<at::Tensor> thawed_;
 };
 
-}  // namespace
-
-std::shared_ptr<torch::jit::Graph> trace(torch::nn::Module& module, const Forward& forward, at::IntArrayRef shape) {
+std::shared_ptr<torch::jit::Graph> trace_whole(const Forward& forward, at::IntArrayRef shape) {
   namespace jit = torch::jit;
-  const at::NoGradGuard no_grad;
-  const Frozen frozen(module);
   const auto call = [&](const jit::Stack& inputs) { return jit::Stack{forward(inputs.front().toTensor())}; };
   const auto no_name = [](const at::Tensor&) { return std::string(); };
   auto [state, outputs] = jit::tracer::trace({at::zeros(shape)}, call, no_name, /*strict=*/true,
@@ -46,6 +43,16 @@ std::shared_ptr<torch::jit::Graph> trace(torch::nn::Module& module, const Forwar
   jit::LowerAllTuples(graph);
   jit::EliminateDeadCode(graph);
   return graph;
+}
+
+}  // namespace
+
+std::shared_ptr<torch::jit::Graph> trace(torch::nn::Module& module, const Forward& forward, at::IntArrayRef shape) {
+  const at::NoGradGuard no_grad;
+  const Frozen frozen(module);
+  const auto whole = [&](at::IntArrayRef size) { return trace_whole(forward, size); };
+  if (auto graph = trace_small(whole, shape)) return graph;
+  return whole(shape);
 }
 
 }  // namespace ichdet::nn

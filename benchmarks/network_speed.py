@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""The 2D networks: milliseconds per image, ichdet's engines beside PyTorch, ONNX Runtime and OpenVINO.
+"""The networks: milliseconds per image or patch, ichdet's engines beside PyTorch, ONNX Runtime and OpenVINO.
 
-    PYTHONPATH=build/python .venv-oracles/bin/python benchmarks/classifier_speed.py [--network resnet18 ...]
+    PYTHONPATH=build/python .venv-oracles/bin/python benchmarks/network_speed.py [--network resnet18 ...]
 
 All get the same weights and the same float32 images, on the same number of threads, pinned to as many cores; weights
-are made as in the tests (tests/python/oracle_networks.py), so that outputs depend on the input. Outputs are compared
-with timm's, effdet's and PyTorch's in float32 first. Then every contender of a network runs once in turn, `--repeat`
+are made as in the tests (tests/python/oracle_networks.py, oracle_segmenters.py), so that outputs depend on the input.
+Outputs are compared with timm's, effdet's, MONAI's and PyTorch's in float32 first. Then every contender of a network runs once in turn, `--repeat`
 times: the least time counts. The machine's own GEMM rate (PyTorch, 2048 x 2048), measured between the rounds, stands
 beside them. Each contender lives in a process of its own, whose peak memory is told.
 """
@@ -33,7 +33,10 @@ NETWORKS = {
     "mobilenetv2_100": ("MobileNetV2", {"num_classes": 2}, (3, 224, 224)),
     "vgg19": ("VGG19", {"num_classes": 2}, (3, 224, 224)),
     "mobilenet_lstm": ("MobileNetLSTM", {}, (25, 3, 224, 224)),
+    "dynunet": ("DynUNet", {}, (3, 160, 160, 32)),
+    "viola_unet": ("ViolaUnet", {}, (3, 160, 160, 32)),
 }
+SEGMENTERS = {"dynunet", "viola_unet"}
 PEERS = ["eager", "eager bfloat16", "compile", "compile bfloat16", "ONNX Runtime", "OpenVINO", "OpenVINO bfloat16"]
 OURS = [f"ichdet {engine}{precision}" for engine in ("auto", "native", "torch", "openvino")
         for precision in ("", " bfloat16")]
@@ -41,6 +44,8 @@ OURS = [f"ichdet {engine}{precision}" for engine in ("auto", "native", "torch", 
 
 def oracle(name):
     """The reference, with the weights that are kept in `name`.pt of the folder."""
+    if name in SEGMENTERS:
+        return segmenter(name)
     import oracle_networks as networks
     import timm
 
@@ -49,12 +54,32 @@ def oracle(name):
     return made[name](**options) if name in made else timm.create_model(name, **options)
 
 
+def segmenter(name):
+    """Those of VIOLA-AI (S2)."""
+    if name == "viola_unet":
+        from oracle_viola import ViolaUnet
+
+        return ViolaUnet()
+    from monai.networks.nets import DynUNet
+
+    flat, deep = [3, 3, 1], [3, 3, 3]
+    strides = [[1, 1, 1], [2, 2, 1], [2, 2, 1], [2, 2, 2], [2, 2, 2], [2, 2, 1], [1, 1, 1]]
+    norm = ("INSTANCE", {"affine": True})
+    return DynUNet(3, 3, 2, [flat] * 3 + [deep] * 4, strides, strides[1:], [32, 64, 96, 128, 192, 256, 320],
+                   norm_name=norm, deep_supervision=True, deep_supr_num=4, res_block=True, trans_bias=True)
+
+
 def make_weights(name, folder):
     import oracle_networks as networks
     import torch
 
     torch.manual_seed(1)
     shape = NETWORKS[name][2]
+    if name in SEGMENTERS:
+        from oracle_segmenters import settled
+
+        torch.save(settled(oracle(name), torch.randn(1, 3, 64, 64, 32)).state_dict(), folder / f"{name}.pt")
+        return
     small = shape if name == "efficient_classification" else (*shape[:-2], 96 + shape[-1] // 4, 96 + shape[-1] // 4)
     model = networks.trained(oracle(name), torch.randn(4, *small))
     torch.save(model.state_dict(), folder / f"{name}.pt")
@@ -126,6 +151,10 @@ def contender(who, name, folder, batch, threads):
 def image(name, batch):
     random = np.random.default_rng(7)
     shape = NETWORKS[name][2]
+    if name in SEGMENTERS:
+        coarse = random.standard_normal((batch, *(n // 8 if n > 8 else n for n in shape)))
+        blobs = np.kron(coarse, np.ones([n // m for n, m in zip(shape, coarse.shape[1:])])[None])
+        return np.ascontiguousarray(blobs + 0.3 * random.standard_normal(blobs.shape), np.float32)
     coarse = random.standard_normal((batch, *shape[:-2], 8, 8))
     fine = random.standard_normal((batch, *shape))
     size = (shape[-2] + 7) // 8, (shape[-1] + 7) // 8
@@ -197,7 +226,7 @@ def measure(args, name, batch, folder):
             print(f"  {who:25} failed: {row['failed']}")
             continue
         row["ms"] = row["ms"][0] / batch
-        print(f"  {who:25} {row['ms']:8.2f} ms per image, {row['peak_mib']:5.0f} MiB, off by {row['gap']:.1e}  "
+        print(f"  {who:25} {row['ms']:8.2f} ms each, {row['peak_mib']:5.0f} MiB, off by {row['gap']:.1e}  "
               f"{row['note']}", flush=True)
     return {"network": name, "batch": batch, "threads": args.threads, "gemm": gemm, "results": rows}
 
