@@ -125,6 +125,20 @@ def test_one_member_says_what_its_bundle_says(run, home, study):
     assert volumes[0]["IPH"] == pytest.approx(volumes[1]["IPH"], rel=0.05)
 
 
+def test_the_example_is_the_documentations_and_runs(run, study, home):
+    file = ROOT / "examples" / "04_ensemble.yaml"
+    assert f"```yaml\n{file.read_text()}```" in (ROOT / "docs" / "ensembles.md").read_text()
+    assert run("models", "get", "blast-ct-v1-02").returncode == 0
+    done = run("detect", study, "--ensemble", file, "--out", home / "example", "--json")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["decision"] and set(result["volumes_ml"]) == {"hemorrhage", "oedema"} and result["blood_labels"] == [1]
+    path = str(Path(ichdet.__file__).parents[1])
+    said = subprocess.run([sys.executable, ROOT / "examples" / "04_ensemble.py"], env={"PYTHONPATH": path},
+                          capture_output=True, text=True, check=True).stdout
+    assert "threshold" in said
+
+
 def test_refusals(run, home, study):
     def refusal(file, code=2, kind="options"):
         return refused(run("detect", study, "--ensemble", file, "--out", home / "no"), code, kind)
