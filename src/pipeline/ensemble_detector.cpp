@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "canvas.hpp"
 #include "ichdet/core/error.hpp"
 #include "ichdet/core/version.hpp"
 #include "ichdet/ensemble/classes.hpp"
@@ -72,6 +73,8 @@ void add_inference(Inference& all, const Inference& one) {
   all.prepare_s += one.prepare_s;
   all.voxels += one.voxels;
   all.float32_again += one.float32_again;
+  all.patches += one.patches;
+  all.patches_skipped += one.patches_skipped;
 }
 
 }  // namespace
@@ -203,8 +206,11 @@ Array4<float> EnsembleDetector::State::combine_slab(const std::vector<Probabilit
 std::vector<Array3<std::uint8_t>> EnsembleDetector::State::votes(const std::vector<ProbabilityMap>& maps,
                                                                  const SliceGeometry& slab) const {
   std::vector<Array3<std::uint8_t>> labels;
+  Array3<float> unused(slab.shape());
   for (const auto& map : maps) {
-    labels.push_back(pipeline::likeliest(resample_to(map, slab, {.threads = options.threads})));
+    auto& said = labels.emplace_back(slab.shape());
+    pipeline::paint_labels(said, unused, spec.classes)({}, resample_to(map, slab, {.threads = options.threads}),
+                                                       nullptr);
   }
   return labels;
 }
@@ -223,8 +229,9 @@ ensemble::Staple EnsembleDetector::State::estimate(const std::vector<Probability
 std::pair<Array3<std::uint8_t>, Array3<float>> EnsembleDetector::State::combine(const std::vector<ProbabilityMap>& maps,
                                                                                 const SliceGeometry& slices,
                                                                                 const Judgement& judgement) const {
-  auto labels = Array3<std::uint8_t>::uninitialized(slices.shape());
+  Array3<std::uint8_t> labels(slices.shape());
   Array3<float> blood(slices.shape());
+  const auto paint = pipeline::paint_labels(labels, blood, spec.classes);
   std::optional<ensemble::Staple> staple;
   if (spec.staple) staple = estimate(maps, slices);
   for (const auto& slab : pipeline::slabs(slices)) {
@@ -241,13 +248,7 @@ std::pair<Array3<std::uint8_t>, Array3<float>> EnsembleDetector::State::combine(
       ensemble::multiply_by_slice(
           combined, std::span(judgement.slices).subspan(std::size_t(slab.first), std::size_t(combined.extent(1))));
     }
-    std::ranges::copy(pipeline::likeliest(combined), &labels(slab.first, 0, 0));
-    float* const into = &blood(slab.first, 0, 0);
-    for (std::size_t c = 0; c < spec.classes.size(); ++c) {
-      if (!spec.classes[c].blood) continue;
-      const auto from = combined.plane(std::int64_t(c));
-      std::transform(from.begin(), from.end(), into, into, std::plus<>());
-    }
+    paint({slab.first, 0, 0}, combined, nullptr);
   }
   return {std::move(labels), std::move(blood)};
 }

@@ -20,22 +20,6 @@ std::vector<Slab> slabs(const SliceGeometry& slices) {
   return all;
 }
 
-Array3<std::uint8_t> likeliest(const Array4<float>& values) {
-  const auto& shape = values.shape();
-  Array3<std::uint8_t> labels({shape[1], shape[2], shape[3]});
-  auto best = Array3<float>::uninitialized(labels.shape());
-  std::ranges::copy(values.plane(0), best.begin());
-  for (std::int64_t c = 1; c < shape[0]; ++c) {
-    const auto plane = values.plane(c);
-    for (std::int64_t i = 0; i < labels.size(); ++i) {
-      if (!(plane[std::size_t(i)] > best.data()[i])) continue;
-      best.data()[i] = plane[std::size_t(i)];
-      labels.data()[i] = std::uint8_t(c);
-    }
-  }
-  return labels;
-}
-
 std::vector<std::span<const std::uint8_t>> values_of(const std::vector<Array3<std::uint8_t>>& labels) {
   std::vector<std::span<const std::uint8_t>> values;
   for (const auto& array : labels) values.emplace_back(array.data(), std::size_t(array.size()));

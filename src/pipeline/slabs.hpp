@@ -6,7 +6,6 @@
 
 #include "ichdet/core/results.hpp"
 #include "ichdet/core/slice_stack.hpp"
-#include "ichdet/core/volume.hpp"
 
 // Native slices, some at a time.
 namespace ichdet::pipeline {
@@ -18,9 +17,6 @@ struct Slab {
 
 /// Of about 16 slices each, in order.
 std::vector<Slab> slabs(const SliceGeometry& slices);
-
-/// Each voxel's class with the highest value (class, z, y, x), the lower one of equal ones.
-Array3<std::uint8_t> likeliest(const Array4<float>& values);
 
 std::vector<std::span<const std::uint8_t>> values_of(const std::vector<Array3<std::uint8_t>>& labels);
 

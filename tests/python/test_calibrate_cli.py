@@ -110,3 +110,10 @@ def test_refusals(run, files, tmp_path):
     (folder / "two.csv").write_text(two)
     assert "--model: expected one of those in the files, found 2" in refusal(predictions="two.csv")
     assert "more than one value" in refusal("--model", "a", predictions="two.csv")
+
+
+def test_evaluate_names_the_difficult_cases(run, files):
+    folder, p, truth, _ = files
+    done = run("evaluate", folder / "p.csv", folder / "t.csv", "--resamples", 10, "--json")
+    (model,) = json.loads(done.stdout)["models"]
+    assert [i.split("s")[-1] for i in model["difficult"]] == [str(i) for i in ichdet.difficult_cases(truth, p)]

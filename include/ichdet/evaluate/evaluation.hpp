@@ -45,6 +45,7 @@ struct ModelResult {
   std::vector<Estimate> areas;  ///< roc_auc, average_precision, pr_auc, brier
   std::vector<ThresholdResult> thresholds;
   Calibration calibration;
+  std::vector<std::string> difficult;  ///< ids of S3's difficult cases (difficult_cases)
   RocCurve roc;
   PrCurve pr;
 };

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <string>
 
+#include "ichdet/aggregate/review.hpp"
 #include "ichdet/core/error.hpp"
 #include "ichdet/evaluate/evaluation.hpp"
 #include "ichdet/impl/evaluate/shared.hpp"
@@ -160,6 +161,9 @@ ICHDET_INLINE void evaluate_class(const Cohort& cohort, std::size_t c, const Eva
     auto result = model_result(answers[m], truth, options);
     result.model = names[m];
     result.class_name = cohort.classes[c];
+    for (const auto row : difficult_cases(truth, *answers[m].probabilities)) {
+      result.difficult.push_back(cohort.ids[std::size_t(row)]);
+    }
     for (auto& area : result.areas) area.bootstrap = *next++;
     for (auto& at : result.thresholds) {
       for (auto& rate : at.rates) rate.bootstrap = *next++;

@@ -87,11 +87,13 @@ ICHDET_INLINE std::string rates_table(const svg::Models& models) {
 
 ICHDET_INLINE std::string areas_table(const svg::Models& models) {
   std::string html = "<div class=\"scroll\"><table><tr><th>model</th>" + headings(models.front().result->areas) +
-                     "<th>ECE</th></tr>\n";
+                     "<th>ECE</th><th title=\"positive at 0.6 or less, negative at 0.4 or more\">difficult "
+                     "cases</th></tr>\n";
   for (const auto& [model, color] : models) {
     html += "<tr><td>" + swatch(color) + escaped(model->model) + "</td>";
     for (const auto& area : model->areas) html += estimate_cell(area);
-    html += "<td><b>" + figure_text(model->calibration.expected_error) + "</b></td></tr>\n";
+    html += "<td><b>" + figure_text(model->calibration.expected_error) + "</b></td><td>" +
+            std::to_string(model->difficult.size()) + "</td></tr>\n";
   }
   return html + "</table></div>\n";
 }

@@ -63,7 +63,7 @@ ICHDET_INLINE ordered_json to_json(const evaluate::ModelResult& model) {
   }
   return {{"model", model.model},         {"class", model.class_name},     {"positives", model.positives},
           {"negatives", model.negatives}, {"areas", to_json(model.areas)}, {"calibration", to_json(model.calibration)},
-          {"thresholds", thresholds}};
+          {"thresholds", thresholds},     {"difficult", model.difficult}};
 }
 
 ICHDET_INLINE ordered_json to_json(const evaluate::PairResult& pair, const std::vector<double>& thresholds) {

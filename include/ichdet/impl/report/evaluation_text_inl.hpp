@@ -51,6 +51,8 @@ ICHDET_INLINE std::string model_text(const evaluate::ModelResult& model, const s
   text += estimates_text(model.areas, "DeLong", percent);
   text += "  expected calibration error " + fixed(model.calibration.expected_error, 3) + ", largest " +
           fixed(model.calibration.largest_error, 3) + " (" + std::to_string(model.calibration.bins.size()) + " bins)\n";
+  text += "  difficult cases (positive at 0.6 or less, negative at 0.4 or more): " +
+          std::to_string(model.difficult.size()) + " of " + std::to_string(model.positives + model.negatives) + "\n";
   for (const auto& at : model.thresholds) {
     const auto& c = at.counts;
     char head[160];
