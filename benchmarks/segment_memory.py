@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Peak memory of a large study: 512 x 512 x 320 voxels of 0.5 mm, 7 classes, 8 mirrors.
 
-    PYTHONPATH=build/python .venv-oracles/bin/python benchmarks/segment_memory.py [--whole] [--patch 128]
+    PYTHONPATH=build/python .venv-oracles/bin/python benchmarks/segment_memory.py [--whole] [--patch 128] [--overlap 0.5]
 
 The network is a cheap stand-in, since a real one takes hours; its own memory is in the figures. Everything around it is
 what a real one gets: HU normalised patch by patch, patches of 128 x 128 x 128 that overlap by half, nnU-Net's weights,
@@ -26,7 +26,7 @@ def mib(key):
     return next(int(line.split()[1]) / 1024 for line in open("/proc/self/status") if line.startswith(key))
 
 
-def make(folder, patch):
+def make(folder, patch, overlap):
     import numpy as np
     import torch
     from monai.networks.nets import DynUNet
@@ -51,7 +51,7 @@ def make(folder, patch):
                  classes=["background", *"abcdef"],
                  input={"spacing_mm": [0.5, 0.5, 0.5], "orientation": "LPS",
                         "channels": [{"clip_hu": [-50, 150], "scale_to": [0, 1]}]},
-                 patch={"input": [patch] * 3, "output": [patch] * 3, "step": 0, "padding": "zero", "overlap": 0.5,
+                 patch={"input": [patch] * 3, "output": [patch] * 3, "step": 0, "padding": "zero", "overlap": overlap,
                         "blending": "nnunet gaussian"},
                  procedure={"merge": "logits", "test_time": [{"flip": flip} for flip in flips]})
 
@@ -78,19 +78,20 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--whole", action="store_true")
     parser.add_argument("--patch", type=int, default=128)
+    parser.add_argument("--overlap", type=float, default=0.5)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--make", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.make:
-        make(args.make, args.patch)
+        make(args.make, args.patch, args.overlap)
     elif args.measure:
         measure(args.measure, args.whole, args.threads)
     else:
         with tempfile.TemporaryDirectory() as folder:
             for step in ("--make", "--measure"):
-                command = [sys.executable, __file__, step, folder, "--patch", str(args.patch), "--threads", str(args.threads)]
-                subprocess.run(command + (["--whole"] if args.whole else []), check=True)
+                options = [f"--{name}={getattr(args, name)}" for name in ("patch", "overlap", "threads")]
+                subprocess.run([sys.executable, __file__, step, folder, *options, *["--whole"] * args.whole], check=True)
 
 
 if __name__ == "__main__":
