@@ -108,7 +108,9 @@ void classify(const ClassifyArguments& arguments, const Context& context) {
   options.network.engine = parse_engine(arguments.engine);
   options.network.cache_folder = arguments.network_cache;
   options.skip_empty = !arguments.all_slices;
-  options.rule = rule_of(arguments, model);
+  const bool changed =
+      arguments.rule || arguments.threshold || arguments.percent || arguments.top || arguments.case_threshold;
+  if (changed) options.rule = rule_of(arguments, model);
   attribution::CamOptions cam;
   cam.method = attribution::parse_cam_method(arguments.method);
   const bool exam = model.task == Task::exam_classification;

@@ -190,3 +190,30 @@ def test_a_bundles_calibration_is_applied_and_said(run, home, study):
     assert result["threshold"] == 0.2 and result["decision"]
     assert result["review"] == ["undecided: the probability 0.50 lies in 0.4 to 0.6"]
     assert "REVIEW: undecided" in undecided.stdout and "calibrated from" in undecided.stdout
+
+
+def test_a_classifiers_calibration_is_applied_and_said(run, home, study):
+    folder = home / "tiny-calibrated"
+    shutil.copytree(home / "tiny", folder)
+    spec = json.loads((folder / "bundle.json").read_text())
+    spec["calibration"] = {"study": {"method": "platt", "slope": 2.0, "intercept": 0.3},
+                           "slice": {"method": "temperature", "temperature": 2.0}}
+    (folder / "bundle.json").write_text(json.dumps(spec))
+
+    def result(bundle):
+        done = run("classify", study, "--bundle", bundle, "--out", home / "t", "--no-heat-maps", "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    raw, calibrated = result(home / "tiny"), result(folder)
+    jsonschema.validate(calibrated, SCHEMA)
+    assert calibrated["raw_probability"] == raw["probability"] and calibrated["calibrated"]
+    assert calibrated["probability"] == pytest.approx(expit(2 * logit(raw["probability"]) + 0.3))
+    assert calibrated["threshold"] == pytest.approx(expit(0.3)) and calibrated["slice_threshold"] == 0.5
+    assert calibrated["decision"] is raw["decision"]
+    for a, b in zip(raw["slices"], calibrated["slices"], strict=True):
+        assert b["raw_probability"] == a["probability"]
+        assert b["probability"] == pytest.approx(expit(logit(a["probability"]) / 2))
+    spec["thresholds"] = {"study": 0.999}
+    (folder / "bundle.json").write_text(json.dumps(spec))
+    assert result(folder)["threshold"] == 0.999 and not result(folder)["decision"]

@@ -31,6 +31,7 @@ struct PlaneView {
 ICHDET_INLINE float log_odds(float p, float background) {
   return std::log(std::max(p, smallest_odds_part) / std::max(background, smallest_odds_part));
 }
+inline const float certain_background = std::log(smallest_odds_part);  ///< most of a scan
 
 /// The likeliest class, and of the others than background.
 struct Likeliest {
@@ -131,11 +132,14 @@ ICHDET_INLINE void Combiner::add_plane(std::int64_t z, const Array4<float>& prob
     case CombineRule::stacking:
       for (std::int64_t c = 1; c < into.classes; ++c) {
         if (!answers[std::size_t(c)]) continue;
-        for (std::int64_t i = 0; i < into.voxels; ++i) into(c, i) += w * detail::log_odds(from(c, i), from(0, i));
+        for (std::int64_t i = 0; i < into.voxels; ++i) {
+          into(c, i) += w * (from(0, i) >= 1 ? detail::certain_background : detail::log_odds(from(c, i), from(0, i)));
+        }
       }
       break;
     case CombineRule::majority:
       for (std::int64_t i = 0; i < into.voxels; ++i) {
+        if (from(0, i) >= 1) continue;
         if (const auto voted = detail::likeliest(from, i).of_all; voted != 0) into(voted, i) += w;
       }
       break;
