@@ -30,12 +30,13 @@ struct Detection {
 /// A segmentation bundle, or an ensemble of them, applied to studies. Load once, apply to many.
 ///
 /// Resamples the stack to the bundle's spacing (segmentation_grid), segments, takes each voxel's likeliest class, and
-/// brings labels (nearest) and blood probability (linear) back to the native slices, where lesions, slice scores and
-/// volumes are measured; volumes of unevenly spaced slices are measured on the grid, since small pieces between far
-/// slices would be missed or overstated. Slice probability is the mean of the `top_voxels` highest blood
-/// probabilities of the slice, study probability the highest slice's, lesion confidence the mean over its voxels; where
-/// the bundle (of an ensemble, the first) brings a calibration of one of them, it is applied. `trust` is refused where
-/// the scan's HU end below a window of the model: clipped bone then looks like blood.
+/// brings labels (nearest) and blood probability (linear) back to the native slices, or, where the bundle inverts
+/// probabilities, these (linear) before the class is taken. There lesions, slice scores and volumes are measured;
+/// volumes of unevenly spaced slices are measured on the grid, since small pieces between far slices would be missed or
+/// overstated. Slice probability is the mean of the `top_voxels` highest blood probabilities of the slice, study
+/// probability the highest slice's, lesion confidence the mean over its voxels; where the bundle (of an ensemble, the
+/// first) brings a calibration of one of them, it is applied. `trust` is refused where the scan's HU end below a window
+/// of the model: clipped bone then looks like blood.
 ///
 /// Immutable; a call is const and may run from several threads at once.
 class Detector {
