@@ -174,7 +174,10 @@ void Lowering::input(Name name) {
   const auto size = size_of(name);
   if ((size.size() != 4 && size.size() != 5) || size[0] != 1) refuse("an input that is no image or volume");
   if (size.size() == 5) axes_ = volume_axes(name);
-  values_[name] = new_map(size[1], name, size[1] <= 4 ? 4 : channels);
+  const bool convolved = std::all_of(name->uses().begin(), name->uses().end(), [](const auto& use) {
+    return is(use.user, "aten::_convolution") || is(use.user, "aten::constant_pad_nd");
+  });
+  values_[name] = new_map(size[1], name, size[1] <= 4 && convolved ? 4 : channels);
   input_ = name;
   emit([this, name] { return Step{0, {}, [m = map_of(at(name))](char* arena) { clear_borders(m, arena); }}; });
 }

@@ -19,12 +19,15 @@ constexpr Row with_amx[] = {
     {"ichdet::models::EfficientClassificationImpl", Engine::native, Engine::native},
     {"ichdet::models::EfficientNetImpl", Engine::native, Engine::native},
     {"ichdet::models::InceptionResNetV2Impl", Engine::native, Engine::native},
+    {"ichdet::models::InceptionUNetImpl", Engine::native, Engine::native},
     {"ichdet::models::MobileNetLstmImpl", Engine::native, Engine::native},
     {"ichdet::models::MobileNetV1Impl", Engine::native, Engine::native},
     {"ichdet::models::MobileNetV2Impl", Engine::native, Engine::native},
+    {"ichdet::models::NnUNetImpl", Engine::native, Engine::native},
     {"ichdet::models::ResNetImpl", Engine::native, Engine::native},
     {"ichdet::models::VggImpl", Engine::native, Engine::native},
     {"ichdet::models::ViolaUnetImpl", Engine::native, Engine::native},
+    {"ichdet::models::WeightModelImpl", Engine::native, Engine::native},
 };
 
 }  // namespace

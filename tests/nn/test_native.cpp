@@ -128,6 +128,12 @@ std::vector<Case> networks() {
       return at::cat({at::avg_pool2d(padded, {2, 2}, {1, 1}), most}, 1);
     };
   }));
+  cases.push_back(make("four channels that are pooled too", {4, 16, 12}, [](Net& net) {
+    auto one = net.conv(4, 16, kernel(3)), other = net.conv(4, 8, kernel(1));
+    return [=](const Tensor& x) mutable {
+      return at::cat({one(x), other(at::max_pool2d(x, {3, 3}, {1, 1}, {1, 1}))}, 1);
+    };
+  }));
   cases.push_back(make("padded on one side", {20, 16, 16}, [](Net& net) {
     auto conv = net.conv(20, 40, kernel(3).stride(2).padding(0)),
          depth = net.conv(40, 40, kernel(5).stride(2).padding(0).groups(40));
