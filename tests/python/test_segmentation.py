@@ -295,3 +295,21 @@ def test_probabilities_return_to_tilted_and_uneven_slices(tmp_path):
     clear = np.abs(blood - 0.5) > 1e-4
     assert (found.labels.labels == (blood > 0.5))[clear].all() and clear.mean() > 0.99
     assert any("not evenly spaced" in a for a in found.result["assumptions"])
+
+
+def test_s2_on_a_real_tilted_scan(real_data, tmp_path):
+    """S2's own patches on a regular resample, since MONAI knows no tilt."""
+    stack = ichdet.read_dicom(real_data("head_ct_ge_tilt"))
+    volume = ichdet.resample_to(stack, ichdet.segmentation_grid(stack.geometry, [1, 1, 3]), outside=-1024.0)
+    network, options = dynunet(1, 3, 2)
+    bundle = write_bundle(
+        tmp_path / "one", network, "DynUNet", options,
+        input={"spacing_mm": [1, 1, 3], "orientation": "RAS", "axes": "xyz", "channels": S2_CHANNELS},
+        patch={"input": [32, 160, 160], "output": [32, 160, 160], "step": 0, "padding": "zero", "overlap": 0.5},
+        procedure={"crop": "foreground", "merge": "logits", "inversion": "probabilities"})
+    _, probabilities, _ = oracle_s2.segment(volume.hu, volume.geometry.affine, [network], roi=(160, 160, 32),
+                                            rescue_roi=RESCUE_ROI, below_ml=0)
+    found = nn.Segmenter([bundle], **FLOAT32)(volume)
+    print("patches", found.inference.patches, "of a volume of", volume.hu.shape)
+    difference = np.abs(found.probabilities[1] - probabilities[0])
+    assert (difference < 1e-4).mean() > 0.9999 and difference.max() < 1e-3, difference.max()
