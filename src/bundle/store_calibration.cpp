@@ -28,6 +28,18 @@ void write_text(const fs::path& file, const std::string& text) {
   if (!out) throw Error(ErrorCode::io, file.string() + ": cannot be written");
 }
 
+/// What could not be made whole is taken away again.
+template <class Make>
+void complete_or_nothing(const fs::path& copy, Make&& make) {
+  try {
+    make();
+  } catch (...) {
+    std::error_code ignored;
+    fs::remove_all(copy, ignored);
+    throw;
+  }
+}
+
 }  // namespace
 
 void copy_calibrated_bundle(const fs::path& bundle, const fs::path& copy, const ensemble::Calibration& calibration,
@@ -45,11 +57,13 @@ void copy_calibrated_bundle(const fs::path& bundle, const fs::path& copy, const 
     if (!spec["thresholds"].is_object()) spec["thresholds"] = nlohmann::json::object();
     spec["thresholds"]["study"] = *threshold;
   }
-  fs::create_directories(copy, failed);
-  fs::copy(bundle, copy, fs::copy_options::recursive | fs::copy_options::overwrite_existing, failed);
-  if (failed) throw Error(ErrorCode::io, copy.string() + ": cannot be written: " + failed.message());
-  write_text(copy / "bundle.json", spec.dump(2) + "\n");
-  open_bundle(copy);
+  complete_or_nothing(copy, [&] {
+    fs::create_directories(copy, failed);
+    fs::copy(bundle, copy, fs::copy_options::recursive | fs::copy_options::overwrite_existing, failed);
+    if (failed) throw Error(ErrorCode::io, copy.string() + ": cannot be written: " + failed.message());
+    write_text(copy / "bundle.json", spec.dump(2) + "\n");
+    open_bundle(copy);
+  });
 }
 
 void copy_calibrated_ensemble(const fs::path& file, const fs::path& copy, const ensemble::Calibration& calibration,
@@ -64,8 +78,13 @@ void copy_calibrated_ensemble(const fs::path& file, const fs::path& copy, const 
   if (!text.ends_with('\n')) text += '\n';
   text += "calibration: " + to_json(calibration).dump() + "\n";
   if (threshold) text += "thresholds: " + nlohmann::json{{"study", *threshold}}.dump() + "\n";
-  write_text(copy, text);
-  read_ensemble(copy);
+  complete_or_nothing(copy, [&] {
+    write_text(copy, text);
+    if (!read_ensemble(copy).calibration.empty()) return;
+    throw Error(
+        ErrorCode::weights,
+        file.string() + ": expected each key of the ensemble on a line of its own, for more to be put at the end");
+  });
 }
 
 }  // namespace ichdet

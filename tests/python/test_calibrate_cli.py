@@ -106,6 +106,15 @@ def test_refusals(run, files, tmp_path):
     (tmp_path / "full").mkdir()
     shutil.copy(folder / "p.csv", tmp_path / "full")
     assert "is not empty" in refusal("--bundle", "blast-ct-v1", "--out", tmp_path / "full", code=3, kind="io")
+    (tmp_path / "near").mkdir()
+    shutil.copytree(run.environment["ICHDET_CACHE"] + "/bundles/blast-ct-v1", tmp_path / "near" / "mine")
+    (tmp_path / "near" / "e.yaml").write_text("{ensemble: 1, name: e, rule: mean, members: [{bundle: mine}]}")
+    assert "on a line of its own" in refusal("--ensemble", tmp_path / "near" / "e.yaml", "--out",
+                                             tmp_path / "near" / "c.yaml", code=4, kind="weights")
+    (tmp_path / "near" / "e.yaml").write_text("ensemble: 1\nname: e\nrule: mean\nmembers: [{bundle: mine}]\n")
+    lost = refusal("--ensemble", tmp_path / "near" / "e.yaml", "--out", tmp_path / "far.yaml", code=4, kind="weights")
+    assert "far.yaml: /members/0/bundle: " in lost and "mine" in lost
+    assert not (tmp_path / "near" / "c.yaml").exists() and not (tmp_path / "far.yaml").exists()
     two = "patient,study,a,b\n" + "".join(f"p{i},s{i},0.5,0.4\n" for i in range(300))
     (folder / "two.csv").write_text(two)
     assert "--model: expected one of those in the files, found 2" in refusal(predictions="two.csv")
