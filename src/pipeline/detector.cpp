@@ -81,10 +81,6 @@ Detection Detector::operator()(const SliceStack& stack, const Progress& progress
     pipeline::decide(result, spec.calibration, spec.thresholds, options_);
     return 0;
   });
-  if (stack.geometry.count() == 1) {
-    result.assumptions.emplace_back(
-        "A single slice: the 3D network read it repeated over its thickness, without neighbours.");
-  }
   progress("measure", 1);
   return {std::move(result), std::move(found.labels), std::move(found.grid_labels)};
 }

@@ -40,6 +40,10 @@ void measure(StudyResult& result, const Found& found, const std::vector<ClassSpe
         "the slices.");
   }
   result.lesions = lesions(labels, blood, lesion_options);
+  if (labels.geometry.count() == 1) {
+    result.assumptions.emplace_back(
+        "A single slice: the 3D network read it repeated over its thickness, without neighbours.");
+  }
 }
 
 void decide(StudyResult& result, const ensemble::Calibration& calibration,

@@ -20,7 +20,8 @@ struct Found {
   const LabelMap& grid_labels;
 };
 
-/// Labels, volumes, lesions and slice scores. Volumes of unevenly spaced slices are measured on the grid.
+/// Labels, volumes, lesions and slice scores, and what was assumed for them. Volumes of unevenly spaced slices are
+/// measured on the grid.
 void measure(StudyResult& result, const Found& found, const std::vector<ClassSpec>& classes,
              const DetectorOptions& options);
 

@@ -54,14 +54,19 @@ def test_one_member_is_the_detector_itself(home, phantom):  # noqa: F811
     assert one.result["volumes_ml"] == alone.result["volumes_ml"]
 
 
-def test_spacings_and_classes_differ(home, phantom):  # noqa: F811
+@pytest.mark.parametrize("rule", ["mean", "majority", "union", "staple"])
+def test_spacings_and_classes_differ(home, phantom, rule):  # noqa: F811
     classes = [{"name": "none", "blood": False}, {"name": "ICH", "blood": True}]
-    file = write(home, [{"bundle": "fine", "weight": 2}, {"bundle": "coarse", "classes": {"IVH": "ICH", "IPH": "ICH"}}],
-                 classes=classes)
+    file = write(home, [{"bundle": "fine", "weight": 2}, {"bundle": "coarse", "classes": {"IVH": "none", "IPH": "ICH"}}],
+                 classes=classes, rule=rule)
     found = nn.EnsembleDetector(file, **FLOAT32, threads=1)(phantom)
     coarse = said(home, "coarse", phantom)
-    expected = ensemble.combine([said(home, "fine", phantom), np.stack([coarse[0], coarse[1] + coarse[2]])], "mean", [2, 1])
-    clear = np.abs(expected[1] - 0.5) > 1e-4
+    maps = [said(home, "fine", phantom), np.stack([coarse[0] + coarse[1], coarse[2]])]
+    if rule == "staple":
+        expected = ensemble.staple([m.argmax(axis=0).astype(np.uint8) for m in maps])[0]
+    else:
+        expected = ensemble.combine(maps, rule, [2, 1])
+    clear = np.min([np.abs(m[1] - 0.5) for m in [*maps, expected]], axis=0) > 1e-4
     assert 0.001 < (expected[1] > 0.5).mean() < 0.999
     np.testing.assert_array_equal(found.labels.labels[clear], (expected[1] > 0.5)[clear])
     assert found.result["inference"]["patches"] > 0

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "ichdet/bundle/ensemble_spec.hpp"
+#include "ichdet/ensemble/classes.hpp"
+#include "ichdet/pipeline/segmenter.hpp"
+#include "ichdet/pipeline/slice_classifier.hpp"
+
+// An ensemble's models, opened.
+namespace ichdet::pipeline {
+
+/// A segmenter, and what its classes are called here.
+struct Voice {
+  std::string name;
+  double weight;
+  Segmenter segmenter;
+  ensemble::ClassMapping mapping;
+};
+
+/// A slice classifier, whose probabilities scale what the voices say.
+struct Judge {
+  std::string name;
+  double weight;
+  SliceClassifier classifier;
+};
+
+struct Members {
+  std::vector<ClassSpec> classes;  ///< the ensemble's
+  std::vector<std::string> names;  ///< of them
+  std::vector<Voice> voices;
+  std::vector<Judge> judges;
+};
+
+/// Throws as EnsembleDetector's constructor does.
+Members open_members(const EnsembleSpec& spec, const SegmenterOptions& segmenter, const ClassifierOptions& classifier);
+
+/// One sentence: who they are, and how they are combined.
+std::string in_words(const EnsembleSpec& spec, const Members& members);
+
+}  // namespace ichdet::pipeline
