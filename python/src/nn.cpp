@@ -11,6 +11,7 @@ void bind_detector(py::module_& m);
 void bind_ensemble_detector(py::module_& m);
 void bind_attribution(py::module_& m);
 void bind_classifier(py::module_& m);
+void bind_slice_segmenter(py::module_& m);
 }  // namespace ichdet::python
 
 PYBIND11_MODULE(_nn, m) {
@@ -23,4 +24,5 @@ PYBIND11_MODULE(_nn, m) {
   ichdet::python::bind_ensemble_detector(m);
   ichdet::python::bind_attribution(m);
   ichdet::python::bind_classifier(m);
+  ichdet::python::bind_slice_segmenter(m);
 }

@@ -1,5 +1,3 @@
-#include <ATen/core/Tensor.h>
-#include <ATen/ops/from_blob.h>
 #include <pybind11/stl/filesystem.h>
 
 #include "convert.hpp"
@@ -8,26 +6,12 @@
 #include "ichdet/pipeline/slice_classifier.hpp"
 #include "ichdet/pipeline/slice_images.hpp"
 #include "ichdet/pipeline/write_classification.hpp"
+#include "tensors.hpp"
 
 namespace ichdet::python {
 namespace {
 
-using Floats = py::array_t<float, py::array::c_style | py::array::forcecast>;
 using Path = std::filesystem::path;
-
-/// NumPy and torch share the memory, which the array keeps alive.
-Floats to_numpy(const at::Tensor& tensor) {
-  auto* holder = new at::Tensor(tensor.contiguous());
-  const py::capsule owner(holder, [](void* held) { delete static_cast<at::Tensor*>(held); });
-  return Floats(std::vector<py::ssize_t>(holder->sizes().begin(), holder->sizes().end()), holder->data_ptr<float>(),
-                owner);
-}
-
-/// Valid while `values` lives.
-at::Tensor to_tensor(const Floats& values) {
-  return at::from_blob(const_cast<float*>(values.data()),
-                       std::vector<std::int64_t>(values.shape(), values.shape() + values.ndim()), at::kFloat);
-}
 
 std::vector<Bundle> open_all(const std::vector<Path>& folders) {
   std::vector<Bundle> bundles;

@@ -23,12 +23,16 @@ struct ModelKeys {
 
 ModelKeys model_keys(const Node& root) {
   ModelKeys keys{{"task", "architecture", "input", "classes"}, {}};
-  if (root.at("task").value() == to_string(Task::segmentation)) {
+  const auto is = [&](Task task) { return root.at("task").value() == to_string(task); };
+  if (is(Task::segmentation)) {
     keys.required.insert("patch");
     keys.optional.insert("procedure");
+  } else if (is(Task::map_weights)) {
+    keys.required.erase("input");
   } else {
     keys.required.insert({"output", "decision"});
   }
+  if (is(Task::slice_segmentation)) keys.optional.insert("thresholds");
   return keys;
 }
 
@@ -76,7 +80,8 @@ Recipe parse_recipe(std::string_view yaml, const std::string& subject) {
   root.at("recipe").expect(root.at("recipe").value() == 1, "1, the version of recipes that ichdet reads");
   std::set<std::string> keys{"recipe", "name", "title", "citation", "members", "stated", "unknown"};
   const auto [required, optional] = model_keys(root);
-  const bool explains = required.contains("decision");  // a classifier, by heat maps
+  const bool explains =
+      required.contains("decision") && !optional.contains("thresholds");  // a classifier, by heat maps
   if (explains) keys.insert("heat_map");
   keys.insert(required.begin(), required.end());
   keys.insert(optional.begin(), optional.end());

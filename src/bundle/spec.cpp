@@ -34,6 +34,18 @@ ProvenanceSpec parse_provenance(const Node& node) {
   return provenance;
 }
 
+/// What takes such bundles.
+std::string command_for(Task task) {
+  switch (task) {
+    case Task::segmentation: return " (`ichdet detect`)";
+    case Task::slice_classification:
+    case Task::exam_classification: return " (`ichdet classify`)";
+    case Task::slice_segmentation:
+    case Task::map_weights: return " (SliceSegmenter)";
+  }
+  return {};
+}
+
 }  // namespace
 
 std::string to_string(Task task) {
@@ -41,6 +53,8 @@ std::string to_string(Task task) {
     case Task::segmentation: return "segmentation";
     case Task::slice_classification: return "slice classification";
     case Task::exam_classification: return "exam classification";
+    case Task::slice_segmentation: return "slice segmentation";
+    case Task::map_weights: return "map weights";
   }
   return {};
 }
@@ -48,8 +62,7 @@ std::string to_string(Task task) {
 void require_task(const ModelSpec& model, Task task) {
   if (model.task == task) return;
   throw Error::mismatch(ErrorCode::options, model.name, "a bundle for " + to_string(task),
-                        "one for " + to_string(model.task) +
-                            (model.task == Task::segmentation ? " (`ichdet detect`)" : " (`ichdet classify`)"));
+                        "one for " + to_string(model.task) + command_for(model.task));
 }
 
 ModelSpec parse_spec(const json& value, const std::string& subject) {
@@ -60,15 +73,19 @@ ModelSpec parse_spec(const json& value, const std::string& subject) {
   if (const auto task = root.find("task")) {
     spec.task = task->choice<Task>({{to_string(Task::segmentation), Task::segmentation},
                                     {to_string(Task::slice_classification), Task::slice_classification},
-                                    {to_string(Task::exam_classification), Task::exam_classification}});
+                                    {to_string(Task::exam_classification), Task::exam_classification},
+                                    {to_string(Task::slice_segmentation), Task::slice_segmentation},
+                                    {to_string(Task::map_weights), Task::map_weights}});
   }
-  const bool segmenter = spec.task == Task::segmentation;
+  const bool segmenter = spec.task == Task::segmentation, weigher = spec.task == Task::map_weights;
   std::set<std::string> keys{
       "schema",  "name",       "version",     "task",       "untrained", "architecture",         "input",
       "classes", "thresholds", "calibration", "provenance", "licence",   "not_for_clinical_use", "training_data",
       "metrics", "weights"};
   if (segmenter) {
     keys.insert({"patch", "procedure"});
+  } else if (weigher) {
+    keys.erase("input");
   } else {
     keys.insert({"output", "decision"});
   }
@@ -83,10 +100,12 @@ ModelSpec parse_spec(const json& value, const std::string& subject) {
   spec.options = architecture.at("options").value();
   architecture.at("options").expect(spec.options.is_object(), "an object");
 
-  spec.orientation = root.at("input").at("orientation").text();
   spec.classes = parse_classes(root.at("classes"));
+  if (!weigher) spec.orientation = root.at("input").at("orientation").text();
   if (segmenter) {
     bundle::parse_segmenter(root, spec);
+  } else if (weigher) {
+    spec.channels.resize(spec.classes.size());  // it reads a map of each network that it weighs
   } else {
     bundle::parse_classifier(root, spec);
   }

@@ -9,8 +9,6 @@
 namespace ichdet::models {
 namespace {
 
-constexpr double momentum = 0.1;  // torch.nn's, for the running statistics
-
 Axes weight_shape(std::int64_t in_channels, std::int64_t out_channels, const Axes& kernel, bool transposed) {
   Axes shape{transposed ? in_channels : out_channels, transposed ? out_channels : in_channels};
   shape.insert(shape.end(), kernel.begin(), kernel.end());

@@ -111,7 +111,7 @@ nn::Compiled compile(const std::shared_ptr<torch::jit::Graph>& graph, const nn::
   if (options.device != "cpu") {
     throw Error::mismatch(ErrorCode::options, "OpenVINO: device", "cpu", options.device);
   }
-  const auto model = lower(*graph);
+  const auto model = lower(*graph, options.precision != Precision::bfloat16);
   if (ov::shape_size(model->input().get_shape()) == 0 || ov::shape_size(model->output().get_shape()) == 0) {
     throw Error(ErrorCode::options, "OpenVINO: tensors without elements are not mapped");
   }

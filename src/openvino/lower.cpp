@@ -38,7 +38,7 @@ void check(const Call& call, const torch::jit::Node& node, const Values& values)
 
 }  // namespace
 
-std::shared_ptr<ov::Model> lower(const torch::jit::Graph& graph) {
+std::shared_ptr<ov::Model> lower(const torch::jit::Graph& graph, bool exact) {
   static const Table table = everything();
   const auto* input = graph.inputs().front();
   const auto sizes = input->type()->expectRef<c10::TensorType>().sizes().concrete_sizes().value();
@@ -57,7 +57,7 @@ std::shared_ptr<ov::Model> lower(const torch::jit::Graph& graph) {
       }
       continue;
     }
-    const Call call(*node, values);
+    const Call call(*node, values, exact);
     if (node->kind() == c10::prim::ListConstruct) {
       if (node->inputs().empty() || !is_tensor(node->input(0))) continue;
       auto& list = values[node->output()];

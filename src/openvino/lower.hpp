@@ -29,8 +29,11 @@ Value constant(double value);
 /// schema for an argument that is not a constant where one is needed.
 class Call {
  public:
-  Call(const torch::jit::Node& node, const std::map<const torch::jit::Value*, Values>& values)
-      : node_(node), values_(values) {}
+  Call(const torch::jit::Node& node, const std::map<const torch::jit::Value*, Values>& values, bool exact)
+      : node_(node), values_(values), exact_(exact) {}
+
+  /// Whether what runs is float32.
+  bool exact() const { return exact_; }
 
   std::string name() const { return node_.kind().toUnqualString(); }
   bool has(const std::string& argument) const;        ///< given, and not None
@@ -66,6 +69,7 @@ class Call {
 
   const torch::jit::Node& node_;
   const std::map<const torch::jit::Value*, Values>& values_;
+  bool exact_;
 };
 
 using Lowering = Values (*)(const Call& call);
@@ -85,7 +89,8 @@ Table recurrences();
 /// The number format of OpenVINO that is the same.
 ov::element::Type element_type(at::ScalarType type);
 
-/// The whole graph, with one input and one output. Throws Error(options) that names the operator that cannot be mapped.
-std::shared_ptr<ov::Model> lower(const torch::jit::Graph& graph);
+/// The whole graph, with one input and one output, to run in float32 (`exact`) or bfloat16. Throws Error(options) that
+/// names the operator that cannot be mapped.
+std::shared_ptr<ov::Model> lower(const torch::jit::Graph& graph, bool exact);
 
 }  // namespace ichdet::openvino

@@ -9,6 +9,7 @@
 #include "ichdet/core/version.hpp"
 #include "ichdet/models/create.hpp"
 #include "ichdet/models/load.hpp"
+#include "ichdet/models/load_weights.hpp"
 #include "ichdet/nn/network.hpp"
 #include "ichdet/nn/state_dict.hpp"
 #include "untrained.hpp"
@@ -110,7 +111,7 @@ void make_bundle(const Recipe& recipe, const fs::path& weights, const fs::path& 
   origin.licence = options.licence.empty() ? "LicenseRef-not-stated" : options.licence;
   origin.licence_text = licence_text(options);
   write_bundle(recipe, origin, folder, options,
-               [&](Network& network, const ModelSpec&) { load_state_dict(network, state); });
+               [&](Network& network, const ModelSpec&) { models::load_weights(network, state); });
 }
 
 void make_untrained_bundle(const Recipe& recipe, std::uint64_t seed, const fs::path& folder,

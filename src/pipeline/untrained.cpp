@@ -36,8 +36,9 @@ at::Tensor middle_patch(const SliceStack& stack, const ModelSpec& model) {
   return patch;
 }
 
-/// Six slices of a head with blood, or a patch of it, as the network reads them.
-at::Tensor example_input(const ModelSpec& model) {
+/// Six slices of a head with blood, or a patch of it, as the network reads them; for what reads maps, noise.
+at::Tensor example_input(const ModelSpec& model, const at::Generator& generator) {
+  if (model.task == Task::map_weights) return at::rand({6, std::int64_t(model.channels.size()), 64, 64}, generator);
   PhantomOptions options;
   options.rows = options.columns = 256;
   options.pixel_mm = 0.9;
@@ -87,6 +88,7 @@ void randomise(Network& network, const ModelSpec& model, std::uint64_t seed) {
   const at::NoGradGuard no_grad;
   auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);
   std::vector<torch::nn::BatchNorm2dImpl*> norms;
+  std::vector<models::NormImpl*> own_norms;
   for (const auto& layer : network.modules()) {
     for (const auto& parameter : layer->named_parameters(/*recurse=*/false)) {
       auto value = parameter.value();
@@ -97,6 +99,7 @@ void randomise(Network& network, const ModelSpec& model, std::uint64_t seed) {
       }
     }
     if (auto* norm = layer->as<torch::nn::BatchNorm2d>()) norms.push_back(norm);
+    if (auto* norm = layer->as<models::NormImpl>()) own_norms.push_back(norm);
   }
   std::vector<c10::optional<double>> momenta;
   for (auto* norm : norms) {
@@ -104,8 +107,16 @@ void randomise(Network& network, const ModelSpec& model, std::uint64_t seed) {
     norm->options.momentum(1.0);
     norm->train();
   }
-  const auto input = example_input(model);
+  for (auto* norm : own_norms) {
+    norm->momentum = 1;
+    norm->train();
+  }
+  const auto input = example_input(model, generator);
   network.forward(input);
+  for (auto* norm : own_norms) {
+    norm->momentum = models::NormImpl::usual_momentum;
+    norm->eval();
+  }
   for (std::size_t i = 0; i < norms.size(); ++i) {
     norms[i]->options.momentum(momenta[i]);
     norms[i]->eval();

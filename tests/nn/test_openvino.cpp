@@ -460,6 +460,13 @@ TEST_CASE("OpenVINO: operators give what LibTorch gives, in float32" * doctest::
   check_operators(Precision::float32, 1e-5);
 }
 
+TEST_CASE("OpenVINO: instance norm in float32 keeps its digits over a whole patch" * doctest::skip(skip)) {
+  const auto norm = [](const Tensor& x) { return at::instance_norm(x, {}, {}, {}, {}, true, 0.1, 1e-5, false); };
+  const Shape patch{1, 2, 160, 160, 32};
+  const auto difference = verify(prepared(norm, with(Precision::float32)), norm, at::randn(patch));
+  CHECK(difference.largest <= 1e-6 * difference.range);
+}
+
 // An operand has 8 significant bits in bfloat16: steps of 2^-8. Functions of several such operators add theirs up.
 TEST_CASE("OpenVINO: operators in bfloat16" * doctest::skip(skip)) { check_operators(Precision::bfloat16, 4e-2); }
 

@@ -15,9 +15,10 @@
 
 namespace ichdet {
 
-/// What a network answers: which tissue each voxel is, whether each slice shows blood, or the same of a whole exam.
-enum class Task { segmentation, slice_classification, exam_classification };
-/// "segmentation", "slice classification", "exam classification".
+/// What a network answers: which tissue each voxel is; whether each slice shows blood, or the same of a whole exam;
+/// which tissue each pixel of a slice is; how much the maps of such networks weigh.
+enum class Task { segmentation, slice_classification, exam_classification, slice_segmentation, map_weights };
+/// "segmentation", "slice classification", "exam classification", "slice segmentation", "map weights".
 std::string to_string(Task task);
 
 /// One output of a model.
@@ -73,12 +74,12 @@ struct ModelSpec {
   std::string orientation;             ///< "LPS": x, y, z run to the patient's left, back and head
   AxisOrder axes = AxisOrder::zyx;     ///< of segmenters, with the patch and the procedure
   std::vector<ChannelSpec> channels;
-  std::vector<ClassSpec> classes;  ///< of segmenters, class 0 is background
+  std::vector<ClassSpec> classes;  ///< of segmenters, class 0 is background; of map weights, the networks weighed
   PatchSpec patch;
   ProcedureSpec procedure;
-  ImageSpec image;  ///< of classifiers, with the three fields below
+  ImageSpec image;  ///< of classifiers and slice segmenters, with the three fields below
   Activation activation = Activation::softmax;
-  CaseRule rule;                            ///< of exam classifiers only `case_threshold` counts
+  CaseRule rule;                             ///< of exam classifiers only `case_threshold` counts
   std::map<std::string, double> thresholds;  ///< by class or purpose ("study"); empty: argmax
   ensemble::Calibration calibration;         ///< where empty, probabilities are not calibrated
   ProvenanceSpec provenance;

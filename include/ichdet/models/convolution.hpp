@@ -46,11 +46,14 @@ enum class NormKind {
 /// torch.nn's modules with `affine` on.
 class NormImpl : public torch::nn::Module {
  public:
+  static constexpr double usual_momentum = 0.1;
+
   NormImpl(NormKind kind, std::int64_t channels, double epsilon = 1e-5);
   at::Tensor forward(const at::Tensor& x);
 
   NormKind kind;
   double epsilon;
+  double momentum = usual_momentum;  ///< of the running statistics, in training
   at::Tensor weight, bias;
   at::Tensor running_mean, running_var, num_batches_tracked;  ///< of batch norm, else undefined
 };
