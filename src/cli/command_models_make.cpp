@@ -69,7 +69,10 @@ void make(const MakeArguments& arguments, const Context& context) {
   } else if (!context.quiet) {
     std::printf("%s: a bundle of %s%s\n", arguments.out.c_str(), recipe.name.c_str(),
                 arguments.seed ? ", UNTRAINED: its weights are random numbers, and no result means anything" : "");
-    if (recipe.members > 1) {
+    if (recipe.members > 1 && recipe.model["task"] == "slice segmentation") {
+      std::printf("The published system weighs %d networks: give SliceSegmenter (C++, Python) as many bundles.\n",
+                  int(recipe.members));
+    } else if (recipe.members > 1) {
       std::printf("The published system averages %d networks: give `ichdet %s` as many --bundle.\n",
                   int(recipe.members), recipe.model["task"] == "segmentation" ? "detect" : "classify");
     }

@@ -41,9 +41,9 @@ class InceptionModuleImpl : public torch::nn::Module {
 TORCH_MODULE(InceptionModule);
 
 /// S3's base model: a 2D U-Net whose blocks are Inception modules. The paper states no more than that (its supplement
-/// is not public), and the input: stroke, brain and bone windows and the skull-stripped brain. Ours are the five levels of
-/// the original U-Net (Ronneberger et al., MICCAI 2015), one module with batch norm in each block, widths, 2 x 2 maximum
-/// pools and 2 x 2 transposed convolutions, joined as (skip, up), and two logits whose softmax is the pixel's
+/// is not public), and the input: stroke, brain and bone windows and the skull-stripped brain. Ours are the five levels
+/// of the original U-Net (Ronneberger et al., MICCAI 2015), one module with batch norm in each block, widths, 2 x 2
+/// maximum pools and 2 x 2 transposed convolutions, joined as (skip, up), and two logits whose softmax is the pixel's
 /// probability. The paper's five models differ by what they were trained on, here by weights.
 ///
 /// Input (N, in_channels, H, W), multiples of 16 for five levels; output (N, num_classes, H, W). Parameters:
