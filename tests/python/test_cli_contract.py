@@ -144,10 +144,9 @@ def test_names_of_other_kinds_of_file_are_not_made_folders(run, study, tmp_path)
         assert not (tmp_path / name).exists()
 
 
-@pytest.mark.parametrize("flag", [["--ensemble", "x.yaml"]])
-def test_a_flag_whose_part_does_not_exist_yet_says_so(run, study, tmp_path, flag):
-    message = refused(run("detect", study, "--out", tmp_path, *flag), 2, "options")
-    assert flag[0] in message and "not exist yet" in message
+def test_an_ensemble_that_is_not_there_is_refused(run, study, tmp_path):
+    message = refused(run("detect", study, "--out", tmp_path / "out", "--ensemble", "x.yaml"), 4, "weights")
+    assert "x.yaml: expected an ensemble's YAML file" in message and not (tmp_path / "out").exists()
 
 
 def test_refused_inputs_exit_with_3(run, tmp_path):
