@@ -1,9 +1,15 @@
 #include "ichdet/bundle/store_calibration.hpp"
 
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <system_error>
 
 #include "ichdet/bundle/bundle.hpp"
 #include "ichdet/bundle/calibration.hpp"
@@ -21,33 +27,68 @@ std::string read_text(const fs::path& file) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-void write_text(const fs::path& file, const std::string& text) {
-  std::ofstream out(file, std::ios::binary | std::ios::trunc);
-  out << text;
-  out.close();
-  if (!out) throw Error(ErrorCode::io, file.string() + ": cannot be written");
+Error cannot_write(const fs::path& path, const std::string& why) {
+  return {ErrorCode::io, path.string() + ": cannot be written: " + why};
 }
 
-/// What could not be made whole is taken away again.
-template <class Make>
-void complete_or_nothing(const fs::path& copy, Make&& make) {
-  try {
-    make();
-  } catch (...) {
-    std::error_code ignored;
-    fs::remove_all(copy, ignored);
-    throw;
+/// Creates the file: one that is there is refused.
+void write_new(const fs::path& file, const std::string& text) {
+  errno = 0;
+  std::FILE* out = std::fopen(file.c_str(), "wbx");
+  if (out == nullptr) throw cannot_write(file, std::generic_category().message(errno));
+  const bool written = std::fwrite(text.data(), 1, text.size(), out) == text.size();
+  if (std::fclose(out) == 0 && written) return;
+  std::error_code ignored;
+  fs::remove(file, ignored);
+  throw cannot_write(file, std::generic_category().message(errno));
+}
+
+/// Beside the place, until the copy is whole.
+fs::path part_of(const fs::path& place) {
+  return place.parent_path() / (place.filename().string() + "." + std::to_string(::getpid()) + ".part");
+}
+
+void give_name(const fs::path& part, const fs::path& place) {
+  std::error_code failed;
+  fs::rename(part, place, failed);
+  if (failed) throw cannot_write(place, failed.message());
+}
+
+bool is_below(const fs::path& path, const fs::path& folder) {
+  const auto [rest, unused] = std::ranges::mismatch(folder, path);
+  return rest == folder.end();
+}
+
+/// A bundle's threshold stays where it was among the raw probabilities.
+void move_threshold(nlohmann::json& spec, const ModelSpec& model, const ensemble::Calibrator& calibrator,
+                    const fs::path& bundle) {
+  const auto old = model.thresholds.find("study");
+  if (old == model.thresholds.end()) return;
+  if (model.calibration.study || calibrator.method == ensemble::CalibrationMethod::isotonic) {
+    throw Error(ErrorCode::options, (bundle / "bundle.json").string() +
+                                        ": /thresholds/study: has no equal on the new scale (the bundle was calibrated "
+                                        "before, or the fit is isotonic): expected a new threshold");
   }
+  spec["thresholds"]["study"] = calibrator(old->second);
 }
 
 }  // namespace
 
+fs::path check_new_place(const fs::path& copy) {
+  auto place = fs::absolute(copy).lexically_normal();
+  if (!place.has_filename()) place = place.parent_path();
+  std::error_code ignored;
+  if (fs::symlink_status(place, ignored).type() == fs::file_type::not_found) return place;
+  throw Error(ErrorCode::io, copy.string() + ": is already there: expected a new name");
+}
+
 void copy_calibrated_bundle(const fs::path& bundle, const fs::path& copy, const ensemble::Calibration& calibration,
                             std::optional<double> threshold) {
-  open_bundle(bundle);
-  std::error_code failed;
-  if (fs::exists(copy, failed) && !fs::is_empty(copy, failed)) {
-    throw Error(ErrorCode::io, copy.string() + ": exists and is not empty; a bundle needs a folder of its own");
+  const auto opened = open_bundle(bundle);
+  const auto place = check_new_place(copy);
+  if (is_below(fs::weakly_canonical(place), fs::canonical(bundle))) {
+    throw Error::mismatch(ErrorCode::options, "the bundle's copy", "a folder outside " + bundle.string(),
+                          copy.string());
   }
   auto spec = nlohmann::json::parse(read_text(bundle / "bundle.json"));
   auto& stored = spec["calibration"];
@@ -56,18 +97,29 @@ void copy_calibrated_bundle(const fs::path& bundle, const fs::path& copy, const 
   if (threshold) {
     if (!spec["thresholds"].is_object()) spec["thresholds"] = nlohmann::json::object();
     spec["thresholds"]["study"] = *threshold;
+  } else if (calibration.study) {
+    move_threshold(spec, opened.spec, *calibration.study, bundle);
   }
-  complete_or_nothing(copy, [&] {
-    fs::create_directories(copy, failed);
-    fs::copy(bundle, copy, fs::copy_options::recursive | fs::copy_options::overwrite_existing, failed);
-    if (failed) throw Error(ErrorCode::io, copy.string() + ": cannot be written: " + failed.message());
-    write_text(copy / "bundle.json", spec.dump(2) + "\n");
-    open_bundle(copy);
-  });
+  const auto part = part_of(place);
+  std::error_code failed;
+  fs::create_directories(place.parent_path(), failed);
+  if (!fs::create_directory(part, failed)) throw cannot_write(part, failed ? failed.message() : "is already there");
+  try {
+    fs::copy(bundle, part, fs::copy_options::recursive, failed);
+    if (failed) throw cannot_write(part, failed.message());
+    fs::remove(part / "bundle.json");
+    write_new(part / "bundle.json", spec.dump(2) + "\n");
+    open_bundle(part);
+    give_name(part, place);
+  } catch (...) {
+    fs::remove_all(part, failed);
+    throw;
+  }
 }
 
 void copy_calibrated_ensemble(const fs::path& file, const fs::path& copy, const ensemble::Calibration& calibration,
                               std::optional<double> threshold) {
+  const auto place = check_new_place(copy);
   const auto spec = read_ensemble(file);
   if (!spec.calibration.empty() || !spec.thresholds.empty()) {
     throw Error(ErrorCode::options, file.string() +
@@ -78,13 +130,20 @@ void copy_calibrated_ensemble(const fs::path& file, const fs::path& copy, const 
   if (!text.ends_with('\n')) text += '\n';
   text += "calibration: " + to_json(calibration).dump() + "\n";
   if (threshold) text += "thresholds: " + nlohmann::json{{"study", *threshold}}.dump() + "\n";
-  complete_or_nothing(copy, [&] {
-    write_text(copy, text);
-    if (!read_ensemble(copy).calibration.empty()) return;
-    throw Error(
-        ErrorCode::weights,
-        file.string() + ": expected each key of the ensemble on a line of its own, for more to be put at the end");
-  });
+  const auto part = part_of(place);
+  write_new(part, text);
+  try {
+    if (read_ensemble(part).calibration.empty()) {
+      throw Error(ErrorCode::weights, file.string() +
+                                          ": expected each key of the ensemble on a line of its own, for more to be "
+                                          "put at the end");
+    }
+    give_name(part, place);
+  } catch (...) {
+    std::error_code ignored;
+    fs::remove(part, ignored);
+    throw;
+  }
 }
 
 }  // namespace ichdet

@@ -14,6 +14,7 @@
 #include "ichdet/bundle/store_calibration.hpp"
 #include "ichdet/core/error.hpp"
 #include "ichdet/core/version.hpp"
+#include "ichdet/evaluate/calibration.hpp"
 #include "ichdet/evaluate/cohort.hpp"
 #include "ichdet/evaluate/evaluation.hpp"
 #include "ichdet/evaluate/threshold_choice.hpp"
@@ -55,6 +56,16 @@ Cases cases_of(const evaluate::Cohort& cohort) {
   return {model.name, cohort.unit, model.probabilities.front(), cohort.truth.front()};
 }
 
+ensemble::Calibrator fit_without(int fold, ensemble::CalibrationMethod method, const std::vector<double>& probabilities,
+                                 const std::vector<std::uint8_t>& truth) {
+  try {
+    return ensemble::fit_calibrator(method, probabilities, truth);
+  } catch (const Error& e) {
+    throw Error(e.code(), "calibrate: without fold " + std::to_string(fold + 1) + " of " + std::to_string(folds) +
+                              " (patients in turn): " + e.what());
+  }
+}
+
 /// Each case calibrated by what was fitted on other patients. Throws where a fold has no fit.
 std::vector<double> out_of_fold(const evaluate::Cohort& cohort, const Cases& cases,
                                 ensemble::CalibrationMethod method) {
@@ -68,7 +79,7 @@ std::vector<double> out_of_fold(const evaluate::Cohort& cohort, const Cases& cas
       probabilities.push_back(cases.probabilities[i]);
       truth.push_back(cases.truth[i]);
     }
-    const auto fitted = ensemble::fit_calibrator(method, probabilities, truth);
+    const auto fitted = fit_without(fold, method, probabilities, truth);
     for (std::size_t i = 0; i < calibrated.size(); ++i) {
       if (inside(i)) calibrated[i] = fitted(cases.probabilities[i]);
     }
@@ -76,16 +87,35 @@ std::vector<double> out_of_fold(const evaluate::Cohort& cohort, const Cases& cas
   return calibrated;
 }
 
+/// What needs no file to be read.
+void check_arguments(const CalibrateArguments& a) {
+  const auto refuse = [](const std::string& what) { throw Error(ErrorCode::options, "calibrate: " + what); };
+  const int choices = int(a.youden) + int(a.sensitivity.has_value()) + int(!a.cost.empty());
+  if (choices > 1) refuse("expected one of --youden, --sensitivity and --cost");
+  if (choices > 0 && a.target != "study")
+    refuse("a threshold is a study's: expected --target study, found " + a.target);
+  const bool source = !a.bundle.empty() || !a.ensemble.empty();
+  if (!a.out.empty() && !source) refuse("--out: expected --bundle or --ensemble to copy");
+  if (a.out.empty() && source) refuse("--bundle and --ensemble: expected --out, the copy that gets the calibration");
+  refuse_same_file("--out", a.out, {a.predictions, a.truth, a.ensemble, a.bundle});
+  refuse_same_file("--html", a.html, {a.predictions, a.truth, a.ensemble, a.out});
+  if (!a.out.empty()) check_new_place(a.out);
+}
+
+/// A lesion's row has an id of its own as its study.
+void check_target(const std::string& target, const evaluate::Cohort& cohort) {
+  const bool slices = cohort.unit == "slice";
+  if (slices == (target == "slice")) return;
+  throw Error::mismatch(ErrorCode::options, "calibrate: --target",
+                        slices ? "slice, as the files have a row for each slice"
+                               : "study or lesion, as the files have a row for each " + cohort.unit,
+                        target);
+}
+
 /// On the calibrated scale.
 std::optional<evaluate::ThresholdChoice> choose(const CalibrateArguments& a, const Cases& cases,
                                                 const ensemble::Calibrator& calibrator) {
-  if (int(a.youden) + int(a.sensitivity.has_value()) + int(!a.cost.empty()) > 1) {
-    throw Error(ErrorCode::options, "calibrate: expected one of --youden, --sensitivity and --cost");
-  }
   if (!a.youden && !a.sensitivity && a.cost.empty()) return std::nullopt;
-  if (a.target != "study") {
-    throw Error(ErrorCode::options, "calibrate: a threshold is a study's: expected --target study, found " + a.target);
-  }
   std::vector<double> calibrated;
   for (const double p : cases.probabilities) calibrated.push_back(calibrator(p));
   const auto ranking = evaluate::rank(cases.truth, calibrated);
@@ -97,40 +127,46 @@ std::optional<evaluate::ThresholdChoice> choose(const CalibrateArguments& a, con
 void store(const CalibrateArguments& a, const ensemble::Calibration& calibration, std::optional<double> threshold) {
   if (a.out.empty()) return;
   if (!a.ensemble.empty()) return copy_calibrated_ensemble(a.ensemble, a.out, calibration, threshold);
-  if (a.bundle.empty()) throw Error(ErrorCode::options, "calibrate: --out: expected --bundle or --ensemble to copy");
   copy_calibrated_bundle(resolve_bundle(a.bundle), a.out, calibration, threshold);
 }
 
+/// With the reliability before and after: the threshold is the calibrated scale's, so the raw row has none.
+void write_page(OutputFile& html, const CalibrateArguments& a, evaluate::Cohort cohort, const Cases& cases,
+                const std::vector<double>& calibrated, const std::optional<evaluate::ThresholdChoice>& choice,
+                const Progress& progress) {
+  cohort.models.insert(cohort.models.begin(), {cases.model + ", calibrated", {calibrated}, {}});
+  cohort.notes.push_back("\"calibrated\": each case by what was fitted on the other patients, in " +
+                         std::to_string(folds) + " folds; what is stored was fitted on all of them.");
+  evaluate::EvaluationOptions options;
+  options.bootstrap.progress = progress;
+  if (choice) options.thresholds = {choice->threshold};
+  auto evaluation = evaluate::evaluate_cohort(cohort, options);
+  evaluation.models[1].thresholds.clear();
+  for (auto& pair : evaluation.pairs) pair.mcnemar.clear();
+  html.write(html_page(evaluation, {"Calibration", fs::path(a.predictions).filename().string(),
+                                    fs::path(a.truth).filename().string(), "ichdet " + std::string(version)}));
+}
+
 void calibrate(const CalibrateArguments& a, const Context& context) {
-  refuse_same_file("--out", a.out, {a.predictions, a.truth, a.ensemble, a.bundle});
-  refuse_same_file("--html", a.html, {a.predictions, a.truth, a.ensemble, a.out});
+  check_arguments(a);
   const auto cohort = evaluate::join_cohort(evaluate::read_csv(a.predictions), evaluate::read_csv(a.truth), a.cohort);
+  check_target(a.target, cohort);
   const auto cases = cases_of(cohort);
   const auto method = ensemble::parse_calibration_method(a.method);
   auto calibrator = ensemble::fit_calibrator(method, cases.probabilities, cases.truth);
   calibrator.fitted_on = fs::path(a.predictions).filename().string() + ", " + std::to_string(cases.truth.size()) +
-                         " cases, each a " + cases.unit;
+                         " cases, each a " + (a.target == "lesion" ? a.target : cases.unit);
   const auto choice = choose(a, cases, calibrator);
   ensemble::Calibration calibration;
   (a.target == "study" ? calibration.study : a.target == "slice" ? calibration.slice : calibration.lesion) = calibrator;
 
-  auto both = cohort;
-  both.models.push_back({cases.model + ", calibrated", {out_of_fold(cohort, cases, method)}, {}});
-  both.notes.push_back("\"calibrated\": each case by what was fitted on the other patients, in " +
-                       std::to_string(folds) + " folds; what is stored was fitted on all of them.");
-  evaluate::EvaluationOptions options;
-  options.bootstrap.progress = context.progress;
-  if (choice) options.thresholds = {choice->threshold};
-  const auto evaluation = evaluate::evaluate_cohort(both, options);
-  const auto& before = evaluation.models[0].calibration;
-  const auto& after = evaluation.models[1].calibration;
+  const auto calibrated = out_of_fold(cohort, cases, method);
+  const auto before = evaluate::calibration(cases.truth, cases.probabilities);
+  const auto after = evaluate::calibration(cases.truth, calibrated);
 
   OutputFile html("--html", a.html);
   store(a, calibration, choice ? std::optional(choice->threshold) : std::nullopt);
-  if (!a.html.empty()) {
-    html.write(html_page(evaluation, {"Calibration", fs::path(a.predictions).filename().string(),
-                                      fs::path(a.truth).filename().string(), "ichdet " + std::string(version)}));
-  }
+  if (!a.html.empty()) write_page(html, a, cohort, cases, calibrated, choice, context.progress);
   if (context.json) {
     nlohmann::json made{{"calibration", to_json(calibration)},
                         {"cases", cases.truth.size()},

@@ -102,10 +102,10 @@ def test_refusals(run, files, tmp_path):
     assert "expected one of --youden, --sensitivity and --cost" in refusal("--youden", "--sensitivity", 0.9)
     assert "expected --target study, found slice" in refusal("--youden", "--target", "slice")
     assert "--out: expected --bundle or --ensemble" in refusal("--out", tmp_path / "x")
+    assert "expected --out, the copy" in refusal("--bundle", "blast-ct-v1")
+    assert "--target: expected study or lesion, as the files have a row for each study, found slice" in refusal(
+        "--target", "slice")
     assert "--method" in refusal("--method", "beta")
-    (tmp_path / "full").mkdir()
-    shutil.copy(folder / "p.csv", tmp_path / "full")
-    assert "is not empty" in refusal("--bundle", "blast-ct-v1", "--out", tmp_path / "full", code=3, kind="io")
     (tmp_path / "near").mkdir()
     shutil.copytree(run.environment["ICHDET_CACHE"] + "/bundles/blast-ct-v1", tmp_path / "near" / "mine")
     (tmp_path / "near" / "e.yaml").write_text("{ensemble: 1, name: e, rule: mean, members: [{bundle: mine}]}")
@@ -113,12 +113,74 @@ def test_refusals(run, files, tmp_path):
                                              tmp_path / "near" / "c.yaml", code=4, kind="weights")
     (tmp_path / "near" / "e.yaml").write_text("ensemble: 1\nname: e\nrule: mean\nmembers: [{bundle: mine}]\n")
     lost = refusal("--ensemble", tmp_path / "near" / "e.yaml", "--out", tmp_path / "far.yaml", code=4, kind="weights")
-    assert "far.yaml: /members/0/bundle: " in lost and "mine" in lost
+    assert "/members/0/bundle: " in lost and "far.yaml" in lost and "mine" in lost
     assert not (tmp_path / "near" / "c.yaml").exists() and not (tmp_path / "far.yaml").exists()
     two = "patient,study,a,b\n" + "".join(f"p{i},s{i},0.5,0.4\n" for i in range(300))
     (folder / "two.csv").write_text(two)
     assert "--model: expected one of those in the files, found 2" in refusal(predictions="two.csv")
     assert "more than one value" in refusal("--model", "a", predictions="two.csv")
+
+
+@pytest.fixture
+def mine(run, tmp_path):
+    """A bundle of one's own, and an ensemble of it beside."""
+    assert run("models", "get", "blast-ct-v1").returncode == 0
+    shutil.copytree(run.environment["ICHDET_CACHE"] + "/bundles/blast-ct-v1", tmp_path / "mine")
+    (tmp_path / "e.yaml").write_text("ensemble: 1\nname: e\nrule: mean\nmembers: [{bundle: mine}]\n")
+    return tmp_path
+
+
+def contents(folder):
+    return {f.relative_to(folder): f.read_bytes() if f.is_file() else None for f in folder.rglob("*")}
+
+
+@pytest.mark.parametrize("kind", ["bundle", "ensemble"])
+@pytest.mark.parametrize("out", ["results", "empty", "notes.txt", "link", ".", "results/", "e.yaml"])
+def test_what_is_there_stays_as_it_is(run, files, mine, kind, out):
+    folder, *_ = files
+    (mine / "results").mkdir()
+    (mine / "results" / "precious.txt").write_text("years of work")
+    (mine / "empty").mkdir()
+    (mine / "notes.txt").write_text("read me")
+    (mine / "link").symlink_to("nowhere")
+    before = contents(mine)
+    source = ["--bundle", mine / "mine"] if kind == "bundle" else ["--ensemble", mine / "e.yaml"]
+    done = run("calibrate", folder / "p.csv", folder / "t.csv", *source, "--out", str(mine) + "/" + out)
+    if (kind, out) == ("ensemble", "e.yaml"):
+        assert "a file of its own" in refused(done, 2, "options")
+    else:
+        assert "is already there: expected a new name" in refused(done, 3, "io")
+    assert contents(mine) == before
+
+
+@pytest.mark.parametrize("out", ["mine/copy", "mine/deep/down", "other/copy"])
+def test_a_bundle_is_not_copied_into_itself(run, files, mine, out):
+    folder, *_ = files
+    (mine / "other").symlink_to("mine")
+    before = contents(mine)
+    done = run("calibrate", folder / "p.csv", folder / "t.csv", "--bundle", mine / "mine", "--out", mine / out)
+    assert "expected a folder outside" in refused(done, 2, "options")
+    assert contents(mine) == before
+
+
+def test_a_bundles_threshold_goes_along_or_is_asked_for(run, files, mine):
+    folder, p, truth, _ = files
+    spec = json.loads((mine / "mine" / "bundle.json").read_text()) | {"thresholds": {"study": 0.7}}
+    (mine / "mine" / "bundle.json").write_text(json.dumps(spec))
+
+    def calibrated(source, out, *options):
+        return run("calibrate", folder / "p.csv", folder / "t.csv", "--bundle", mine / source, "--out", mine / out, *options)
+
+    def threshold(out):
+        return json.loads((mine / out / "bundle.json").read_text())["thresholds"]["study"]
+
+    assert calibrated("mine", "platt").returncode == 0
+    assert threshold("platt") == pytest.approx(ensemble.fit_calibrator("platt", p, truth)([0.7])[0])
+    for source, options in (("mine", ["--method", "isotonic"]), ("platt", [])):
+        assert "/thresholds/study: has no equal" in refused(calibrated(source, "no", *options), 2, "options")
+    assert not (mine / "no").exists()
+    assert calibrated("platt", "twice", "--target", "lesion").returncode == 0 and threshold("twice") == threshold("platt")
+    assert calibrated("mine", "stepped", "--method", "isotonic", "--youden").returncode == 0
 
 
 def test_evaluate_names_the_difficult_cases(run, files):

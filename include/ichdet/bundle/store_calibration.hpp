@@ -7,13 +7,19 @@
 
 namespace ichdet {
 
+/// `copy` in full. Throws Error(io) where anything is there by its name, be it empty.
+std::filesystem::path check_new_place(const std::filesystem::path& copy);
+
 /// A copy of a bundle with what `calibration` has in place of its own, and `threshold` as its `thresholds.study`.
-/// Throws Error(weights) where `bundle` is none, Error(io) where `copy` exists and is not empty, or cannot be written.
+/// Without one, a threshold that the bundle has goes through a new calibration of studies; Error(options) where it
+/// cannot, as it was calibrated before or the calibration is isotonic. Throws Error(weights) where `bundle` is none,
+/// Error(options) where `copy` lies in it, Error(io) where anything is there by the name of `copy`, or it cannot be
+/// written.
 void copy_calibrated_bundle(const std::filesystem::path& bundle, const std::filesystem::path& copy,
                             const ensemble::Calibration& calibration, std::optional<double> threshold);
 
 /// A copy of an ensemble's file, which has neither `calibration` nor `thresholds`, with them at its end. Its members
-/// have to be found from the copy's folder too. Throws as read_ensemble, and Error(io).
+/// have to be found from the copy's folder too. Throws as read_ensemble, and Error(io) as above.
 void copy_calibrated_ensemble(const std::filesystem::path& file, const std::filesystem::path& copy,
                               const ensemble::Calibration& calibration, std::optional<double> threshold);
 
