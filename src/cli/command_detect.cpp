@@ -3,6 +3,8 @@
 #include <functional>
 #include <iostream>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "commands.hpp"
 #include "ichdet/bundle/cache.hpp"
@@ -19,7 +21,8 @@ namespace ichdet::cli {
 namespace {
 
 struct DetectArguments {
-  std::string input, out, bundle = "blast-ct-v1", ensemble, precision = "auto", engine = "auto", region = "head";
+  std::string input, out, ensemble, precision = "auto", engine = "auto", region = "head";
+  std::vector<std::string> bundles = {"blast-ct-v1"};
   std::filesystem::path network_cache;
   double memory_mib = 0;
   io::StudyOptions study;
@@ -42,7 +45,9 @@ std::function<Detection(const SliceStack&, const Progress&)> make_detector(const
   const auto options = segmenter_options(arguments);
   if (arguments.ensemble.empty()) {
     std::vector<Bundle> members;
-    for (const auto& folder : resolve_bundles(arguments.bundle)) members.push_back(open_bundle(folder));
+    for (const auto& name : arguments.bundles) {
+      for (const auto& folder : resolve_bundles(name)) members.push_back(open_bundle(folder));
+    }
     return Detector(Segmenter(members, options), arguments.detector);
   }
   ClassifierOptions classifier;
@@ -73,9 +78,12 @@ void add_detect(CLI::App& app, Context& context) {
   auto& a = *arguments;
   command->add_option("INPUT", a.input, "DICOM folder, one DICOM file, or NIfTI file (.nii, .nii.gz)")->required();
   command->add_option("-o,--out", a.out, "Folder for result.json, labels.nii.gz, sheet.png and slices/")->required();
-  auto* bundle =
-      command->add_option("-b,--bundle", a.bundle, "Weights: a name from `ichdet models list`, or a bundle's folder")
-          ->capture_default_str();
+  auto* bundle = command
+                     ->add_option("-b,--bundle", a.bundles,
+                                  "Weights: a name from `ichdet models list`, or a bundle's folder; the answers of "
+                                  "several are averaged")
+                     ->allow_extra_args(false)
+                     ->capture_default_str();
   command->add_option("--ensemble", a.ensemble, "Instead: a YAML file that combines several bundles")->excludes(bundle);
   command
       ->add_option("--precision", a.precision,

@@ -73,7 +73,7 @@ void make(const MakeArguments& arguments, const Context& context) {
       std::printf("The published system weighs %d networks: give SliceSegmenter (C++, Python) as many bundles.\n",
                   int(recipe.members));
     } else if (recipe.members > 1) {
-      std::printf("The published system averages %d networks: give `ichdet %s` as many --bundle.\n",
+      std::printf("The published system averages %d networks: give `ichdet %s` as many, each as --bundle FOLDER.\n",
                   int(recipe.members), recipe.model["task"] == "segmentation" ? "detect" : "classify");
     }
   }

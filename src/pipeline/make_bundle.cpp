@@ -1,7 +1,9 @@
 #include "ichdet/pipeline/make_bundle.hpp"
 
 #include <fstream>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "ichdet/bundle/bundle.hpp"
 #include "ichdet/bundle/sha256.hpp"
@@ -57,7 +59,8 @@ json bundle_json(const Recipe& recipe, const Origin& origin, const BundleOptions
   return bundle;
 }
 
-/// Makes the bundle in a folder beside the wanted one, which it then becomes.
+/// Makes the bundle in a folder beside the wanted one, which it then becomes. `fill` says in words what was done to the
+/// weights.
 template <class Fill>
 void write_bundle(const Recipe& recipe, const Origin& origin, const fs::path& folder, const BundleOptions& options,
                   Fill&& fill) {
@@ -68,7 +71,9 @@ void write_bundle(const Recipe& recipe, const Origin& origin, const fs::path& fo
   auto spec_json = bundle_json(recipe, origin, options);
   const auto spec = parse_spec(spec_json, "recipe " + recipe.name);
   const auto network = models::create(spec.architecture, spec.options, "recipe " + recipe.name);
-  fill(*network, spec);
+  auto source = origin.source;
+  for (const auto& note : fill(*network, spec)) source += "; " + note;
+  spec_json["provenance"]["source"] = source;
 
   auto partial = fs::absolute(folder / ".").parent_path();
   partial += ".partial";
@@ -106,12 +111,11 @@ void make_bundle(const Recipe& recipe, const fs::path& weights, const fs::path& 
   const auto state = read_state_dict(weights);
   Origin origin;
   origin.source = weights.filename().string();
-  for (const auto& note : state.notes) origin.source += "; " + note;
   origin.files[weights.filename().string()] = sha256_of_file(weights);
   origin.licence = options.licence.empty() ? "LicenseRef-not-stated" : options.licence;
   origin.licence_text = licence_text(options);
   write_bundle(recipe, origin, folder, options,
-               [&](Network& network, const ModelSpec&) { models::load_weights(network, state); });
+               [&](Network& network, const ModelSpec&) { return models::load_weights(network, state); });
 }
 
 void make_untrained_bundle(const Recipe& recipe, std::uint64_t seed, const fs::path& folder,
@@ -122,8 +126,10 @@ void make_untrained_bundle(const Recipe& recipe, std::uint64_t seed, const fs::p
   origin.licence = "CC0-1.0";
   origin.licence_text = "SPDX: CC0-1.0. UNTRAINED: these weights are random numbers (seed " + std::to_string(seed) +
                         "), for trying out a pipeline. No result of theirs means anything.\n";
-  write_bundle(recipe, origin, folder, options,
-               [&](Network& network, const ModelSpec& model) { pipeline::randomise(network, model, seed); });
+  write_bundle(recipe, origin, folder, options, [&](Network& network, const ModelSpec& model) {
+    pipeline::randomise(network, model, seed);
+    return std::vector<std::string>();
+  });
 }
 
 }  // namespace ichdet

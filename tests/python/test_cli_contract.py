@@ -147,6 +147,8 @@ def test_names_of_other_kinds_of_file_are_not_made_folders(run, study, tmp_path)
 def test_an_ensemble_that_is_not_there_is_refused(run, study, tmp_path):
     message = refused(run("detect", study, "--out", tmp_path / "out", "--ensemble", "x.yaml"), 4, "weights")
     assert "x.yaml: expected an ensemble's YAML file" in message and not (tmp_path / "out").exists()
+    message = refused(run("detect", study, "--out", tmp_path / "out", "--ensemble", "x.yaml", "--bundle", "y"), 2, "options")
+    assert "--bundle excludes --ensemble" in message
 
 
 def test_refused_inputs_exit_with_3(run, tmp_path):
