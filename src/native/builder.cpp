@@ -39,9 +39,13 @@ std::int64_t Lowering::blocks_for(Name value, std::int64_t outputs) const {
   if (outputs <= 4 && size != Triple{1, 1, 1} && (dimensions() == 2 || ends)) return 4;
   if (dimensions() == 2 || outputs > lanes) return channels;
   for (const auto& use : value->uses()) {
-    if (use.user->kind() != torch::jit::prim::ListConstruct) continue;
-    for (const auto* part : use.user->inputs()) {
-      if (size_of(part).at(1) > lanes) return channels;
+    const auto* user = use.user;
+    if (user->kind() == torch::jit::prim::ListConstruct) {
+      for (const auto* part : user->inputs()) {
+        if (size_of(part).at(1) > lanes) return channels;
+      }
+    } else if (activation_of(user) || is(user, "aten::instance_norm") || is(user, "aten::add")) {
+      if (blocks_for(user->output(), outputs) == channels) return channels;
     }
   }
   return lanes;
@@ -101,7 +105,8 @@ std::optional<Name> Lowering::take_addend(Name& last, std::int64_t outputs) {
   const auto other = reader->input(0) == last ? reader->input(1) : reader->input(0);
   const auto found = values_.find(other);
   if (alpha != 1.f || other == last || found == values_.end() || found->second.blocks.empty()) return std::nullopt;
-  if (found->second.per_pixel != blocks_for(reader->output(), outputs) || found->second.channel_of != counted(outputs))
+  if (found->second.narrow() || found->second.per_pixel != blocks_for(reader->output(), outputs) ||
+      found->second.channel_of != counted(outputs))
     return std::nullopt;
   if (nn::sizes(other) != nn::sizes(last)) return std::nullopt;
   taken_.insert(reader);

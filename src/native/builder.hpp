@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <tuple>
 #include <vector>
 
 #include "arena.hpp"
@@ -85,6 +86,9 @@ class Lowering {
   void output(Name value, Program& program);
 
   Value& at(Name value);
+  static bool read_once(Name value) { return value->uses().size() == 1; }
+  /// A sum that may be taken apart: what is read twice is made, since its terms' places may then be used for it.
+  bool unmade_sum(Name value) { return !at(value).terms.empty() && !at(value).made() && read_once(value); }
   Value& made(Name value);
   Value& map(Name value);
   Value& vector(Name value);
@@ -124,6 +128,7 @@ class Lowering {
   void instance_norm(const Node* node);
 
   // lower_modulation.cpp
+  using LeafKey = std::tuple<Name, std::int64_t, Triple>;  ///< what lies differently for maps of other places
   struct LazyExpression {
     std::vector<std::pair<Expression::Term, std::optional<std::size_t>>> terms;  ///< with the storage of each
   };
@@ -151,7 +156,7 @@ class Lowering {
   Axes axes_{-1, 0, 1};
   std::map<Name, Value> values_;
   std::set<const Node*> taken_;
-  std::map<Name, Leaf> leaves_;
+  std::map<LeafKey, Leaf> leaves_;
   std::vector<Build> builds_;
   Name input_ = nullptr;
 };

@@ -13,8 +13,6 @@ struct Row {
   __m512 scale, shift;
 };
 
-constexpr std::size_t most_terms = 8;  // that are summed in registers
-
 ICHDET_NATIVE void combine_row(const Combination::Options& o, char* arena, std::int64_t block, std::int64_t row,
                                std::int64_t half) {
   const auto& out = o.out;
@@ -24,7 +22,7 @@ ICHDET_NATIVE void combine_row(const Combination::Options& o, char* arena, std::
   const __m512 shift = o.shift.empty() ? _mm512_setzero_ps() : _mm512_loadu_ps(o.shift.data() + place);
   if (o.gate) scale = _mm512_mul_ps(scale, _mm512_loadu_ps(reinterpret_cast<const float*>(arena + *o.gate) + place));
 
-  Row rows[most_terms];
+  Row rows[Combination::most_terms];
   const auto z = row / out.height(), y = row % out.height();
   for (std::size_t i = 0; i < o.terms.size(); ++i) {
     const auto& term = o.terms[i];

@@ -13,6 +13,8 @@ namespace ichdet::native {
 /// nearest up-sampling, in one pass. `out` may lie where a term of its size does.
 class Combination {
  public:
+  static constexpr std::size_t most_terms = 8;
+
   struct Term {
     Map map;
     float factor = 1;

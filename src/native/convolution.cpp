@@ -216,10 +216,12 @@ ICHDET_NATIVE void Convolution::prepare(char* arena) const {
   }
 }
 
-std::int64_t Convolution::most_units(const Triple& size) {
-  const auto plane_tiles = (size[1] * (size[2] + std::max(lanes - 1, widest_border)) + lanes - 1) / lanes;
-  return (size[0] * plane_tiles + band - 1) / band;
+std::int64_t Convolution::most_parts(const Triple& size, std::int64_t width_in) {
+  const auto row = std::max(size[2] + lanes - 1, width_in + widest_border);
+  return (size[0] * ((size[1] * row + lanes - 1) / lanes) + band - 1) / band;
 }
+
+std::int64_t Convolution::parts() const { return (std::int64_t(tiles_.size()) + band - 1) / band; }
 
 std::int64_t Convolution::units() const {
   return outputs_first_ ? (tap_groups_ + 1) / 2 * volume(up_)
@@ -243,19 +245,23 @@ void Convolution::run(char* arena, std::int64_t begin, std::int64_t end) const {
     }
   };
   for (std::int64_t unit = begin; unit < end; ++unit) {
-    float* statistics = nullptr;
-    if (statistics_) statistics = reinterpret_cast<float*>(arena + *statistics_);
+    const auto part_floats = tap_groups_ * lanes * 2;
+    float* statistics = statistics_ ? reinterpret_cast<float*>(arena + *statistics_) : nullptr;
     if (outputs_first_) {
       const auto pairs = (tap_groups_ + 1) / 2, pixel = unit / pairs, in_tap = unit % pairs * 2;
-      if (statistics != nullptr) {
-        std::fill_n(statistics + in_tap * lanes * 2, std::min<std::int64_t>(2, tap_groups_ - in_tap) * lanes * 2, 0.f);
+      for (std::int64_t first = 0; first < tiles; first += quad) {
+        if (statistics != nullptr && first % band == 0) {
+          if (first > 0) statistics += part_floats;
+          std::fill_n(statistics + in_tap * lanes * 2, std::min<std::int64_t>(2, tap_groups_ - in_tap) * lanes * 2,
+                      0.f);
+        }
+        group_pair(first, tiles, pixel, in_tap, statistics);
       }
-      for (std::int64_t first = 0; first < tiles; first += quad) group_pair(first, tiles, pixel, in_tap, statistics);
       continue;
     }
     if (statistics != nullptr) {
-      statistics += unit * tap_groups_ * lanes * 2;
-      std::fill_n(statistics, tap_groups_ * lanes * 2, 0.f);
+      statistics += unit * part_floats;
+      std::fill_n(statistics, part_floats, 0.f);
     }
     const auto last = std::min(tiles, (unit + 1) * unit_tiles_);
     for (std::int64_t first = unit * unit_tiles_; first < last; first += quad) {

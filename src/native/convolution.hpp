@@ -37,8 +37,8 @@ struct Layer {
   /// Then `shape` is that of one pixel.
   Triple up{1, 1, 1};
   bool transposed = false;
-  /// Offset in the arena of floats (unit, place, 2): the sums of each output, before the activation, and of their
-  /// squares.
+  /// Offset in the arena of floats (part, group of 16 outputs, 2, 16): the sums of each output, before the activation,
+  /// and of their squares.
   std::optional<std::int64_t> statistics;
   bool split = false;
 };
@@ -57,10 +57,10 @@ class Convolution {
   std::int64_t units() const;
   void run(char* arena, std::int64_t begin, std::int64_t end) const;
 
-  /// How many units leave statistics behind.
-  std::int64_t parts() const { return outputs_first_ ? 1 : units(); }
-  /// No more units leave statistics of a map of this size behind.
-  static std::int64_t most_units(const Triple& size);
+  /// Of statistics.
+  std::int64_t parts() const;
+  /// No more parts has a map of this size, from rows of `width_in`.
+  static std::int64_t most_parts(const Triple& size, std::int64_t width_in);
 
  private:
   struct Tile {

@@ -64,7 +64,8 @@ Layer Lowering::layer_of(const Conv& c, const Value& source, const Activation& a
 void Lowering::regular(Name in, const Conv& given, Name out, const std::optional<Activation>& fixed) {
   auto c = given;
   Name gate = nullptr;
-  if (at(in).gate != nullptr && c.pointwise()) {
+  if (at(in).gate != nullptr && !at(in).made() && read_once(in) && c.pointwise() &&
+      map(at(in).source).per_pixel == channels) {
     gate = at(in).gate;
     in = at(in).source;
   } else {
@@ -85,9 +86,10 @@ void Lowering::regular(Name in, const Conv& given, Name out, const std::optional
   std::optional<std::size_t> gate_tiles;
   auto value = new_map(outputs, out, blocks_for(last, outputs));
   const auto* reader = only_reader(last);
+  const auto most_parts = Convolution::most_parts(value.size, source.size[2]);
   const bool plain = activation.act == Act::none && !value.narrow();
   if (plain && reader != nullptr && is(reader, "aten::instance_norm")) {
-    const auto floats = Convolution::most_units(value.size) * (outputs + lanes - 1) / lanes * lanes * 2;
+    const auto floats = most_parts * ((outputs + lanes - 1) / lanes) * lanes * 2;
     value.statistics = plan_.add_bytes(floats * std::int64_t(sizeof(float)), now());
     value.parts = std::make_shared<std::int64_t>();
   }
@@ -119,7 +121,7 @@ void Lowering::regular(Name in, const Conv& given, Name out, const std::optional
     if (gating) layer.gate = Gate{plan_.offset(*gating->floats), plan_.offset(*gate_tiles)};
     if (value.statistics) layer.statistics = plan_.offset(*value.statistics);
     Convolution made(layer);
-    if (value.parts) *value.parts = made.parts();
+    if (value.parts && (*value.parts = made.parts()) > most_parts) refuse("statistics of so many tiles");
     return step_of(std::move(made), map_of(value));
   });
   values_[last] = std::move(value);
@@ -180,11 +182,10 @@ void Lowering::depthwise(Name in, const Conv& given, Name out) {
 void Lowering::enlarge(Name out, const Conv& given) {
   const auto c = given;
   const auto source = map(at(out).source);
-  Triple expected = source.size;
-  for (std::size_t axis = 0; axis < 3; ++axis) expected[axis] *= c.shape.stride[axis];
-  if (expected != extent_of(out)) refuse(out->node(), "transposed, with an output of another size");
   read(source);
-  auto value = new_map(c.outputs(), out, blocks_for(out, c.outputs()));
+  const bool ends = read_once(out) && only_reader(out) == nullptr;
+  const auto per_pixel = blocks_for(out, c.outputs());
+  auto value = new_map(c.outputs(), out, per_pixel == 4 && !ends ? channels : per_pixel);
   emit([=, this] {
     auto layer = layer_of(c, source, {});
     layer.transposed = true;
@@ -200,8 +201,10 @@ void Lowering::enlarge(Name out, const Conv& given) {
 void Lowering::up(const std::vector<Name>& names, Name out) {
   const auto& first_conv = *at(names.front()).up;
   const auto& shape = first_conv.shape;
+  Triple enlarged = map(at(names.front()).source).size;
+  for (std::size_t axis = 0; axis < 3; ++axis) enlarged[axis] *= shape.stride[axis];
   if (names.size() == 1 && shape.kernel == shape.stride && shape.padding == Triple{} &&
-      shape.dilation == Triple{1, 1, 1}) {
+      shape.dilation == Triple{1, 1, 1} && enlarged == extent_of(out)) {
     return enlarge(out, first_conv);
   }
   if (dimensions() == 3) refuse(out->node(), "transposed, whose kernel is not its stride");

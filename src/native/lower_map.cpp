@@ -95,7 +95,8 @@ void Lowering::instance_norm(const Node* node) {
   const auto source = map(name);
   if (source.narrow()) refuse(node, "of up to four channels");
   const auto weight = constant_tensor(node, 1), bias = constant_tensor(node, 2);
-  if (!weight || !bias || !argument(node, 5).toBool()) refuse(node, "whose weights are not constant");
+  if (!weight || !bias) refuse(node, "whose weights are not constant");
+  if (!argument(node, 5).toBool()) refuse(node, "by running statistics");
   auto statistics = source.statistics;
   auto part_places = (std::int64_t(source.channel_of.size()) + lanes - 1) / lanes * lanes;
   if (statistics) {
@@ -103,7 +104,8 @@ void Lowering::instance_norm(const Node* node) {
   } else {
     part_places = source.places();
     read(source);
-    statistics = plan_.add_bytes(source.size[0] * part_places * 2 * std::int64_t(sizeof(float)), now());
+    const auto rows = source.size[0] * source.size[1];
+    statistics = plan_.add_bytes(rows * part_places * 2 * std::int64_t(sizeof(float)), now());
     emit([=, this] { return step_of(Statistics(map_of(source), plan_.offset(*statistics))); });
     plan_.use(*statistics, now());
   }
@@ -117,7 +119,7 @@ void Lowering::instance_norm(const Node* node) {
   options.bias = by_place(*bias, source);
   emit([=, this, parts = source.parts] {
     auto placed = options;
-    placed.parts = parts ? *parts : source.size[0];
+    placed.parts = parts ? *parts : source.size[0] * source.size[1];
     placed.from = plan_.offset(*statistics);
     placed.to = plan_.offset(affine);
     return step_of(InstanceNorm(std::move(placed)));
@@ -128,11 +130,14 @@ void Lowering::instance_norm(const Node* node) {
 /// input(0) + second * input(1), lazily.
 void Lowering::sum(const Node* node, float second) {
   Value value;
+  std::size_t terms = 0;
+  for (const int i : {0, 1}) terms += std::max<std::size_t>(1, at(node->input(std::size_t(i))).terms.size());
   for (const int i : {0, 1}) {
     const auto name = node->input(std::size_t(i));
-    const auto& part = at(name);
     const float factor = i == 0 ? 1 : second;
-    if (!part.terms.empty() && !part.made()) {
+    if (terms > Combination::most_terms) map(name);
+    const auto& part = at(name);
+    if (unmade_sum(name)) {
       for (auto term : part.terms) {
         term.factor *= factor;
         value.terms.push_back(term);
@@ -152,9 +157,9 @@ void Lowering::cat(const Node* node) {
   }
   const auto list = node->input(0)->node()->inputs();
   const std::vector<Name> names(list.begin(), list.end());
-  const bool all_up = std::all_of(names.begin(), names.end(), [&](Name name) {
-    return at(name).up && !at(name).made() && name->uses().size() == 1;
-  });
+  const bool all_up = dimensions() == 2 && std::all_of(names.begin(), names.end(), [&](Name name) {
+                        return at(name).up && !at(name).made() && name->uses().size() == 1;
+                      });
   if (all_up) return up(names, node->output());
   Value value;
   for (const auto name : names) {

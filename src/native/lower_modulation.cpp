@@ -38,7 +38,7 @@ Name squared(Name value) {
   if (!is(node, "aten::sum")) return nullptr;
   const auto axes = constant(node->input(1));
   const auto size = size_of(node->input(0));
-  if (!axes || !axes->isIntList() || axes->toIntVector().size() + 1 != size.size()) return nullptr;
+  if (!axes || !axes->isIntList() || size.size() != 5 || axes->toIntVector().size() != 4) return nullptr;
   for (const auto axis : axes->toIntVector()) {
     if (axis == 0 || axis == -std::int64_t(size.size())) return nullptr;
   }
@@ -80,6 +80,7 @@ bool Lowering::partial_mean(const Node* node) {
   const std::set<std::int64_t> over_planes{0}, over_pixels{1, 2};
   const auto own = reduced(node);
   if (dimensions() != 3 || (own != over_planes && own != over_pixels)) return false;
+  if (axes_[1] > axes_[2]) refuse(node, "where rows lie across columns");
 
   const auto source = map(name);
   const auto count = std::int64_t(source.channel_of.size());
@@ -131,7 +132,10 @@ std::vector<Name> Lowering::roots(const std::vector<Name>& wanted, const Value& 
     if (constant(value)) return;
     if (!at(value).small) refuse(value->node(), "among small tensors");
     if (!at(value).floats_of_tensor) {
-      if (const auto of = squared(value); of != nullptr && extent_of(of) == like.size) square_sum(value, of, like);
+      if (const auto of = squared(value);
+          of != nullptr && extent_of(of) == like.size && size_of(of)[1] == std::int64_t(like.channel_of.size())) {
+        square_sum(value, of, like);
+      }
     }
     if (at(value).floats_of_tensor) {
       found.push_back(value);
@@ -181,6 +185,7 @@ Lowering::LazyExpression Lowering::expression_of(const std::vector<Name>& factor
   const auto is_product = [](const Node* node) { return is(node, "aten::mul") && node->inputs().size() == 2; };
   // What lies along one axis is LibTorch's, and what lies along two where it is no sum or product.
   const auto is_leaf = [&](Name value) {
+    if (size_of(value).size() != 5) refuse(value->node(), "of other dimensions than the map that it multiplies");
     const auto extent = extent_of(value);
     const auto axes = std::ranges::count_if(extent, [](auto length) { return length > 1; });
     const auto* node = value->node();
@@ -207,7 +212,7 @@ Lowering::LazyExpression Lowering::expression_of(const std::vector<Name>& factor
     if (const auto number = factor_of(value)) {
       term.number = *number;
     } else if (is_leaf(value)) {
-      const auto& leaf = leaves_.at(value);
+      const auto& leaf = leaves_.at({value, like.places(), like.size});
       term.kind = leaf.kind;
       storage = leaf.storage;
     } else if (const auto* node = value->node(); is_product(node)) {
@@ -245,7 +250,6 @@ Lowering::LazyExpression Lowering::expression_of(const std::vector<Name>& factor
     term.second = term_of(factors[i]);
     product = push(term);
   }
-  if (product + 1 != made.terms.size()) refuse(factors.front()->node(), "where a factor is the other's part");
   return made;
 }
 
@@ -255,7 +259,8 @@ void Lowering::place_leaves(const std::vector<Name>& wanted, const Value& like) 
   roots(wanted, like);  // which may place some of them
   std::vector<Name> missing;
   for (const auto leaf : wanted) {
-    if (!leaves_.contains(leaf) && std::ranges::find(missing, leaf) == missing.end()) missing.push_back(leaf);
+    if (!leaves_.contains({leaf, like.places(), like.size}) && std::ranges::find(missing, leaf) == missing.end())
+      missing.push_back(leaf);
   }
   if (missing.empty()) return;
   const auto given = roots(missing, like);
@@ -270,8 +275,8 @@ void Lowering::place_leaves(const std::vector<Name>& wanted, const Value& like) 
   const auto groups = like.places() / lanes;
   for (const auto leaf : missing) {
     const auto size = size_of(leaf);
-    const auto extent = size.size() == 5 && size[0] == 1 ? extent_of(leaf) : Triple{};
-    const bool channel_wise = size.size() == 5 && size[1] == std::int64_t(like.channel_of.size());
+    const auto extent = extent_of(leaf);
+    const bool channel_wise = size[1] == std::int64_t(like.channel_of.size());
     Leaf made;
     std::int64_t count = 0;
     if (channel_wise && extent == Triple{1, like.size[1], like.size[2]}) {
@@ -293,7 +298,7 @@ void Lowering::place_leaves(const std::vector<Name>& wanted, const Value& like) 
       refuse(leaf->node(), "along axes that have no kernel");
     }
     made.storage = plan_.add_bytes(count * float_bytes, now());
-    leaves_[leaf] = made;
+    leaves_[{leaf, like.places(), like.size}] = made;
     placed.push_back(made);
   }
   emit([=, this, tensors = SmallTensors(given, missing)] {

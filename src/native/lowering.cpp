@@ -39,7 +39,8 @@ void Lowering::lower(const Node* node) {
   if (const auto activation = activation_of(node)) {
     const auto& value = at(node->input(0));
     if (value.floats) refuse(node, "of a vector");
-    const bool lazy = !value.made() && (!value.terms.empty() || value.gate != nullptr);
+    const bool lazy =
+        unmade_sum(node->input(0)) || (!value.made() && value.gate != nullptr && read_once(node->input(0)));
     return materialise(out, lazy ? value : sum_of({{node->input(0), 1, {}, {}}}), *activation, {}, {});
   }
   if (is(node, "aten::batch_norm")) {
@@ -58,7 +59,7 @@ void Lowering::lower(const Node* node) {
       const auto name = node->input(std::size_t(i));
       Value value;
       const auto& part = at(name);
-      if (!part.terms.empty() && !part.made()) {
+      if (unmade_sum(name)) {
         value.terms = part.terms;
         for (auto& term : value.terms) term.factor *= *factor;
       } else {

@@ -63,18 +63,22 @@ void Pooling::run(char* arena, std::int64_t begin, std::int64_t end) const {
 }
 
 ICHDET_NATIVE void sum_block(const Map& map, char* arena, std::int64_t block, std::int64_t to) {
-  __m512 total[2] = {_mm512_setzero_ps(), _mm512_setzero_ps()};
+  double total[channels] = {};
   for (std::int64_t row = 0; row < map.rows(); ++row) {
     const char* from = arena + map.blocks[std::size_t(block)] + map.row(row);
+    __m512 sum[2] = {_mm512_setzero_ps(), _mm512_setzero_ps()};
     for (std::int64_t x = 0; x < map.width(); ++x, from += map.pixel_bytes()) {
       for (int half = 0; half < map.per_pixel / lanes; ++half) {
-        total[half] = _mm512_add_ps(total[half], load_half(from + 32 * half, map.rest_bytes));
+        sum[half] = _mm512_add_ps(sum[half], load_half(from + 32 * half, map.rest_bytes));
       }
     }
+    alignas(64) float values[channels];
+    _mm512_store_ps(values, sum[0]);
+    _mm512_store_ps(values + lanes, sum[1]);
+    for (std::int64_t c = 0; c < map.per_pixel; ++c) total[c] += double(values[c]);
   }
   auto* sums = reinterpret_cast<float*>(arena + to) + block * map.per_pixel;
-  _mm512_storeu_ps(sums, total[0]);
-  if (map.per_pixel == channels) _mm512_storeu_ps(sums + lanes, total[1]);
+  for (std::int64_t c = 0; c < map.per_pixel; ++c) sums[c] = float(total[c]);
 }
 
 }  // namespace ichdet::native

@@ -34,7 +34,9 @@ Triple triple(const c10::IValue& list, const Axes& axes, std::int64_t missing) {
 Triple extent(const std::vector<std::int64_t>& sizes, const Axes& axes) {
   Triple size{1, 1, 1};
   for (std::size_t i = 0; i < 3; ++i) {
-    if (axes[i] >= 0) size[i] = sizes.at(std::size_t(2 + axes[i]));
+    if (axes[i] < 0) continue;
+    if (sizes.size() <= std::size_t(2 + axes[i])) refuse("a tensor of fewer dimensions than the input's");
+    size[i] = sizes[std::size_t(2 + axes[i])];
   }
   return size;
 }

@@ -33,19 +33,17 @@ void InstanceNorm::run(char* arena, std::int64_t begin, std::int64_t end) const 
 ICHDET_NATIVE void Statistics::run(char* arena, std::int64_t begin, std::int64_t end) const {
   const auto blocks = std::int64_t(map_.blocks.size());
   for (auto unit = begin; unit < end; ++unit) {
-    const auto z = unit / blocks, block = unit % blocks;
+    const auto row = unit / blocks, block = unit % blocks;
     for (std::int64_t half = 0; half < map_.per_pixel / lanes; ++half) {
       __m512 sum = _mm512_setzero_ps(), squares = _mm512_setzero_ps();
-      for (std::int64_t y = 0; y < map_.height(); ++y) {
-        const char* pixel = arena + map_.blocks[std::size_t(block)] + map_.pixel(z, y, 0) + half * 32;
-        for (std::int64_t x = 0; x < map_.width(); ++x, pixel += map_.pixel_bytes()) {
-          const __m512 v = load_half(pixel, map_.rest_bytes);
-          sum = _mm512_add_ps(sum, v);
-          squares = _mm512_fmadd_ps(v, v, squares);
-        }
+      const char* pixel = arena + map_.blocks[std::size_t(block)] + map_.row(row) + half * 32;
+      for (std::int64_t x = 0; x < map_.width(); ++x, pixel += map_.pixel_bytes()) {
+        const __m512 v = load_half(pixel, map_.rest_bytes);
+        sum = _mm512_add_ps(sum, v);
+        squares = _mm512_fmadd_ps(v, v, squares);
       }
       auto* to =
-          reinterpret_cast<float*>(arena + to_) + (z * map_.places() + block * map_.per_pixel + half * lanes) * 2;
+          reinterpret_cast<float*>(arena + to_) + (row * map_.places() + block * map_.per_pixel + half * lanes) * 2;
       _mm512_storeu_ps(to, sum);
       _mm512_storeu_ps(to + lanes, squares);
     }

@@ -30,12 +30,12 @@ class InstanceNorm {
   Options options_;
 };
 
-/// The statistics of a map that no convolution left any of, as InstanceNorm reads them: a part for each plane.
+/// The statistics of a map that no convolution left any of, as InstanceNorm reads them: a part for each row.
 class Statistics {
  public:
   Statistics(Map map, std::int64_t to) : map_(std::move(map)), to_(to) {}
 
-  std::int64_t units() const { return map_.depth() * std::int64_t(map_.blocks.size()); }
+  std::int64_t units() const { return map_.rows() * std::int64_t(map_.blocks.size()); }
   void run(char* arena, std::int64_t begin, std::int64_t end) const;
 
  private:

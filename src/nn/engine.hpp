@@ -35,8 +35,9 @@ struct CompileOptions {
 };
 
 /// The operators that `forward` runs on an input of this shape: aten alone, one tensor in, one out, shapes known, the
-/// weights as constants that share the module's memory. `module`'s parameters lose requires_grad while it runs. Costs one
-/// plain forward; of networks of large volumes whose operators do not depend on the size, two small ones.
+/// weights as constants that share the module's memory. `module`'s parameters lose requires_grad while it runs. Costs
+/// one plain forward; of ichdet's own networks of large volumes, where their operators do not know the size, two small
+/// ones.
 std::shared_ptr<torch::jit::Graph> trace(torch::nn::Module& module, const Forward& forward, at::IntArrayRef shape);
 
 /// Batch norm, in evaluation, into the convolution or linear layer before it, in place. Folded weights come from
@@ -47,8 +48,8 @@ void fold(torch::jit::Graph& graph, WeightCache& weights);
 Compiled compile_torch(const std::shared_ptr<torch::jit::Graph>& graph, const CompileOptions& options,
                        WeightCache& weights);
 
-/// ichdet's own kernels, on the AMX of the CPU; each image or volume by itself, from a graph that was traced with one. Throws
-/// Error(options) whose message says what is missing: AMX, or a kernel for an operator.
+/// ichdet's own kernels, on the AMX of the CPU; each image or volume by itself, from a graph that was traced with one.
+/// Throws Error(options) whose message says what is missing: AMX, or a kernel for an operator.
 Compiled compile_native(const std::shared_ptr<torch::jit::Graph>& graph, const CompileOptions& options);
 
 /// OpenVINO, through the plug-in. Throws Error(options) whose message says what is missing: the plug-in, or an

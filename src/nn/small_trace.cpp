@@ -3,12 +3,12 @@
 #include <ATen/Functions.h>
 #include <torch/csrc/jit/ir/ir.h>
 
+#include <exception>
 #include <map>
 #include <optional>
 #include <vector>
 
 #include "graph_tools.hpp"
-#include "ichdet/core/error.hpp"
 
 namespace ichdet::nn {
 namespace {
@@ -60,38 +60,72 @@ std::optional<Sizes> extrapolate(const Sizes& first, const Sizes& second, const 
   return size;
 }
 
-/// Whether a convolution of these sizes is possible: what was extrapolated has to agree with the layers' own sizes.
-bool possible(const Node* node) {
-  if (!is(node, "aten::_convolution")) return true;
-  const auto in = sizes(node->input(0)), out = sizes(node->output());
-  const auto weight = constant_tensor(node, 1);
-  const auto list = [&](std::size_t i) { return constant(node->input(i))->toIntVector(); };
-  const auto transposed = constant(node->input(6));
-  if (!in || !out || !weight || !transposed) return false;
-  const auto stride = list(3), padding = list(4), dilation = list(5), beyond = list(7);
-  for (std::size_t i = 0; i + 2 < in->size(); ++i) {
-    const auto reach = dilation[i] * (weight->size(std::int64_t(i) + 2) - 1) + 1, length = (*in)[i + 2];
-    const auto expected = transposed->toBool() ? (length - 1) * stride[i] - 2 * padding[i] + reach + beyond[i]
-                                               : (length + 2 * padding[i] - reach) / stride[i] + 1;
-    if (expected != (*out)[i + 2]) return false;
+/// What a window makes of an axis.
+std::int64_t windowed(std::int64_t length, std::int64_t kernel, std::int64_t stride, std::int64_t padding,
+                      std::int64_t dilation) {
+  return (length + 2 * padding - dilation * (kernel - 1) - 1) / stride + 1;
+}
+
+Sizes list(const Node* node, std::size_t i) { return constant(node->input(i))->toIntVector(); }
+
+/// Whether it is an operator whose result's size is known, and that the sizes say.
+bool agrees(const Node* node) {
+  static const char* const same[] = {"aten::leaky_relu", "aten::relu",    "aten::elu",        "aten::gelu",
+                                     "aten::silu",       "aten::sigmoid", "aten::hardtanh",   "aten::instance_norm",
+                                     "aten::batch_norm", "aten::dropout", "aten::contiguous", "aten::feature_dropout"};
+  if (node->kind() == torch::jit::prim::Constant || node->kind() == torch::jit::prim::ListConstruct) return true;
+  if (node->outputs().size() != 1 || !node->blocks().empty()) return false;
+  const auto out = sizes(node->output()), in = node->inputs().empty() ? std::nullopt : sizes(node->input(0));
+  if (!out) return false;
+  for (const auto* kind : same) {
+    if (is(node, kind)) return in == out;
   }
-  return true;
+  if (is(node, "aten::add")) return in == out && sizes(node->input(1)) == out;
+  if (is(node, "aten::cat")) {
+    auto sum = *out;
+    sum[1] = 0;
+    for (const auto* part : node->input(0)->node()->inputs()) {
+      const auto size = sizes(part);
+      if (!size || size->size() != out->size()) return false;
+      sum[1] += (*size)[1];
+      for (std::size_t axis = 2; axis < out->size(); ++axis) {
+        if ((*size)[axis] != (*out)[axis]) return false;
+      }
+    }
+    return constant(node->input(1))->toInt() == 1 && sum == *out;
+  }
+  const bool pool = is(node, "aten::max_pool3d"), convolution = is(node, "aten::_convolution");
+  if ((!pool && !convolution) || !in) return false;
+  auto expected = *out;
+  if (pool) {
+    const auto kernel = list(node, 1), stride = list(node, 2), padding = list(node, 3), dilation = list(node, 4);
+    if (constant(node->input(5))->toBool() || kernel.size() != 3 || stride.size() != 3 || padding.size() != 3)
+      return false;
+    for (std::size_t i = 0; i < 3; ++i) {
+      expected[i + 2] =
+          windowed((*in)[i + 2], kernel[i], stride[i], padding[i], dilation[dilation.size() == 3 ? i : 0]);
+    }
+    return expected == *out;
+  }
+  const auto weight = constant_tensor(node, 1);
+  const auto transposed = constant(node->input(6));
+  if (!weight || !weight->defined() || !transposed) return false;
+  const auto stride = list(node, 3), padding = list(node, 4), dilation = list(node, 5), beyond = list(node, 7);
+  for (std::size_t i = 0; i < 3; ++i) {
+    const auto kernel = weight->size(std::int64_t(i) + 2), length = (*in)[i + 2];
+    expected[i + 2] = transposed->toBool()
+                          ? (length - 1) * stride[i] - 2 * padding[i] + dilation[i] * (kernel - 1) + 1 + beyond[i]
+                          : windowed(length, kernel, stride[i], padding[i], dilation[i]);
+  }
+  return expected == *out;
 }
 
 }  // namespace
 
-std::shared_ptr<torch::jit::Graph> trace_small(const TraceOf& trace, at::IntArrayRef shape) {
+std::shared_ptr<torch::jit::Graph> trace_small(const TraceOf& trace, at::IntArrayRef shape) try {
   const auto inputs = small_shapes(shape);
   if (!inputs) return nullptr;
-  std::shared_ptr<torch::jit::Graph> graph, other;
-  try {
-    graph = trace(inputs->first);
-    other = trace(inputs->second);
-  } catch (const c10::Error&) {
-    return nullptr;
-  } catch (const Error&) {
-    return nullptr;
-  }
+  const auto graph = trace(inputs->first), other = trace(inputs->second);
 
   std::map<const Value*, const Value*> twin;
   std::vector<std::pair<Value*, Sizes>> grown;
@@ -113,15 +147,14 @@ std::shared_ptr<torch::jit::Graph> trace_small(const TraceOf& trace, at::IntArra
         node->outputs().size() != like->outputs().size()) {
       return nullptr;
     }
-    if (node->kind() == torch::jit::prim::Constant &&
-        !same_constant(*torch::jit::toIValue(node->output()), *torch::jit::toIValue(like->output()))) {
-      return nullptr;
-    }
     for (std::size_t i = 0; i < node->inputs().size(); ++i) {
       if (twin[node->input(i)] != like->input(i)) return nullptr;
     }
+    const bool fixed = node->kind() == torch::jit::prim::Constant;
+    if (fixed && !same_constant(*torch::jit::toIValue(node->output()), *torch::jit::toIValue(like->output()))) {
+      return nullptr;
+    }
     for (std::size_t i = 0; i < node->outputs().size(); ++i) {
-      const bool fixed = node->kind() == torch::jit::prim::Constant;
       if (fixed) {
         twin[node->outputs()[i]] = like->outputs()[i];
       } else if (!pair(node->outputs()[i], like->outputs()[i])) {
@@ -129,15 +162,18 @@ std::shared_ptr<torch::jit::Graph> trace_small(const TraceOf& trace, at::IntArra
       }
     }
   }
+  if (b != other->nodes().end() || twin[graph->outputs().front()] != other->outputs().front()) return nullptr;
   for (const auto& [value, size] : grown) {
     const auto type = value->type()->expect<c10::TensorType>();
     value->setType(c10::TensorType::createContiguous(type->scalarType().value_or(at::kFloat),
                                                      type->device().value_or(at::Device(at::kCPU)), size));
   }
   for (const auto* node : graph->nodes()) {
-    if (!possible(node)) return nullptr;
+    if (!agrees(node)) return nullptr;
   }
   return graph;
+} catch (const std::exception&) {  // what takes no small volume
+  return nullptr;
 }
 
 }  // namespace ichdet::nn

@@ -68,6 +68,7 @@ std::vector<Case> convolutions() {
           convolution("each channel by itself, 5 x 5, stride 2", 48, 48, 70, 17, kernel(5).groups(48).stride(2)),
           convolution("each channel by itself, dilation 2", 7, 7, 15, 17, kernel(3).groups(7).dilation(2).padding(2)),
           transposed("transposed, stride 2", 9, {up(16, 2, 2, 0, 1)}),
+          transposed("transposed, kernel 3 and stride 3, output padding", 9, {up(20, 3, 3, 0, 1, 2)}),
           transposed("transposed, stride 3, dilation 2, as in S1", 10, {up(16, 19, 3, 1, 2)}),
           transposed("transposed, output padding", 9, {up(70, 4, 3, 2, 1, 2)}),
           transposed("several transposed, beside each other", 8,
@@ -127,6 +128,19 @@ std::vector<Case> networks() {
                  most = at::max_pool2d(mean, {3, 3}, {2, 2}, {0, 0}, {1, 1}, true);
       return at::cat({at::avg_pool2d(padded, {2, 2}, {1, 1}), most}, 1);
     };
+  }));
+  cases.push_back(make("a scaled convolution that is read twice", {40, 9, 9}, [](Net& net) {
+    auto conv = net.conv(40, 40, kernel(1));
+    return [=](const Tensor& x) mutable {
+      const auto s = conv(x) * 0.5;
+      return at::relu(s) + s;
+    };
+  }));
+  cases.push_back(make("transposed by its stride, to four channels that are joined", {40, 9, 9}, [](Net& net) {
+    auto up = net.add(tn::ConvTranspose2d(tn::ConvTranspose2dOptions(40, 4, 2).stride(2)));
+    auto other = net.add(tn::ConvTranspose2d(tn::ConvTranspose2dOptions(40, 20, 2).stride(2)));
+    auto last = net.conv(20, 7, kernel(1));
+    return [=](const Tensor& x) mutable { return at::cat({at::relu(up(x)), last(other(x))}, 1); };
   }));
   cases.push_back(make("four channels that are pooled too", {4, 16, 12}, [](Net& net) {
     auto one = net.conv(4, 16, kernel(3)), other = net.conv(4, 8, kernel(1));

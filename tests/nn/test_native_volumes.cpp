@@ -129,6 +129,58 @@ std::vector<Case> volumes() {
       return c2(at::upsample_nearest3d(c1(x), {8, 5, 12}) + at::upsample_nearest3d(x, {8, 5, 12}));
     };
   }));
+  cases.push_back(make("a norm that is read twice", {24, 4, 9, 18}, [](Net& net) {
+    auto c1 = conv(net, 24, 24, kernel({3, 3, 3})), c2 = conv(net, 24, 24, kernel({1, 1, 1}));
+    auto n1 = norm(net, 24), n2 = norm(net, 24);
+    return [=](const Tensor& x) mutable {
+      auto y = n1(c1(x));
+      y = y + n2(c2(at::relu(y)));
+      return at::relu(y) + y;
+    };
+  }));
+  cases.push_back(make("nine sums of norms", {20, 4, 5, 6}, [](Net& net) {
+    std::vector<std::function<Tensor(const Tensor&)>> blocks;
+    for (int i = 0; i < 9; ++i) {
+      blocks.push_back([c = conv(net, 20, 20, kernel({1, 1, 1})), n = norm(net, 20)](const Tensor& x) mutable {
+        return n(c(at::relu(x)));
+      });
+    }
+    auto last = conv(net, 20, 20, kernel({1, 1, 1}));
+    return [=](const Tensor& x) mutable {
+      auto y = x;
+      for (const auto& f : blocks) y = y + f(y);
+      return last(y);
+    };
+  }));
+  cases.push_back(make("a gate of 16 channels, and of two maps of 16", {20, 4, 9, 18}, [](Net& net) {
+    auto a = conv(net, 20, 16, kernel({3, 3, 3})), b = conv(net, 20, 16, kernel({1, 1, 1})),
+         less = conv(net, 32, 8, kernel({1, 1, 1})), more = conv(net, 8, 32, kernel({1, 1, 1})),
+         last = conv(net, 32, 16, kernel({1, 1, 1})), alone = conv(net, 16, 5, kernel({1, 1, 1}));
+    return [=](const Tensor& x) mutable {
+      const auto z = at::cat({a(x), b(x)}, 1);
+      const auto y = last(z * at::sigmoid(more(at::relu(less(z.mean({2, 3, 4}, true))))));
+      return alone(y * at::sigmoid(y.mean({2, 3, 4}, true)));
+    };
+  }));
+  cases.push_back(make("instance norm after gaps without padding", {16, 38, 39, 40}, [](Net& net) {
+    auto c1 = conv(net, 16, 20, kernel({3, 3, 3}).dilation(12).padding(0));
+    return [c1, n = norm(net, 20)](const Tensor& x) mutable { return leaky(n(c1(x))); };
+  }));
+  cases.push_back(make("instance norm after weights beyond the cache", {160, 3, 7, 9}, [](Net& net) {
+    auto c1 = conv(net, 160, 176, kernel({3, 3, 3}));
+    return [c1, n = norm(net, 176)](const Tensor& x) mutable { return leaky(n(c1(x))); };
+  }));
+  cases.push_back(make("a join of 16 channels after a norm, and 40", {20, 4, 9, 18}, [](Net& net) {
+    auto few = conv(net, 20, 16, kernel({3, 3, 3})), many = conv(net, 20, 40, kernel({1, 1, 1})),
+         last = conv(net, 56, 24, kernel({3, 3, 3}));
+    return [=, n = norm(net, 16)](const Tensor& x) mutable { return last(at::cat({leaky(n(few(x))), many(x)}, 1)); };
+  }));
+  cases.push_back(make("a join of two transposed", {20, 4, 5, 6}, [](Net& net) {
+    auto one = net.add(tn::ConvTranspose3d(tn::ConvTranspose3dOptions(20, 32, 2).stride(2))),
+         two = net.add(tn::ConvTranspose3d(tn::ConvTranspose3dOptions(20, 40, 2).stride(2)));
+    auto last = conv(net, 72, 8, kernel({1, 1, 1}));
+    return [=](const Tensor& x) mutable { return last(at::cat({one(x), two(x)}, 1)); };
+  }));
   // As VIOLA multiplies a map: by functions of its means along each axis, and by the norm of what they make.
   for (const std::int64_t channels : {16, 48}) {
     cases.push_back(make(
@@ -197,6 +249,39 @@ TEST_CASE("native: an instance norm of large numbers that hardly differ") {
   });
   const auto d = verify(prepared(c, Precision::float32), c.net, input(c, 1));
   CHECK(d.largest <= 5e-4 * d.range);  // of the sums' 16 bits, five are the mean's
+}
+
+TEST_CASE("native: volumes that it has no kernel for are right all the same") {
+  if (!here()) return;
+  const auto right = [](const Case& c) {
+    CAPTURE(c.name);
+    const auto d = verify(prepared(c, Precision::float32), c.net, input(c, 1));
+    CHECK(d.range > 0.05);
+    CHECK(d.largest <= 3e-5 * d.range);
+  };
+  right(make("a residual of one channel at the end", {1, 6, 8, 10}, [](Net& net) {
+    auto c1 = conv(net, 1, 16, kernel({3, 3, 3})), c2 = conv(net, 16, 1, kernel({3, 3, 3}));
+    return [=](const Tensor& x) mutable { return c2(at::relu(c1(x))) + x; };
+  }));
+  for (const Size& k : {Size{3, 1, 1}, Size{5, 3, 1}, Size{1, 3, 3}}) {
+    right(make("profiles, rows along other axes", {1, 6, 8, 10}, [&k](Net& net) {
+      auto c1 = conv(net, 1, 16, kernel(k)), c2 = conv(net, 16, 5, kernel({1, 1, 1}));
+      return [=](const Tensor& x) mutable {
+        const auto y = c1(x);
+        return c2(y * at::sigmoid(y.mean(2, true)) * at::sigmoid(y.mean(3, true)) * at::sigmoid(y.mean(4, true)));
+      };
+    }));
+  }
+  right(make("one factor of two maps", {3, 8, 10, 6}, [](Net& net) {
+    auto c1 = conv(net, 3, 16, kernel({3, 3, 1})), c2 = conv(net, 3, 16, kernel({3, 3, 1})),
+         c3 = conv(net, 3, 32, kernel({1, 1, 1})), last = conv(net, 16, 5, kernel({1, 1, 1})),
+         wide = conv(net, 48, 5, kernel({1, 1, 1}));
+    return [=](const Tensor& x) mutable {
+      const auto y = c1(x), z = c2(x);
+      const auto v = at::sigmoid(y.mean(4, true)) + at::sigmoid(y.mean({2, 3}, true));
+      return last(y * v) + wide(at::cat({z * v, c3(x)}, 1));
+    };
+  }));
 }
 
 TEST_CASE("native: volumes that have no kernel run on LibTorch, and the reason names it") {
