@@ -98,12 +98,13 @@ bool agrees(const Node* node) {
   if ((!pool && !convolution) || !in) return false;
   auto expected = *out;
   if (pool) {
-    const auto kernel = list(node, 1), stride = list(node, 2), padding = list(node, 3), dilation = list(node, 4);
-    if (constant(node->input(5))->toBool() || kernel.size() != 3 || stride.size() != 3 || padding.size() != 3)
-      return false;
+    if (constant(node->input(5))->toBool()) return false;
+    const auto along = [&](std::size_t argument, std::size_t i) {
+      const auto values = list(node, argument);
+      return values.size() == 1 ? values[0] : values.at(i);
+    };
     for (std::size_t i = 0; i < 3; ++i) {
-      expected[i + 2] =
-          windowed((*in)[i + 2], kernel[i], stride[i], padding[i], dilation[dilation.size() == 3 ? i : 0]);
+      expected[i + 2] = windowed((*in)[i + 2], along(1, i), along(2, i), along(3, i), along(4, i));
     }
     return expected == *out;
   }

@@ -155,11 +155,12 @@ std::vector<Case> volumes() {
   cases.push_back(make("a gate of 16 channels, and of two maps of 16", {20, 4, 9, 18}, [](Net& net) {
     auto a = conv(net, 20, 16, kernel({3, 3, 3})), b = conv(net, 20, 16, kernel({1, 1, 1})),
          less = conv(net, 32, 8, kernel({1, 1, 1})), more = conv(net, 8, 32, kernel({1, 1, 1})),
-         last = conv(net, 32, 16, kernel({1, 1, 1})), alone = conv(net, 16, 5, kernel({1, 1, 1}));
+         last = conv(net, 32, 16, kernel({1, 1, 1})), alone = conv(net, 16, 5, kernel({1, 1, 1})),
+         own = conv(net, 16, 16, kernel({1, 1, 1}));
     return [=](const Tensor& x) mutable {
       const auto z = at::cat({a(x), b(x)}, 1);
       const auto y = last(z * at::sigmoid(more(at::relu(less(z.mean({2, 3, 4}, true))))));
-      return alone(y * at::sigmoid(y.mean({2, 3, 4}, true)));
+      return alone(y * at::sigmoid(own(y.mean({2, 3, 4}, true))));
     };
   }));
   cases.push_back(make("instance norm after gaps without padding", {16, 38, 39, 40}, [](Net& net) {
