@@ -1,5 +1,7 @@
 #include "ichdet/bundle/ensemble_spec.hpp"
 
+#include <algorithm>
+#include <cmath>
 #include <fstream>
 #include <iterator>
 
@@ -27,10 +29,11 @@ std::vector<ClassSpec> parse_classes(const Node& node) {
     entry.at("name").expect(names.insert(classes.back().name).second, "a name not given before");
   }
   node.at(0).at("blood").expect(!classes.front().blood, "false: class 0 is background");
+  node.expect(std::ranges::any_of(classes, &ClassSpec::blood), "a class with blood: true");
   return classes;
 }
 
-EnsembleMember parse_member(const Node& node, CombineRule rule) {
+EnsembleMember parse_member(const Node& node, CombineRule rule, bool staple) {
   node.only({"bundle", "kind", "weight", "classes"});
   EnsembleMember member;
   member.bundle = node.at("bundle").text();
@@ -40,12 +43,23 @@ EnsembleMember parse_member(const Node& node, CombineRule rule) {
   }
   if (const auto weight = node.find("weight")) {
     member.weight = weight->number();
-    weight->expect(member.weight > 0 || rule == CombineRule::stacking, "a number above 0");
+    const bool judges = member.kind == Task::slice_classification;
+    weight->expect(judges || !(staple || rule == CombineRule::any), "none with union or staple, which do not use it");
+    const bool stacking = rule == CombineRule::stacking && !judges;
+    weight->expect(std::abs(member.weight) <= 1e6 && (stacking || member.weight >= 1e-6),
+                   stacking ? "a number from -1e6 to 1e6" : "a number from 1e-6 to 1e6");
   }
   if (const auto classes = node.find("classes")) {
+    classes->expect(member.kind != Task::slice_classification, "none of a slice classifier");
     classes->each([&](const std::string& name, const Node& becomes) { member.classes[name] = becomes.text(); });
   }
   return member;
+}
+
+std::size_t longest_part(const fs::path& path) {
+  std::size_t longest = 0;
+  for (const auto& part : path) longest = std::max(longest, part.native().size());
+  return longest;
 }
 
 }  // namespace
@@ -71,7 +85,9 @@ EnsembleSpec parse_ensemble(std::string_view yaml, const std::string& subject) {
   }
   root.only(keys);
   if (const auto classes = root.find("classes")) spec.classes = parse_classes(*classes);
-  for (const auto& member : root.at("members").list(1)) spec.members.push_back(parse_member(member, spec.rule));
+  for (const auto& member : root.at("members").list(1)) {
+    spec.members.push_back(parse_member(member, spec.rule, spec.staple));
+  }
   if (const auto node = root.find("calibration")) spec.calibration = parse_calibration(node->value(), subject);
   if (const auto thresholds = root.find("thresholds")) {
     thresholds->only({"study"});
@@ -94,6 +110,10 @@ EnsembleSpec read_ensemble(const fs::path& file) {
   auto spec = parse_ensemble(std::string(std::istreambuf_iterator<char>(in), {}), file.string());
   for (std::size_t i = 0; i < spec.members.size(); ++i) {
     auto& member = spec.members[i];
+    const auto refuse = [&](const std::string& why) {
+      throw Error(ErrorCode::weights, file.string() + ": /members/" + std::to_string(i) + "/bundle: " + why);
+    };
+    if (member.bundle.size() > 4096 || longest_part(member.bundle) > 255) refuse("expected a name or a folder");
     if (const auto beside = file.parent_path() / member.bundle; fs::exists(beside / "bundle.json", failed)) {
       member.folders = {beside};
       continue;
@@ -101,7 +121,7 @@ EnsembleSpec read_ensemble(const fs::path& file) {
     try {
       member.folders = resolve_bundles(member.bundle);
     } catch (const Error& e) {
-      throw Error(ErrorCode::weights, file.string() + ": /members/" + std::to_string(i) + "/bundle: " + e.what());
+      refuse(e.what());
     }
   }
   return spec;

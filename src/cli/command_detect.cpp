@@ -3,6 +3,7 @@
 #include <functional>
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -41,9 +42,10 @@ SegmenterOptions segmenter_options(const DetectArguments& arguments) {
 }
 
 /// Made before the output is touched, since weights may be refused.
-std::function<Detection(const SliceStack&, const Progress&)> make_detector(const DetectArguments& arguments) {
+std::function<Detection(const SliceStack&, const Progress&)> make_detector(
+    const DetectArguments& arguments, const std::optional<EnsembleSpec>& ensemble) {
   const auto options = segmenter_options(arguments);
-  if (arguments.ensemble.empty()) {
+  if (!ensemble) {
     std::vector<Bundle> members;
     for (const auto& name : arguments.bundles) {
       for (const auto& folder : resolve_bundles(name)) members.push_back(open_bundle(folder));
@@ -53,12 +55,14 @@ std::function<Detection(const SliceStack&, const Progress&)> make_detector(const
   ClassifierOptions classifier;
   classifier.network = options.network;
   if (classifier.network.precision == Precision::adaptive) classifier.network.precision = Precision::automatic;
-  return EnsembleDetector(read_ensemble(arguments.ensemble), options, classifier, arguments.detector);
+  return EnsembleDetector(*ensemble, options, classifier, arguments.detector);
 }
 
 void detect(const DetectArguments& arguments, const Context& context) {
+  std::optional<EnsembleSpec> ensemble;
+  if (!arguments.ensemble.empty()) ensemble = read_ensemble(arguments.ensemble);
   const auto study = io::read_study(arguments.input, arguments.study, context.progress);
-  const auto detector = make_detector(arguments);
+  const auto detector = make_detector(arguments, ensemble);
   check_writable(arguments.out);
   const auto detection = detector(study.stack, context.progress);
   const auto result = write_detection(detection, study, arguments.out, context.progress);

@@ -51,6 +51,7 @@ void decide(StudyResult& result, const ensemble::Calibration& calibration,
   const auto own = thresholds.find("study");
   const double threshold = options.decision_threshold.value_or(own != thresholds.end() ? own->second : 0.5);
   result.decision = decide_by_highest_slice(result.slices, threshold);
+  if (calibration.study) result.decision.rule = "highest slice probability";
   ensemble::calibrate(result, calibration, threshold);
   flag_for_review(result, options.review);
 }

@@ -55,7 +55,9 @@ TEST_CASE("ensemble: what the file says") {
   CHECK(spec.calibration.study->slope == 0.5);
   CHECK(spec.thresholds.at("study") == 0.3);
   CHECK(spec.review.high == 0.5);
-  CHECK(parse_ensemble(with("logits", "staple"), "viola.yaml").staple);
+  CHECK(parse_ensemble(with("logits\nmembers:\n  - {bundle: one, weight: 2,", "staple\nmembers:\n  - {bundle: one,"),
+                       "viola.yaml")
+            .staple);
   CHECK(parse_ensemble("{ensemble: 1, name: a, rule: mean, members: [{bundle: b}]}", "a.yaml").classes.empty());
 }
 
@@ -63,7 +65,20 @@ TEST_CASE("ensemble: refusals name the file, the place, what was expected and wh
   CHECK(refusal(with("rule: logits", "rule: median")) ==
         "viola.yaml: /rule: expected one of mean, logits, majority, union, stacking, staple, found \"median\"");
   CHECK(refusal(with("weight: 2", "weight: -2")) ==
-        "viola.yaml: /members/0/weight: expected a number above 0, found -2");
+        "viola.yaml: /members/0/weight: expected a number from 1e-6 to 1e6, found -2");
+  for (const char* weight : {"weight: 1e39", "weight: 1e-50", "weight: 0"}) {
+    CHECK(refusal(with("weight: 2", weight)).find("expected a number from 1e-6 to 1e6") != std::string::npos);
+  }
+  CHECK(refusal(with("rule: logits", "rule: union")).starts_with("viola.yaml: /members/0/weight: expected none with"));
+  CHECK(refusal(with("kind: slice classification", "kind: slice classification, weight: -1")).find("1e-6 to 1e6") !=
+        std::string::npos);
+  CHECK(refusal(with("kind: slice classification", "kind: slice classification, classes: {a: b}")) ==
+        "viola.yaml: /members/1/classes: expected none of a slice classifier, found {\"a\":\"b\"}");
+  CHECK(refusal(with("blood: true", "blood: false")).starts_with("viola.yaml: /classes: expected a class with blood"));
+  CHECK(refusal(good + "---\na: 1\n") == "viola.yaml: expected one YAML document, found 2");
+  std::string bomb = "ensemble: &a \"" + std::string(100'000, 'x') + "\"\nname: [";
+  for (int i = 0; i < 100; ++i) bomb += "*a, ";
+  CHECK(refusal(bomb + "1]\n").find("expected less text") != std::string::npos);
   CHECK(refusal(with("weight: 2", "wieght: 2")) == "viola.yaml: /members/0/wieght: unknown key");
   CHECK(refusal(with("rule: logits", "rule: stacking")) == "viola.yaml: /intercept: is missing");
   CHECK(refusal(with("rule: logits", "rule: logits\nintercept: 1")) == "viola.yaml: /intercept: unknown key");
@@ -86,5 +101,8 @@ TEST_CASE("ensemble: members are looked for beside the file") {
   std::ofstream(folder / "bad.yaml") << "{ensemble: 1, name: a, rule: mean, members: [{bundle: one}, {bundle: ./two}]}";
   CHECK_THROWS_WITH_AS(read_ensemble(folder / "bad.yaml"), doctest::Contains("bad.yaml: /members/1/bundle: ./two"),
                        Error);
+  std::ofstream(folder / "long.yaml") << "{ensemble: 1, name: a, rule: mean, members: [{bundle: " +
+                                             std::string(300, 'x') + "}]}";
+  CHECK_THROWS_WITH_AS(read_ensemble(folder / "long.yaml"), doctest::Contains("long.yaml: /members/0/bundle: "), Error);
   CHECK_THROWS_WITH_AS(read_ensemble(folder / "none.yaml"), doctest::Contains("expected an ensemble's YAML"), Error);
 }

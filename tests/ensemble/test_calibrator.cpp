@@ -99,7 +99,9 @@ TEST_CASE("a result says raw and calibrated, and the decision is made anew") {
     CHECK(result.decision.raw_probability == 0.6);
     CHECK(result.decision.probability == doctest::Approx(half(0.6)));
     CHECK(!result.decision.positive);
-    CHECK(result.decision.rule == "highest slice probability >= 0.5, calibrated by platt");
+    CHECK(result.decision.rule == "highest slice probability >= 0.5, calibrated by platt (>= 0.5)");
+    CHECK(half(*result.decision.slice_threshold) == doctest::Approx(0.5));  // the slices' own, raw, scale
+    CHECK(half(*result.decision.slice_threshold) < 0.5);
     CHECK(result.lesions[0].raw_confidence == 0.7);
     CHECK(result.lesions[0].calibrated);
     CHECK(!result.slices[0].raw_probability);
@@ -115,5 +117,61 @@ TEST_CASE("a result says raw and calibrated, and the decision is made anew") {
     CHECK(*result.decision.slice_threshold == doctest::Approx(half(0.5)));
     CHECK(*result.slices[1].raw_probability == 0.1);
     CHECK(result.decision.rule == "1 of 2 slices > 0.5, calibrated by platt (> 0.268941)");
+  }
+}
+
+TEST_CASE("a plateau turns no decision round, and gives no threshold of 0 or 1") {
+  Calibrator steps;
+  steps.method = CalibrationMethod::isotonic;
+  steps.from = {0.1, 0.4, 0.7, 0.9};
+  steps.to = {0, 0.3, 0.3, 1};
+  CHECK(steps(0.55) > steps(0.5));
+  CHECK(steps(0.55) == doctest::Approx(0.3).epsilon(1e-9));
+  CHECK(steps(0.05) > 0);
+  CHECK(steps(0.95) < 1);
+  StudyResult result;
+  result.decision = {true, 0.55, false, "1 of 3 slices > 0.5", 0.5, 0.5};
+  result.slices = {{0, 0, 0.55, ""}, {1, 5, 0.45, ""}, {2, 10, 0, "", false}};
+  Calibration calibration;
+  calibration.study = calibration.slice = steps;
+  Calibrator shift;
+  shift.intercept = 3;
+  SUBCASE("of a classifier") {
+    calibrate(result, calibration);
+    CHECK(result.decision.positive);
+    CHECK(result.decision.probability > result.decision.threshold);
+    CHECK(result.slices[0].probability > *result.decision.slice_threshold);
+    CHECK(result.slices[1].probability < *result.decision.slice_threshold);
+  }
+  SUBCASE("no network was asked: 0 stays") {
+    calibration.slice = shift;
+    calibrate(result, calibration);
+    CHECK(result.slices[1].probability > 0.5);
+    CHECK(result.slices[2].probability == 0);
+  }
+  SUBCASE("a classifier's threshold counts without a calibration") {
+    calibrate(result, {}, 0.6);
+    CHECK(!result.decision.positive);
+    CHECK(result.decision.threshold == 0.6);
+    CHECK(result.decision.rule == "1 of 3 slices > 0.5 (> 0.6 instead)");
+    CHECK(*result.decision.slice_threshold == 0.5);
+  }
+  SUBCASE("a detector's slices are marked where they would make the study positive, in any scale") {
+    result.decision.slice_threshold.reset();
+    calibration.study = shift;
+    calibration.slice.reset();
+    SUBCASE("raw") {}
+    SUBCASE("calibrated") { calibration.slice = steps; }
+    const double raw = 1 / (1 + std::exp(3.));  // shift(raw) is 0.5
+    result.slices[1].probability = raw + 1e-3;
+    result.slices[2] = {2, 10, raw - 1e-3, ""};
+    calibrate(result, calibration, 0.5);
+    CHECK(result.slices[1].probability > *result.decision.slice_threshold);
+    CHECK(result.slices[2].probability < *result.decision.slice_threshold);
+  }
+  SUBCASE("what is no calibrator is refused") {
+    calibration.study->from.clear();
+    CHECK_THROWS_AS(calibrate(result, calibration), Error);
+    CHECK_THROWS_AS((*calibration.study)(0.5), Error);
   }
 }

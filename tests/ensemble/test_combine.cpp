@@ -62,6 +62,8 @@ TEST_CASE("classes: refusals name member and class") {
                        "member m: classes: expected background, ICH, found SDH", Error);
   CHECK_THROWS_WITH_AS(map_classes("m", {"background", "ICH"}, ensemble, {{"ICH", "background"}}),
                        doctest::Contains("all become background"), Error);
+  CHECK_THROWS_WITH_AS(map_classes("m", {"nothing", "ICH"}, ensemble, {{"nothing", "ICH"}}),
+                       "member m: classes: its background, nothing: expected background, found ICH", Error);
 }
 
 TEST_CASE("combine: maps on one grid, weighted; others are refused by number") {

@@ -57,7 +57,8 @@ def test_one_member_is_the_detector_itself(home, phantom):  # noqa: F811
 @pytest.mark.parametrize("rule", ["mean", "majority", "union", "staple"])
 def test_spacings_and_classes_differ(home, phantom, rule):  # noqa: F811
     classes = [{"name": "none", "blood": False}, {"name": "ICH", "blood": True}]
-    file = write(home, [{"bundle": "fine", "weight": 2}, {"bundle": "coarse", "classes": {"IVH": "none", "IPH": "ICH"}}],
+    weight = {"weight": 2} if rule in ("mean", "majority") else {}
+    file = write(home, [{"bundle": "fine"} | weight, {"bundle": "coarse", "classes": {"IVH": "none", "IPH": "ICH"}}],
                  classes=classes, rule=rule)
     found = nn.EnsembleDetector(file, **FLOAT32, threads=1)(phantom)
     coarse = said(home, "coarse", phantom)

@@ -29,7 +29,7 @@ struct PatientDecision {
   bool calibrated = false;  ///< whether `probability` was fitted to observed frequencies
   std::string rule;         ///< how it was reached, in words
   double threshold = 0.5;   ///< from this probability on a slice or the study counts as positive
-  /// Of classifiers: a slice above it counts as positive. Both thresholds are then exceeded, not reached (CaseRule).
+  /// Of classifiers and calibrated detectors: a slice above it is positive. Classifiers exceed both (CaseRule).
   std::optional<double> slice_threshold = {};
   std::optional<double> raw_probability = {};  ///< before calibration, where there was one
 };

@@ -22,7 +22,8 @@ std::string to_string(CalibrationMethod method);
 /// Throws Error(options) that lists the names there are.
 CalibrationMethod parse_calibration_method(const std::string& text);
 
-/// What a model says, turned into how often it is true. Never falls, so no order of cases is turned round.
+/// What a model says, turned into how often it is true. What is fitted counts with all but 1e-10, p itself with 1e-10:
+/// so it rises on plateaus too, and gives 0 and 1 for none but 0 and 1.
 struct Calibrator {
   CalibrationMethod method = CalibrationMethod::platt;
   double slope = 1, intercept = 0;  ///< of platt and temperature (slope 1 / T): sigmoid(slope · logit(p) + intercept)
@@ -46,9 +47,11 @@ struct Calibration {
   bool empty() const noexcept { return !study && !slice && !lesion; }
 };
 
-/// Calibrates what a result says and keeps what it said before; what has no calibrator stays. With a study's calibrator
-/// the decision is made anew, on the calibrated scale: against `threshold`, else against what the decision's own
-/// threshold becomes.
+/// Calibrates what a result says and keeps what it said before; what has no calibrator stays, and so does
+/// the 0 of slices that no network was asked about. With `threshold`, on the scale of the result's probability, the
+/// decision is made anew; without, it stands, and its threshold becomes the calibrated one. Slices get a threshold on
+/// their own scale: a detector's are then marked above the slice probability from which on the study would be positive.
+/// Throws Error(options) for a calibrator that is none.
 void calibrate(StudyResult& result, const Calibration& calibration, std::optional<double> threshold = {});
 
 /// log(p / (1 - p)) of p clipped to [1e-6, 1 - 1e-6].

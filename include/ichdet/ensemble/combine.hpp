@@ -30,7 +30,7 @@ CombineRule parse_combine_rule(const std::string& text);
 /// What a class other than background gets is decided among the members that answer it; background is what is left.
 /// `any` gives the likeliest class other than background wherever some member's likeliest class is one, and the
 /// distribution is the most claiming member's, of equal ones the first's; weights other than 0 play no part in it.
-/// Logits are of probabilities of at least 1e-6.
+/// Logits are of probabilities of at least 1e-6, as they come: of interpolated maps after interpolation (S2: before).
 class Combiner {
  public:
   /// Throws Error(options) without at least two classes.

@@ -9,6 +9,7 @@
 
 #include "ichdet/core/error.hpp"
 #include "ichdet/ensemble/calibrator.hpp"
+#include "ichdet/impl/ensemble/shared.hpp"
 
 namespace ichdet::ensemble {
 
@@ -19,11 +20,6 @@ inline constexpr double smallest_probability = 1e-6;
 ICHDET_INLINE double sigmoid(double x) {
   const double e = std::exp(-std::abs(x));
   return x >= 0 ? 1 / (1 + e) : e / (1 + e);
-}
-
-ICHDET_INLINE void check_probability(double p, const std::string& subject) {
-  if (p >= 0 && p <= 1) return;
-  throw Error::mismatch(ErrorCode::options, subject, "0 to 1", std::to_string(p));
 }
 
 ICHDET_INLINE std::int64_t count_positives(std::span<const double> probabilities, std::span<const std::uint8_t> truth) {
@@ -153,9 +149,17 @@ ICHDET_INLINE void check(const Calibrator& calibrator) {
   }
 }
 
-ICHDET_INLINE double Calibrator::operator()(double p) const {
-  detail::check_probability(p, "calibration: probability");
-  if (method != CalibrationMethod::isotonic) return detail::sigmoid(slope * clipped_logit(p) + intercept);
+namespace detail {
+
+/// So steep everywhere that what is apart stays apart, and what lies within 0 and 1 stays there.
+inline constexpr double tilt = 1e-10;
+
+ICHDET_INLINE double fitted(const Calibrator& calibrator, double p) {
+  if (calibrator.method != CalibrationMethod::isotonic) {
+    return sigmoid(calibrator.slope * clipped_logit(p) + calibrator.intercept);
+  }
+  const auto& [from, to] = std::tie(calibrator.from, calibrator.to);
+  if (from.empty() || from.size() != to.size()) check(calibrator);
   const auto above = std::ranges::upper_bound(from, p);
   if (above == from.begin()) return to.front();
   if (above == from.end()) return to.back();
@@ -163,14 +167,68 @@ ICHDET_INLINE double Calibrator::operator()(double p) const {
   return to[i - 1] + (to[i] - to[i - 1]) * (p - from[i - 1]) / (from[i] - from[i - 1]);
 }
 
+}  // namespace detail
+
+ICHDET_INLINE double Calibrator::operator()(double p) const {
+  detail::check_probability(p, "calibration: probability");
+  const double fitted = detail::fitted(*this, p);
+  return fitted + detail::tilt * (p - fitted);
+}
+
+namespace detail {
+
+/// The highest probability that `calibrator` leaves below `threshold`, 1e-9 to 1 - 1e-9.
+ICHDET_INLINE double highest_below(const Calibrator& calibrator, double threshold) {
+  double low = 1e-9, high = 1 - low;
+  for (int halving = 0; halving < 60; ++halving) {
+    const double middle = low + (high - low) / 2;
+    (calibrator(middle) < threshold ? low : high) = middle;
+  }
+  return low;
+}
+
+/// A detector's slices are marked where the study would be positive by the slice alone.
+ICHDET_INLINE void mark_slices(PatientDecision& decision, const Calibration& calibration) {
+  const double raw = calibration.study ? highest_below(*calibration.study, decision.threshold)
+                                       : std::nextafter(decision.threshold, 0.0);
+  decision.slice_threshold = calibration.slice ? (*calibration.slice)(raw) : raw;
+}
+
+}  // namespace detail
+
 ICHDET_INLINE void calibrate(StudyResult& result, const Calibration& calibration, std::optional<double> threshold) {
+  for (const auto& one : {calibration.study, calibration.slice, calibration.lesion}) {
+    if (one) check(*one);
+  }
   auto& decision = result.decision;
+  const bool classifier = decision.slice_threshold.has_value();
+  if (calibration.study) {
+    decision.raw_probability = decision.probability;
+    decision.probability = (*calibration.study)(decision.probability);
+    decision.calibrated = true;
+    decision.rule += ", calibrated by " + to_string(calibration.study->method);
+    if (!threshold) decision.threshold = (*calibration.study)(decision.threshold);
+  }
+  if (threshold) {  // else the decision stands: no calibrator turns the order round
+    decision.threshold = *threshold;
+    decision.positive = classifier ? decision.probability > *threshold : decision.probability >= *threshold;
+  }
+  if (calibration.study || (classifier && threshold)) {
+    char text[48];
+    std::snprintf(text, sizeof text, " (%s %g%s)", classifier ? ">" : ">=", decision.threshold,
+                  classifier && threshold ? " instead" : "");
+    decision.rule += text;
+  }
+  if (!classifier && (calibration.study || calibration.slice)) {
+    detail::mark_slices(decision, calibration);
+  } else if (calibration.slice) {
+    decision.slice_threshold = (*calibration.slice)(*decision.slice_threshold);
+  }
   if (calibration.slice) {
     for (auto& slice : result.slices) {
       slice.raw_probability = slice.probability;
-      slice.probability = (*calibration.slice)(slice.probability);
+      if (slice.computed) slice.probability = (*calibration.slice)(slice.probability);
     }
-    if (decision.slice_threshold) decision.slice_threshold = (*calibration.slice)(*decision.slice_threshold);
   }
   if (calibration.lesion) {
     for (auto& lesion : result.lesions) {
@@ -179,18 +237,6 @@ ICHDET_INLINE void calibrate(StudyResult& result, const Calibration& calibration
       lesion.calibrated = true;
     }
   }
-  if (!calibration.study) return;
-  decision.raw_probability = decision.probability;
-  decision.probability = (*calibration.study)(decision.probability);
-  decision.threshold = threshold ? *threshold : (*calibration.study)(decision.threshold);
-  decision.positive =
-      decision.slice_threshold ? decision.probability > decision.threshold : decision.probability >= decision.threshold;
-  decision.calibrated = true;
-  decision.rule += ", calibrated by " + to_string(calibration.study->method);
-  if (!decision.slice_threshold) return;
-  char text[32];
-  std::snprintf(text, sizeof text, " (> %g)", decision.threshold);
-  decision.rule += text;
 }
 
 ICHDET_INLINE Calibrator fit_temperature(std::span<const double> probabilities, std::span<const std::uint8_t> truth) {

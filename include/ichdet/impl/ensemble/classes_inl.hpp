@@ -24,6 +24,12 @@ ICHDET_INLINE ClassMapping map_classes(const std::string& member, const std::vec
     if (std::ranges::find(member_classes, name) != member_classes.end()) continue;
     throw Error::mismatch(ErrorCode::options, "member " + member + ": classes", detail::joined(member_classes), name);
   }
+  if (const auto found = renamed.find(member_classes.at(0)); found != renamed.end()) {
+    if (found->second != ensemble_classes.at(0)) {
+      throw Error::mismatch(ErrorCode::options, "member " + member + ": classes: its background, " + found->first,
+                            ensemble_classes[0], found->second);
+    }
+  }
   ClassMapping mapping{ensemble_classes, {}, std::vector<bool>(ensemble_classes.size(), false)};
   for (std::size_t c = 0; c < member_classes.size(); ++c) {
     const auto found = renamed.find(member_classes[c]);

@@ -10,6 +10,11 @@
 // What several definitions of this folder use.
 namespace ichdet::ensemble::detail {
 
+inline void check_probability(double p, const std::string& subject) {
+  if (p >= 0 && p <= 1) return;
+  throw Error::mismatch(ErrorCode::options, subject, "0 to 1", std::to_string(p));
+}
+
 /// Members have to lie on one grid and to name the same classes.
 template <class Map>
 void check_member(const Map& first, const Map& other, const std::vector<std::string>& names,

@@ -8,6 +8,7 @@
 #include "ichdet/core/error.hpp"
 #include "ichdet/ensemble/calibrator.hpp"
 #include "ichdet/ensemble/weights.hpp"
+#include "ichdet/impl/ensemble/shared.hpp"
 
 namespace ichdet::ensemble {
 
@@ -74,6 +75,9 @@ ICHDET_INLINE std::vector<double> fit_nonnegative(std::span<const double> probab
 
 ICHDET_INLINE LogisticModel fit_stacking(std::span<const double> probabilities, std::span<const std::uint8_t> truth,
                                          const LogisticFitOptions& options) {
+  for (std::size_t i = 0; i < probabilities.size(); ++i) {
+    detail::check_probability(probabilities[i], "stacking: probability " + std::to_string(i));
+  }
   std::vector<double> logits(probabilities.size());
   std::ranges::transform(probabilities, logits.begin(), &clipped_logit);
   return fit_logistic(logits, truth, options);
