@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include "core_evaluate.hpp"
 #include "ichdet/ensemble/calibrator.hpp"
 #include "ichdet/ensemble/combine.hpp"
@@ -14,8 +16,10 @@ using FloatArray = py::array_t<float, py::array::c_style | py::array::forcecast>
 using ByteArray = py::array_t<std::uint8_t, py::array::c_style | py::array::forcecast>;
 
 std::vector<double> weights_from(const py::object& weight) {
-  if (py::isinstance<py::float_>(weight) || py::isinstance<py::int_>(weight)) return {weight.cast<double>()};
-  return weight.cast<std::vector<double>>();
+  if (PyNumber_Check(weight.ptr()) != 0 && !py::isinstance<py::array>(weight)) return {weight.cast<double>()};
+  const auto values = DoubleArray::ensure(weight);
+  if (!values || values.ndim() > 1) throw py::type_error("ensemble: weights: expected a number, or one for each z");
+  return {values.data(), values.data() + values.size()};
 }
 
 FloatArray combine_arrays(const std::vector<FloatArray>& members, const std::string& rule, const py::object& weights,
@@ -52,7 +56,19 @@ FloatArray combine_arrays(const std::vector<FloatArray>& members, const std::str
   return lend(combined);
 }
 
-std::vector<LabelMap> label_maps(const std::vector<ByteArray>& members) {
+ByteArray bytes_from(const py::array& labels) {
+  if (labels.dtype().kind() == 'b' || labels.dtype().is(py::dtype::of<std::uint8_t>())) return ByteArray(labels);
+  const DoubleArray values(labels);
+  for (const double value : span_of(values)) {
+    if (value >= 0 && value <= 255 && value == std::floor(value)) continue;
+    throw Error::mismatch(ErrorCode::options, "ensemble: labels", "integers from 0 to 255", std::to_string(value));
+  }
+  return ByteArray(labels);
+}
+
+std::vector<LabelMap> label_maps(const std::vector<py::array>& given) {
+  std::vector<ByteArray> members;
+  for (const auto& member : given) members.push_back(bytes_from(member));
   std::vector<LabelMap> maps;
   std::size_t most = 1;
   for (const auto& member : members) {
@@ -116,14 +132,14 @@ classes : names for messages
 intercept : of 'stacking')");
   m.def(
       "vote",
-      [](const std::vector<ByteArray>& members, const std::string& rule, const std::vector<double>& weights) {
+      [](const std::vector<py::array>& members, const std::string& rule, const std::vector<double>& weights) {
         return lend(vote(label_maps(members), parse_combine_rule(rule), weights).labels);
       },
       py::arg("members"), py::arg("rule") = "majority", py::arg("weights") = std::vector<double>(),
       "Label maps (z, y, x) on one grid to theirs by 'majority' or 'union'.");
   m.def(
       "staple",
-      [](const std::vector<ByteArray>& members, double tolerance, int max_iterations) {
+      [](const std::vector<py::array>& members, double tolerance, int max_iterations) {
         const auto maps = label_maps(members);
         std::vector<std::span<const std::uint8_t>> labels;
         for (const auto& map : maps) labels.emplace_back(map.labels.data(), std::size_t(map.labels.size()));

@@ -72,7 +72,7 @@ std::vector<ProbabilityMap> EnsembleDetector::State::ask(const SliceStack& stack
     const auto& voice = members.voices[m];
     const auto stage = "member " + std::to_string(m) + ": " + voice.name;
     const auto& model = voice.segmenter.spec();
-    add_trust(result.trust, pipeline::trust_in(range.high, model));
+    for (const auto& one : voice.models) add_trust(result.trust, pipeline::trust_in(range.high, one));
     maps.push_back(pipeline::timed(result, stage.c_str(), [&] {
       const auto grid = segmentation_grid(stack.geometry, Eigen::Vector3d(model.spacing_mm.data()));
       if (!volume || !volume->geometry.same_as(grid)) {
@@ -94,18 +94,23 @@ EnsembleDetector::State::Judgement EnsembleDetector::State::judge(const SliceSta
                                                                   const Progress& progress) const {
   const auto count = std::size_t(stack.geometry.count());
   Judgement judgement{std::vector<double>(members.judges.empty() ? 0 : count), std::vector<bool>(count, false)};
-  double weights = 0;
-  for (const auto& judge : members.judges) weights += judge.weight;
+  std::vector<double> weights(count);
   for (const auto& judge : members.judges) {
     const auto said = pipeline::timed(result, judge.name.c_str(), [&] { return judge.classifier(stack, progress); });
     for (std::size_t k = 0; k < count; ++k) {
-      const double p = said.slices[k].raw_probability.value_or(said.slices[k].probability);
-      judgement.slices[k] = std::min(1.0, judgement.slices[k] + judge.weight / weights * p);
+      const auto& slice = said.slices[k];
+      if (!slice.computed) continue;  // not asked, it has nothing against blood here
+      const double p = slice.raw_probability.value_or(slice.probability);
+      weights[k] += judge.weight;
+      judgement.slices[k] += judge.weight * p;
       judgement.positive[k] = judgement.positive[k] || p > judge.classifier.rule().slice_threshold;
     }
     add_trust(result.trust, said.trust);
     add_new(result.assumptions, said.assumptions);
     result.bundles.insert(result.bundles.end(), said.bundles.begin(), said.bundles.end());
+  }
+  for (std::size_t k = 0; k < judgement.slices.size(); ++k) {
+    judgement.slices[k] = weights[k] > 0 ? std::min(1.0, judgement.slices[k] / weights[k]) : 1;
   }
   return judgement;
 }

@@ -1,6 +1,7 @@
 #include "ensemble_members.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "ichdet/core/error.hpp"
 
@@ -28,10 +29,60 @@ std::vector<std::string> names_of(const std::vector<ClassSpec>& classes) {
   return names;
 }
 
+/// What a spec that no file gave may have wrong, too.
+void check(const EnsembleSpec& spec) {
+  const auto subject = "ensemble " + spec.name + ": ";
+  for (const auto& one : {spec.calibration.study, spec.calibration.slice, spec.calibration.lesion}) {
+    if (one) ensemble::check(*one);
+  }
+  for (const auto& [key, threshold] : spec.thresholds) {
+    if (key == "study" && threshold > 0 && threshold < 1) continue;
+    throw Error::mismatch(ErrorCode::options, subject + "thresholds", "study, between 0 and 1",
+                          key + ", " + std::to_string(threshold));
+  }
+  if (!std::isfinite(spec.intercept)) {
+    throw Error::mismatch(ErrorCode::options, subject + "intercept", "a finite number", std::to_string(spec.intercept));
+  }
+}
+
+void check(const EnsembleSpec& spec, const EnsembleMember& member, Task task) {
+  const auto refuse = [&](const std::string& what, const std::string& expected, const std::string& found) {
+    throw Error::mismatch(ErrorCode::options, "member " + member.bundle + ": " + what, expected, found);
+  };
+  const double weight = member.weight;
+  const bool classifies = task == Task::slice_classification;
+  if (!classifies && (spec.staple || spec.rule == ensemble::CombineRule::any) && weight != 1) {
+    refuse("weight", "none, as union and STAPLE do not use it", std::to_string(weight));
+  }
+  const bool of_logits = !classifies && !spec.staple && spec.rule == ensemble::CombineRule::stacking;
+  if (!(std::abs(weight) <= 1e6 && (of_logits || weight >= 1e-6))) {
+    refuse("weight", of_logits ? "a number from -1e6 to 1e6" : "a number from 1e-6 to 1e6", std::to_string(weight));
+  }
+  if (classifies && !member.classes.empty()) {
+    refuse("classes", "none of a slice classifier", member.classes.begin()->first);
+  }
+}
+
+void check_classes(const EnsembleSpec& spec, const std::vector<ClassSpec>& classes) {
+  const auto blood = std::ranges::count_if(classes, &ClassSpec::blood);
+  if (blood == 0 || classes.front().blood) {
+    throw Error(ErrorCode::options,
+                "ensemble " + spec.name + ": classes: expected one or more that are blood, none of them background");
+  }
+  if (spec.staple || spec.rule != ensemble::CombineRule::any) return;
+  const auto other = std::find_if(classes.begin() + 1, classes.end(), [](const auto& c) { return !c.blood; });
+  if (other == classes.end()) return;
+  throw Error::mismatch(ErrorCode::options, "ensemble " + spec.name + ": classes",
+                        "none but background and blood under union: it would win over the blood that another member "
+                        "sees",
+                        other->name);
+}
+
 void check(const EnsembleSpec& spec, const Members& members) {
   if (members.voices.empty()) {
     throw Error(ErrorCode::options, "ensemble " + spec.name + ": expected at least one segmenter");
   }
+  check_classes(spec, members.classes);
   for (std::size_t c = 1; c < members.names.size(); ++c) {
     const auto& name = members.names[c];
     const auto answers = [&](const Voice& voice) { return voice.mapping.answers[c]; };
@@ -49,11 +100,14 @@ void check(const EnsembleSpec& spec, const Members& members) {
 }  // namespace
 
 Members open_members(const EnsembleSpec& spec, const SegmenterOptions& segmenter, const ClassifierOptions& classifier) {
+  check(spec);
   Members members;
   members.classes = spec.classes;
   for (const auto& member : spec.members) {
     const auto bundles = open_bundles(member);
-    if (bundles.front().spec.task == Task::slice_classification) {
+    const auto task = bundles.front().spec.task;
+    check(spec, member, task);
+    if (task == Task::slice_classification) {
       members.judges.push_back({member.bundle, member.weight, SliceClassifier(bundles, classifier)});
       continue;
     }
@@ -61,7 +115,9 @@ Members open_members(const EnsembleSpec& spec, const SegmenterOptions& segmenter
     if (members.classes.empty()) members.classes = loaded.spec().classes;
     members.names = names_of(members.classes);
     auto mapping = ensemble::map_classes(member.bundle, names_of(loaded.spec().classes), members.names, member.classes);
-    members.voices.push_back({member.bundle, member.weight, std::move(loaded), std::move(mapping)});
+    std::vector<ModelSpec> models;
+    for (const auto& bundle : bundles) models.push_back(bundle.spec);
+    members.voices.push_back({member.bundle, member.weight, std::move(loaded), std::move(mapping), std::move(models)});
   }
   check(spec, members);
   return members;

@@ -17,6 +17,7 @@ struct Voice {
   double weight;
   Segmenter segmenter;
   ensemble::ClassMapping mapping;
+  std::vector<ModelSpec> models;  ///< that it averages
 };
 
 /// A slice classifier, whose probabilities scale what the voices say.

@@ -47,6 +47,23 @@ def test_weights_by_slice_are_s3s():
     np.testing.assert_allclose(ensemble.combine(maps, "mean", weights.tolist()), expected, atol=1e-6)
 
 
+def test_weights_are_any_numbers_and_labels_bytes():
+    maps, _ = members(2)
+    expected = ensemble.combine(maps, "mean", [1.0, 3.0])
+    for weights in ([1, 3], np.array([1, 3]), [np.int64(1), np.float32(3)], [np.ones(5, int), [3] * 5]):
+        np.testing.assert_array_equal(ensemble.combine(maps, "mean", weights), expected)
+    with pytest.raises(TypeError, match="a number, or one for each z"):
+        ensemble.combine(maps, "mean", ["much", 1])
+    labels = np.array([0, 1, 255]).reshape(1, 1, 3)
+    np.testing.assert_array_equal(ensemble.vote([labels, labels], "majority"), labels)
+    for wrong in (256, -1, 0.5):
+        for function in (ensemble.vote, ensemble.staple):
+            with pytest.raises(ichdet.Error, match="labels: expected integers from 0 to 255"):
+                function([np.full((1, 1, 3), wrong)] * 2)
+    with pytest.raises(ichdet.Error, match="stacking: probability 1: expected 0 to 1"):
+        ensemble.fit_stacking(np.array([[0.2], [1.5]]), np.array([0, 1]))
+
+
 def test_majority_and_union_are_those_of_the_label_maps():
     maps, _ = members(5)
     labels = np.stack([m.argmax(axis=0) for m in maps])

@@ -10,6 +10,7 @@ nets = pytest.importorskip("monai.networks.nets")
 import ichdet  # noqa: E402
 import yaml  # noqa: E402
 from ichdet import ensemble  # noqa: E402
+from scipy.ndimage import map_coordinates  # noqa: E402
 from segmentation_bundles import S2_CHANNELS, write_bundle  # noqa: E402
 from test_segmentation import FLOAT32, dynunet, phantom  # noqa: E402, F401
 
@@ -71,6 +72,39 @@ def test_spacings_and_classes_differ(home, phantom, rule):  # noqa: F811
     assert 0.001 < (expected[1] > 0.5).mean() < 0.999
     np.testing.assert_array_equal(found.labels.labels[clear], (expected[1] > 0.5)[clear])
     assert found.result["inference"]["patches"] > 0
+
+
+def read_by_scipy(home, name, stack):
+    """The same by SciPy's linear interpolation at each pixel's place; NaN beyond the grid's outermost voxels."""
+    spec = json.loads((home / name / "bundle.json").read_text())
+    grid = ichdet.segmentation_grid(stack.geometry, spec["input"]["spacing_mm"])
+    volume = ichdet.resample_to(stack, grid, outside=float(stack.hu.min()))
+    values = nn.Segmenter([home / name], **FLOAT32, threads=1)(volume).probabilities
+    rows, columns = np.indices(stack.hu.shape[1:])
+    places = np.stack([np.asarray(p.position_mm)[:, None, None]
+                       + np.multiply.outer(np.asarray(p.along_row) * p.column_spacing_mm, columns)
+                       + np.multiply.outer(np.asarray(p.along_column) * p.row_spacing_mm, rows)
+                       for p in stack.geometry.planes], axis=1)
+    inverse = np.linalg.inv(grid.affine)
+    zyx = (np.tensordot(inverse[:3, :3], places, 1) + inverse[:3, 3, None, None, None])[::-1]
+    return np.stack([map_coordinates(np.asarray(v, np.float64), zyx, order=1, cval=np.nan) for v in values])
+
+
+def test_the_answer_is_numpys_and_scipys(home, phantom):  # noqa: F811
+    members = [{"bundle": "fine", "weight": 2}, {"bundle": "coarse", "classes": {"IVH": "none", "IPH": "ICH"}}]
+    classes = [{"name": "none", "blood": False}, {"name": "ICH", "blood": True}]
+    fine, coarse = read_by_scipy(home, "fine", phantom), read_by_scipy(home, "coarse", phantom)
+    odds = (2 * np.log(fine[1] / fine[0]) + np.log(coarse[2] / (coarse[0] + coarse[1]))) / 3
+    for rule, blood in (("mean", (2 * fine[1] + coarse[2]) / 3), ("logits", 1 / (1 + np.exp(-odds)))):
+        found = nn.EnsembleDetector(write(home, members, classes=classes, rule=rule), **FLOAT32, threads=1)(phantom)
+        known = np.isfinite(blood)
+        clear = known & (np.abs(blood - 0.5) > 1e-4)
+        assert known.mean() > 0.8 and 0.001 < (blood[known] > 0.5).mean() < 0.999
+        np.testing.assert_array_equal(found.labels.labels[clear], blood[clear] > 0.5)
+        for s in found.result["slices"]:
+            if known[s["index"]].all():
+                top = np.sort(blood[s["index"]].ravel())[-20:].mean()
+                assert s["probability"] == pytest.approx(top, abs=1e-4)
 
 
 def test_an_expert_answers_for_its_class(home, phantom):  # noqa: F811
