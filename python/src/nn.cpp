@@ -12,6 +12,7 @@ void bind_ensemble_detector(py::module_& m);
 void bind_attribution(py::module_& m);
 void bind_classifier(py::module_& m);
 void bind_slice_segmenter(py::module_& m);
+void bind_skull_strip(py::module_& m);
 }  // namespace ichdet::python
 
 PYBIND11_MODULE(_nn, m) {
@@ -25,4 +26,5 @@ PYBIND11_MODULE(_nn, m) {
   ichdet::python::bind_attribution(m);
   ichdet::python::bind_classifier(m);
   ichdet::python::bind_slice_segmenter(m);
+  ichdet::python::bind_skull_strip(m);
 }

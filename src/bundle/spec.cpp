@@ -42,8 +42,24 @@ std::string command_for(Task task) {
     case Task::exam_classification: return " (`ichdet classify`)";
     case Task::slice_segmentation:
     case Task::map_weights: return " (SliceSegmenter)";
+    case Task::brain_extraction: return " (`ichdet strip`)";
   }
   return {};
+}
+
+/// Its grid and values are those of brainchop, and the bundle says so.
+void parse_brain_extraction(const Node& root, ModelSpec& spec) {
+  const auto input = root.at("input");
+  input.only({"spacing_mm", "orientation", "size", "values"});
+  const auto expect = [&](const char* key, const json& only) {
+    input.at(key).expect(input.at(key).value() == only, only.dump());
+  };
+  expect("spacing_mm", {1, 1, 1});
+  expect("orientation", "LIA");
+  expect("size", {256, 256, 256});
+  expect("values", "brainchop");
+  spec.spacing_mm = {1, 1, 1};
+  spec.channels.resize(1);
 }
 
 }  // namespace
@@ -55,6 +71,7 @@ std::string to_string(Task task) {
     case Task::exam_classification: return "exam classification";
     case Task::slice_segmentation: return "slice segmentation";
     case Task::map_weights: return "map weights";
+    case Task::brain_extraction: return "brain extraction";
   }
   return {};
 }
@@ -75,7 +92,8 @@ ModelSpec parse_spec(const json& value, const std::string& subject) {
                                     {to_string(Task::slice_classification), Task::slice_classification},
                                     {to_string(Task::exam_classification), Task::exam_classification},
                                     {to_string(Task::slice_segmentation), Task::slice_segmentation},
-                                    {to_string(Task::map_weights), Task::map_weights}});
+                                    {to_string(Task::map_weights), Task::map_weights},
+                                    {to_string(Task::brain_extraction), Task::brain_extraction}});
   }
   const bool segmenter = spec.task == Task::segmentation, weigher = spec.task == Task::map_weights;
   std::set<std::string> keys{
@@ -86,7 +104,7 @@ ModelSpec parse_spec(const json& value, const std::string& subject) {
     keys.insert({"patch", "procedure"});
   } else if (weigher) {
     keys.erase("input");
-  } else {
+  } else if (spec.task != Task::brain_extraction) {
     keys.insert({"output", "decision"});
   }
   root.only(keys);
@@ -106,6 +124,8 @@ ModelSpec parse_spec(const json& value, const std::string& subject) {
     bundle::parse_segmenter(root, spec);
   } else if (weigher) {
     spec.channels.resize(spec.classes.size());  // it reads a map of each network that it weighs
+  } else if (spec.task == Task::brain_extraction) {
+    parse_brain_extraction(root, spec);
   } else {
     bundle::parse_classifier(root, spec);
   }

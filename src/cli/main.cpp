@@ -82,6 +82,8 @@ int main(int argc, char** argv) {
   ichdet::cli::add_models(app, context);
   ichdet::cli::add_evaluate(app, context);
   ichdet::cli::add_calibrate(app, context);
+  ichdet::cli::add_strip(app, context);
+  ichdet::cli::add_import(app, context);
   ichdet::cli::add_phantom(app, context);
   try {
     app.parse(argc, argv);

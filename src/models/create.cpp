@@ -10,6 +10,7 @@
 #include "ichdet/models/efficientnet.hpp"
 #include "ichdet/models/inception_resnet_v2.hpp"
 #include "ichdet/models/inception_unet.hpp"
+#include "ichdet/models/mindgrab.hpp"
 #include "ichdet/models/mobilenet_lstm.hpp"
 #include "ichdet/models/nnunet.hpp"
 #include "ichdet/models/resnet.hpp"
@@ -35,6 +36,7 @@ const std::pair<const char*, Make> families[] = {
     {"EfficientNetB0", make<EfficientNetImpl, EfficientNetOptions>},
     {"InceptionResNetV2", make<InceptionResNetV2Impl, ClassifierOptions>},
     {"InceptionUNet", make<InceptionUNetImpl, InceptionUNetOptions>},
+    {"MindGrab", make<MindGrabImpl, MindGrabOptions>},
     {"MobileNetLSTM", make<MobileNetLstmImpl, MobileNetLstmOptions>},
     {"MobileNetV1", make<MobileNetV1Impl, ClassifierOptions>},
     {"MobileNetV2", make<MobileNetV2Impl, ClassifierOptions>},

@@ -16,9 +16,18 @@
 namespace ichdet {
 
 /// What a network answers: which tissue each voxel is; whether each slice shows blood, or the same of a whole exam;
-/// which tissue each pixel of a slice is; how much the maps of such networks weigh.
-enum class Task { segmentation, slice_classification, exam_classification, slice_segmentation, map_weights };
-/// "segmentation", "slice classification", "exam classification", "slice segmentation", "map weights".
+/// which tissue each pixel of a slice is; how much the maps of such networks weigh; where the brain is, on a grid of
+/// its own that holds the whole head.
+enum class Task {
+  segmentation,
+  slice_classification,
+  exam_classification,
+  slice_segmentation,
+  map_weights,
+  brain_extraction
+};
+/// "segmentation", "slice classification", "exam classification", "slice segmentation", "map weights", "brain
+/// extraction".
 std::string to_string(Task task);
 
 /// One output of a model.
