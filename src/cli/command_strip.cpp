@@ -26,8 +26,8 @@ SkullStripper load(const StripArguments& a) {
   options.engine = parse_strip_engine(a.engine);
   options.threads = a.threads;
   if (a.bundle.empty() != (options.engine == StripEngine::classical)) {
-    throw Error::mismatch(ErrorCode::options, "--bundle", a.bundle.empty() ? "one, for --engine " + a.engine
-                                                                           : "none, for --engine classical",
+    throw Error::mismatch(ErrorCode::options, "--bundle",
+                          a.bundle.empty() ? "one, for --engine " + a.engine : "none, for --engine classical",
                           a.bundle.empty() ? "none" : a.bundle);
   }
   if (!a.bundle.empty()) options.bundle = open_bundle(resolve_bundle(a.bundle));

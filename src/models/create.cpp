@@ -14,6 +14,7 @@
 #include "ichdet/models/mobilenet_lstm.hpp"
 #include "ichdet/models/nnunet.hpp"
 #include "ichdet/models/resnet.hpp"
+#include "ichdet/models/unet3d.hpp"
 #include "ichdet/models/vgg.hpp"
 #include "ichdet/models/viola_unet.hpp"
 #include "ichdet/models/weight_model.hpp"
@@ -43,6 +44,7 @@ const std::pair<const char*, Make> families[] = {
     {"PlainConvUNet", make<NnUNetImpl, PlainConvUNetOptions>},
     {"ResNet18", make<ResNetImpl, ResNetOptions>},
     {"ResidualEncoderUNet", make<NnUNetImpl, ResidualEncoderUNetOptions>},
+    {"UNet3D", make<UNet3DImpl, UNet3DOptions>},
     {"VGG19", make<VggImpl, ClassifierOptions>},
     {"ViolaUnet", make<ViolaUnetImpl, ViolaUnetOptions>},
     {"WeightModel", make<WeightModelImpl, WeightModelOptions>},

@@ -25,10 +25,8 @@ MindGrabImpl::MindGrabImpl(MindGrabOptions chosen)
   auto channels = options.in_channels;
   for (const auto dilation : options.dilations) {
     const auto name = std::to_string(blocks.size());
-    auto& conv = blocks.emplace_back(torch::nn::Conv3dOptions(channels, options.channels, 3)
-                                         .padding(dilation)
-                                         .dilation(dilation)
-                                         .bias(false));
+    auto& conv = blocks.emplace_back(
+        torch::nn::Conv3dOptions(channels, options.channels, 3).padding(dilation).dilation(dilation).bias(false));
     model->register_module(name, std::make_shared<torch::nn::Module>())->register_module("0", conv);
     channels = options.channels;
   }

@@ -166,8 +166,7 @@ at::Tensor forward_in_slabs(const MindGrabImpl& network, const at::Tensor& x, co
   auto logits = at::empty({1, network.options.num_classes, count, x.size(3), x.size(4)}, at::kFloat);
   for (std::int64_t first = 0; first < count; first += slab) {
     const auto size = std::min(slab, count - first);
-    logits.narrow(2, first, size)
-        .copy_(at::conv3d(planes.at(first, size), network.last->weight, network.last->bias));
+    logits.narrow(2, first, size).copy_(at::conv3d(planes.at(first, size), network.last->weight, network.last->bias));
   }
   progress("brain extraction", 1);
   return logits;

@@ -13,7 +13,8 @@ namespace ichdet::nn {
 /// The pickle machine: a stack, marks on it, and a memo.
 class PickleReader {
  public:
-  PickleReader(Pickle& pickle, const std::string& subject) : pickle_(pickle), subject_(subject) {}
+  PickleReader(Pickle& pickle, const std::string& subject, Pickle::Others others)
+      : pickle_(pickle), subject_(subject), others_(others) {}
 
   void run() {
     while (step()) {
@@ -58,6 +59,8 @@ class PickleReader {
   }
   double big_endian_double() { return std::bit_cast<double>(__builtin_bswap64(number<std::uint64_t>())); }
 
+  static bool is_opaque(const Value& value) { return std::holds_alternative<Opaque>(value); }
+
   void push(Value value) { stack_.push_back(value); }
   Value pop() {
     if (stack_.size() <= (marks_.empty() ? 0 : marks_.back())) fail("damaged: its stack is empty");
@@ -89,7 +92,11 @@ class PickleReader {
     return &pickle_.sequences_.back();
   }
   void extend(Sequence::Kind kind, const std::vector<Value>& items) {
-    const auto target = pop_as<Sequence*>("a list or a dict");
+    const auto popped = pop();
+    if (is_opaque(popped)) return push(popped);
+    const auto* found = std::get_if<Sequence*>(&popped);
+    if (found == nullptr) fail("damaged: expected a list or a dict");
+    auto* target = *found;
     if (target->kind != kind || (kind == Sequence::dict && items.size() % 2 != 0))
       fail("damaged: not a list or a dict");
     target->items.insert(target->items.end(), items.begin(), items.end());
@@ -109,6 +116,7 @@ class PickleReader {
     const bool storage = module == "torch" && name.ends_with("Storage");
     const bool rebuild = module == "torch._utils" && (name == "_rebuild_tensor_v2" || name == "_rebuild_parameter");
     if (!storage && !rebuild && !(module == "collections" && name == "OrderedDict")) {
+      if (others_ == Pickle::Others::opaque) return push(Opaque{});
       fail(
           "it refers to " + printable(module) + "." + printable(name) +
           ", and only dicts, lists, tuples, numbers, text and tensors are read: save the network's state_dict() alone, "
@@ -118,8 +126,13 @@ class PickleReader {
   }
 
   void reduce() {
-    const auto& arguments = pop_as<Sequence*>("a tuple")->items;
-    const auto name = pop_as<Global>("a name").name;
+    const auto made_of = pop(), maker = pop();
+    if (is_opaque(made_of) || is_opaque(maker)) return push(Opaque{});
+    const auto* tuple = std::get_if<Sequence*>(&made_of);
+    const auto* global = std::get_if<Global>(&maker);
+    if (tuple == nullptr || global == nullptr) fail("damaged: a call of no name, or without arguments");
+    const auto& arguments = (*tuple)->items;
+    const auto name = global->name;
     if (name == "OrderedDict") {
       if (!arguments.empty()) fail("an OrderedDict of arguments");
       push(make(Sequence::dict));
@@ -199,7 +212,29 @@ class PickleReader {
       case 'Q': persistent(); break;
       case 'b':  // BUILD: a dict's attributes, such as _metadata
         pop();
-        push(pop_as<Sequence*>("a dict"));
+        if (stack_.empty() || !is_opaque(stack_.back())) push(pop_as<Sequence*>("a dict"));
+        break;
+      case 0x81:  // NEWOBJ
+      case 0x92:  // NEWOBJ_EX
+        if (others_ == Pickle::Others::refused) fail("an object of a class");
+        pop_many(code == 0x92 ? 3 : 2);
+        push(Opaque{});
+        break;
+      case 'B':
+      case 'C':
+      case 0x8e:  // bytes
+        if (others_ == Pickle::Others::refused) fail("bytes, which plain data do not need");
+        text(code == 'B' ? number<std::uint32_t>() : code == 'C' ? number<std::uint8_t>() : number<std::uint64_t>());
+        push(Opaque{});
+        break;
+      case 0x8f:  // EMPTY_SET
+        if (others_ == Pickle::Others::refused) fail("a set, which plain data do not need");
+        push(Opaque{});
+        break;
+      case 0x90:  // ADDITEMS
+        pop_to_mark();
+        if (!is_opaque(pop())) fail("damaged: not a set");
+        push(Opaque{});
         break;
       default: fail("pickle instruction " + std::to_string(code) + ", which plain data do not need");
     }
@@ -208,14 +243,15 @@ class PickleReader {
 
   Pickle& pickle_;
   const std::string& subject_;
+  Pickle::Others others_;
   std::uint64_t at_ = 0;
   std::vector<Value> stack_;
   std::vector<std::size_t> marks_;
   std::unordered_map<std::uint64_t, Value> memo_;
 };
 
-Pickle::Pickle(std::string bytes, const std::string& subject) : bytes_(std::move(bytes)) {
-  PickleReader(*this, subject).run();
+Pickle::Pickle(std::string bytes, const std::string& subject, Others others) : bytes_(std::move(bytes)) {
+  PickleReader(*this, subject, others).run();
 }
 
 }  // namespace ichdet::nn

@@ -24,8 +24,11 @@ struct Global {
   std::string_view module, name;
 };
 
+/// An object of a kind that is not known; nothing of it is kept.
+struct Opaque {};
+
 using PickledValue = std::variant<std::monostate, bool, std::int64_t, double, std::string_view, Global, Sequence*,
-                                  const Storage*, PickledTensor>;
+                                  const Storage*, PickledTensor, Opaque>;
 
 struct Sequence {
   enum Kind { tuple, list, dict } kind;
@@ -39,11 +42,17 @@ struct Storage {
 };
 
 /// What a pickle of plain data and tensors holds. Nothing is executed: of Python's pickle format only what builds
-/// dicts, lists, tuples, numbers, text and torch's tensors is known, all else is refused.
+/// dicts, lists, tuples, numbers, text and torch's tensors is known.
 class Pickle {
  public:
+  /// What becomes of other objects. Either way no name in the file is looked up.
+  enum class Others {
+    refused,
+    opaque,  ///< each stands as Opaque, with all that it is made of: a training script's own
+  };
+
   /// Throws Error(weights) that starts with `subject`.
-  Pickle(std::string bytes, const std::string& subject);
+  Pickle(std::string bytes, const std::string& subject, Others others = Others::refused);
   Pickle(const Pickle&) = delete;
   Pickle& operator=(const Pickle&) = delete;
 

@@ -4,9 +4,11 @@
 
 #include <array>
 #include <fstream>
+#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "ichdet/core/error.hpp"
+#include "ichdet/nn/checkpoint.hpp"
 #include "pickle.hpp"
 #include "printable.hpp"
 #include "zip_file.hpp"
@@ -16,6 +18,8 @@ namespace {
 
 constexpr std::uint64_t largest_pickle = 16 << 20;
 constexpr std::size_t most_axes = 16;
+constexpr int deepest = 32;
+constexpr std::size_t most_values = 1 << 20;
 
 /// Names for the tensors among other things that a training script saves.
 constexpr const char* wrappers[] = {"state_dict", "model_state_dict", "model"};
@@ -49,9 +53,8 @@ class TorchFile {
   }
 
   StateDict read() {
-    const Pickle pickle(text(zip_.entries().at(folder_ + "data.pkl"), largest_pickle), file_);
+    const Pickle pickle(description(), file_);
     StateDict state;
-    state.source = file_;
     const auto* dict = as_dict(pickle.value());
     if (dict == nullptr) fail("it holds no dict of tensors");
     for (const auto* wrapper : wrappers) {
@@ -61,19 +64,67 @@ class TorchFile {
       state.notes.push_back(std::string("took the tensors under \"") + wrapper + "\"");
       break;
     }
+    fill(state, *dict);
+    return state;
+  }
+
+  Checkpoint read_checkpoint(std::string_view weights_key) {
+    const Pickle pickle(description(), file_, Pickle::Others::opaque);
+    const auto* dict = as_dict(pickle.value());
+    const auto* weights = dict != nullptr ? find(*dict, weights_key) : nullptr;
+    if (weights == nullptr) fail("it holds no dict of tensors under \"" + std::string(weights_key) + "\"");
+    Checkpoint checkpoint;
+    fill(checkpoint.weights, *weights);
+    std::size_t values = 0;
     for (std::size_t i = 0; i + 1 < dict->items.size(); i += 2) {
       const auto* name = std::get_if<std::string_view>(&dict->items[i]);
-      if (name == nullptr) fail("a key of its dict is not text");
-      const auto clean = printable(*name);
-      const auto* tensor = std::get_if<PickledTensor>(&dict->items[i + 1]);
-      if (tensor == nullptr) fail(clean + ": expected a tensor, found something else");
-      state.tensors[clean] = materialise(*tensor, clean);
+      if (name != nullptr && *name != weights_key) {
+        checkpoint.values[std::string(*name)] = plain(dict->items[i + 1], 0, values);
+      }
     }
-    return state;
+    return checkpoint;
   }
 
  private:
   [[noreturn]] void fail(const std::string& what) const { throw Error(ErrorCode::weights, file_ + ": " + what); }
+
+  std::string description() { return text(zip_.entries().at(folder_ + "data.pkl"), largest_pickle); }
+
+  void fill(StateDict& state, const Sequence& dict) {
+    state.source = file_;
+    for (std::size_t i = 0; i + 1 < dict.items.size(); i += 2) {
+      const auto* name = std::get_if<std::string_view>(&dict.items[i]);
+      if (name == nullptr) fail("a key of its dict is not text");
+      const auto clean = printable(*name);
+      const auto* tensor = std::get_if<PickledTensor>(&dict.items[i + 1]);
+      if (tensor == nullptr) fail(clean + ": expected a tensor, found something else");
+      state.tensors[clean] = materialise(*tensor, clean);
+    }
+  }
+
+  /// Numbers, text and lists and dicts of them; null in place of all else. `values` counts them: what a pickle names
+  /// twice is written twice.
+  nlohmann::json plain(const PickledValue& value, int depth, std::size_t& values) const {
+    if (depth > deepest || ++values > most_values) fail("its description is nested too deeply");
+    if (const auto* truth = std::get_if<bool>(&value)) return *truth;
+    if (const auto* integer = std::get_if<std::int64_t>(&value)) return *integer;
+    if (const auto* real = std::get_if<double>(&value)) return *real;
+    if (const auto* words = std::get_if<std::string_view>(&value)) return printable(*words);
+    const auto* sequence = std::get_if<Sequence*>(&value);
+    if (sequence == nullptr) return nullptr;
+    const auto& items = (*sequence)->items;
+    if ((*sequence)->kind != Sequence::dict) {
+      auto list = nlohmann::json::array();
+      for (const auto& item : items) list.push_back(plain(item, depth + 1, values));
+      return list;
+    }
+    auto dict = nlohmann::json::object();
+    for (std::size_t i = 0; i + 1 < items.size(); i += 2) {
+      const auto* name = std::get_if<std::string_view>(&items[i]);
+      if (name != nullptr) dict[printable(*name)] = plain(items[i + 1], depth + 1, values);
+    }
+    return dict;
+  }
 
   std::string text(const ZipFile::Entry& entry, std::uint64_t most) {
     if (entry.size > most) fail("its description is larger than " + std::to_string(most >> 20) + " MiB");
@@ -162,6 +213,14 @@ void strip_data_parallel(StateDict& state) {
   state.tensors = std::move(stripped);
 }
 
+void expect_zip(const std::filesystem::path& file) {
+  if (is_zip(file)) return;
+  throw Error(ErrorCode::weights,
+              file.string() +
+                  ": a pickle, as torch.save wrote before PyTorch 1.6, which is not read: save it again, in " +
+                  "Python with torch.save(torch.load(file, map_location='cpu', weights_only=True), new_file)");
+}
+
 }  // namespace
 
 bool is_torch_file(const std::filesystem::path& file) {
@@ -172,15 +231,21 @@ bool is_torch_file(const std::filesystem::path& file) {
 }
 
 StateDict read_torch_file(const std::filesystem::path& file) {
-  if (!is_zip(file)) {
-    throw Error(ErrorCode::weights,
-                file.string() +
-                    ": a pickle, as torch.save wrote before PyTorch 1.6, which is not read: save it again, in " +
-                    "Python with torch.save(torch.load(file, map_location='cpu', weights_only=True), new_file)");
-  }
+  expect_zip(file);
   auto state = TorchFile(file).read();
   strip_data_parallel(state);
   return state;
 }
 
 }  // namespace ichdet::nn
+
+namespace ichdet {
+
+Checkpoint read_checkpoint(const std::filesystem::path& file, const std::string& weights_key) {
+  nn::expect_zip(file);
+  auto checkpoint = nn::TorchFile(file).read_checkpoint(weights_key);
+  nn::strip_data_parallel(checkpoint.weights);
+  return checkpoint;
+}
+
+}  // namespace ichdet

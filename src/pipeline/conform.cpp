@@ -76,9 +76,8 @@ Array3<float> between_quantiles(const Array3<float>& levels) {
   for (const float level : levels) ++counts[std::size_t(level)];
   const auto low = float(quantile(counts, levels.size(), 0.02)), high = float(quantile(counts, levels.size(), 0.98));
   Array3<float> scaled(levels.shape());
-  std::transform(levels.begin(), levels.end(), scaled.begin(), [=](float level) {
-    return std::clamp((level - low) / (high - low + 1e-3f), 0.f, 1.f);
-  });
+  std::transform(levels.begin(), levels.end(), scaled.begin(),
+                 [=](float level) { return std::clamp((level - low) / (high - low + 1e-3f), 0.f, 1.f); });
   return scaled;
 }
 

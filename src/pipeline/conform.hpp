@@ -18,8 +18,8 @@ Geometry conformed_grid(const Geometry& grid);
 /// is not in HU.
 bool to_cormack(Array3<float>& hu);
 
-/// From the lowest value to that of 98 % of those that are not 0, linearly to 0 to 255 and clipped, in place; in bins of
-/// a thousandth of the range. Throws Error(shape) where all values are equal.
+/// From the lowest value to that of 98 % of those that are not 0, linearly to 0 to 255 and clipped, in place; in bins
+/// of a thousandth of the range. Throws Error(shape) where all values are equal.
 void to_robust_range(Array3<float>& values);
 
 /// Whole numbers from 0 to 255 between their 2 % and 98 % quantiles (NumPy's, linear), clipped to [0, 1].

@@ -22,7 +22,8 @@ void check_layer(const json& layer, bool is_last, const std::string& where) {
   expect("kernel_size", is_last ? 1 : 3);
   expect("stride", 1);
   const auto dilation = layer.value("dilation", json());
-  if (!dilation.is_number_integer()) throw Error::mismatch(ErrorCode::weights, where + "/dilation", "a number", dilation.dump());
+  if (!dilation.is_number_integer())
+    throw Error::mismatch(ErrorCode::weights, where + "/dilation", "a number", dilation.dump());
   expect("padding", is_last ? json(0) : dilation);
 }
 
@@ -61,12 +62,13 @@ void import_mindgrab(const std::filesystem::path& folder, const std::filesystem:
   recipe.name = "mindgrab";
   recipe.title = "MindGrab brain extraction";
   recipe.citation = "MindGrab for BrainChop, arXiv 2506.11860 (2025)";
-  recipe.model = {{"task", "brain extraction"},
-                  {"architecture",
-                   {{"name", "MindGrab"}, {"options", {{"channels", first->second.size(0)}, {"dilations", dilations}}}}},
-                  {"input",
-                   {{"spacing_mm", {1, 1, 1}}, {"orientation", "LIA"}, {"size", {256, 256, 256}}, {"values", "brainchop"}}},
-                  {"classes", {{{"name", "background"}, {"blood", false}}, {{"name", "brain"}, {"blood", false}}}}};
+  recipe.model = {
+      {"task", "brain extraction"},
+      {"architecture",
+       {{"name", "MindGrab"}, {"options", {{"channels", first->second.size(0)}, {"dilations", dilations}}}}},
+      {"input",
+       {{"spacing_mm", {1, 1, 1}}, {"orientation", "LIA"}, {"size", {256, 256, 256}}, {"values", "brainchop"}}},
+      {"classes", {{{"name", "background"}, {"blood", false}}, {{"name", "brain"}, {"blood", false}}}}};
   make_bundle(recipe, weights, bundle, options);
 }
 

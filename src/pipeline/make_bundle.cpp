@@ -108,14 +108,21 @@ std::string licence_text(const BundleOptions& options) {
 }  // namespace
 
 void make_bundle(const Recipe& recipe, const fs::path& weights, const fs::path& folder, const BundleOptions& options) {
-  const auto state = read_state_dict(weights);
+  make_bundle(recipe, read_state_dict(weights), {weights}, folder, options);
+}
+
+void make_bundle(const Recipe& recipe, const StateDict& weights, const std::vector<fs::path>& files,
+                 const fs::path& folder, const BundleOptions& options) {
   Origin origin;
-  origin.source = weights.filename().string();
-  origin.files[weights.filename().string()] = sha256_of_file(weights);
+  for (const auto& file : files) {
+    const auto name = file.filename().string();
+    origin.source += (origin.source.empty() ? "" : ", ") + name;
+    origin.files[name] = sha256_of_file(file);
+  }
   origin.licence = options.licence.empty() ? "LicenseRef-not-stated" : options.licence;
   origin.licence_text = licence_text(options);
   write_bundle(recipe, origin, folder, options,
-               [&](Network& network, const ModelSpec&) { return models::load_weights(network, state); });
+               [&](Network& network, const ModelSpec&) { return models::load_weights(network, weights); });
 }
 
 void make_untrained_bundle(const Recipe& recipe, std::uint64_t seed, const fs::path& folder,

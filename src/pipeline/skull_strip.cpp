@@ -110,8 +110,7 @@ Mask SkullStripper::State::by_mindgrab(const Volume& volume, const Progress& pro
 Mask SkullStripper::State::by_unet(const Volume& volume, const Progress& progress,
                                    std::vector<std::string>& assumptions) const {
   const auto& spec = segmenter->spec();
-  const auto grid =
-      volume.geometry.reoriented_to_lps().with_spacing(Eigen::Vector3d(spec.spacing_mm.data()));
+  const auto grid = volume.geometry.reoriented_to_lps().with_spacing(Eigen::Vector3d(spec.spacing_mm.data()));
   const auto found = (*segmenter)(resample_to(volume, grid, {.threads = options.threads}), progress);
   assumptions = found.assumptions;
   const auto plane = found.probabilities.values.plane(brain_class(spec));

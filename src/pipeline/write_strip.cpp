@@ -26,7 +26,8 @@ bool on_edge(const Array2f& mask, std::int64_t r, std::int64_t c) {
 
 /// One slice through the brain window W80 L40, the mask's outline on it.
 Image tile(const SliceStack& stack, const Array3<float>& mask, const SliceView& view, std::int64_t slice) {
-  const auto rows = std::llround(double(tile_width) * (double(view.rows) * view.row_mm) / (double(view.columns) * view.column_mm));
+  const auto rows =
+      std::llround(double(tile_width) * (double(view.rows) * view.row_mm) / (double(view.columns) * view.column_mm));
   const auto hu = resize(shown(view, stack.hu, slice), rows, tile_width);
   const auto brain = resize(shown(view, mask, slice), rows, tile_width, Kernel::linear);
   const auto color = draw::label_color(1);
@@ -49,7 +50,8 @@ Image sheet(const SliceStack& stack, const SliceLabels& brain) {
   const auto count = std::min(most_tiles, view.slices);
   std::vector<Image> tiles;
   for (std::int64_t i = 0; i < count; ++i) {
-    tiles.push_back(tile(stack, mask, view, view.first_slice + i * (view.slices - 1) / std::max<std::int64_t>(1, count - 1)));
+    tiles.push_back(
+        tile(stack, mask, view, view.first_slice + i * (view.slices - 1) / std::max<std::int64_t>(1, count - 1)));
   }
   const auto height = tiles.front().rows, columns = std::min(tile_columns, count);
   Image all((count + columns - 1) / columns * height, columns * tile_width, 3);

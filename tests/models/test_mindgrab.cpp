@@ -31,7 +31,8 @@ TEST_CASE("MindGrab in slabs gives the plain network's logits") {
   const c10::InferenceMode no_gradients;
   MindGrabOptions options;
   options.channels = 5;
-  for (const auto& dilations : {std::vector<std::int64_t>{16, 8, 4, 2, 1, 16, 8, 4, 2, 1}, {1}, {2, 2, 2, 2, 2}, {7, 20}}) {
+  for (const auto& dilations :
+       {std::vector<std::int64_t>{16, 8, 4, 2, 1, 16, 8, 4, 2, 1}, {1}, {2, 2, 2, 2, 2}, {7, 20}}) {
     options.dilations = dilations;
     const auto made = network(options);
     for (const std::int64_t planes : {1, 8, 19, 40}) {

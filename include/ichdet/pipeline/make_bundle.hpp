@@ -4,8 +4,13 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "ichdet/bundle/recipe.hpp"
+
+namespace ichdet {
+struct StateDict;
+}
 
 namespace ichdet {
 
@@ -23,6 +28,11 @@ struct BundleOptions {
 /// Throws Error(weights) where they do not fit, Error(io) where `folder` exists and is not empty, or cannot be written.
 void make_bundle(const Recipe& recipe, const std::filesystem::path& weights, const std::filesystem::path& folder,
                  const BundleOptions& options = {});
+
+/// The same of weights that were read already, and of the files that they and the recipe come from. As published
+/// weights do, they may have second names (models::load_weights).
+void make_bundle(const Recipe& recipe, const StateDict& weights, const std::vector<std::filesystem::path>& files,
+                 const std::filesystem::path& folder, const BundleOptions& options = {});
 
 /// The same of random weights, for trying out and timing a pipeline: every result of it is marked as not to be trusted.
 ///

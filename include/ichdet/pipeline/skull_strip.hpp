@@ -49,8 +49,8 @@ struct BrainMask {
 /// largest piece.
 class SkullStripper {
  public:
-  /// Throws Error(options) where the engine needs a bundle and there is none, or it is for something else, Error(weights)
-  /// where it cannot be loaded.
+  /// Throws Error(options) where the engine needs a bundle and there is none, or it is for something else,
+  /// Error(weights) where it cannot be loaded.
   explicit SkullStripper(SkullStripOptions options = {});
 
   /// The volume may lie in any direction and have any spacing. Throws Error(cancelled) on request.
