@@ -11,7 +11,7 @@ std::shared_ptr<torch::nn::Module> child(torch::nn::Module& parent, const std::s
   return parent.register_module(name, std::make_shared<torch::nn::Module>());
 }
 
-torch::nn::ExpandingArray<3> triple(const Axes& axes) { return {axes[0], axes[1], axes[2]}; }
+torch::ExpandingArray<3> triple(const Axes& axes) { return torch::ExpandingArray<3>({axes[0], axes[1], axes[2]}); }
 
 UNet3DOptions::Act act_of(OptionReader& reader) {
   using Act = UNet3DOptions::Act;

@@ -222,13 +222,19 @@ class PickleReader {
         break;
       case 'B':
       case 'C':
-      case 0x8e:  // bytes
+      case 0x8e:
+      case 0x96:  // bytes
         if (others_ == Pickle::Others::refused) fail("bytes, which plain data do not need");
         text(code == 'B' ? number<std::uint32_t>() : code == 'C' ? number<std::uint8_t>() : number<std::uint64_t>());
         push(Opaque{});
         break;
       case 0x8f:  // EMPTY_SET
         if (others_ == Pickle::Others::refused) fail("a set, which plain data do not need");
+        push(Opaque{});
+        break;
+      case 0x91:  // FROZENSET
+        if (others_ == Pickle::Others::refused) fail("a set, which plain data do not need");
+        pop_to_mark();
         push(Opaque{});
         break;
       case 0x90:  // ADDITEMS

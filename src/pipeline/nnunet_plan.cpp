@@ -116,7 +116,10 @@ json mirrored(const std::optional<JsonReader>& mirrors, bool xyz) {
   return views;
 }
 
-json reversed(const json& list) { return json(list.rbegin(), list.rend()); }
+json reversed(json list) {
+  std::reverse(list.begin(), list.end());
+  return list;
+}
 
 }  // namespace
 
