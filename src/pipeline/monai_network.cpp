@@ -39,7 +39,10 @@ void only(const JsonReader& node, const std::set<std::string>& known) {
 
 void copy(const JsonReader& from, json& to, std::initializer_list<const char*> keys) {
   for (const auto* key : keys) {
-    if (const auto found = from.find(key)) to[key] = found->value();
+    const auto found = from.find(key);
+    if (!found) continue;
+    found->expect(!found->value().is_string(), "a number, a list, true or false");
+    to[key] = found->value();
   }
 }
 
