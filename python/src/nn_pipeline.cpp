@@ -30,11 +30,11 @@ threads : int, 0 for LibTorch's own choice
 precision : 'auto', 'float32', 'bfloat16' or 'adaptive' (bfloat16, and float32 again wherever it may matter);
     'auto' is adaptive where the CPU has AMX, else float32
 engine : 'auto', 'native', 'torch' or 'openvino'
-region : 'head', 'brain' or 'everywhere', where blood is looked for
-max_patch_voxels : int, most voxels that a patch answers; 0 for the bundle's own patch
+region : 'head', 'brain' or 'everywhere', where blood is looked for; of fixed patches, those that touch it, whole
+max_patch_voxels : int, of networks with a step: most voxels that a patch answers; 0 for the bundle's own patch
 clear_background : float, adaptive: what bfloat16 finds less likely background than this is computed again
-float32_share : float, adaptive, of fixed patches that overlap: of those about such a voxel, the least share computed
-    again; 1 for all)")
+float32_share : float, adaptive, of fixed patches that overlap: of those so far about such a voxel, when a patch shows
+    it unclear, the least share computed again; 1 for all)")
       .def(py::init([](const std::vector<std::filesystem::path>& folders, int threads, const std::string& precision,
                        const std::string& engine, const std::string& region, std::int64_t max_patch_voxels,
                        double clear_background, double float32_share) {

@@ -1,5 +1,6 @@
 #include "segmenter_spec.hpp"
 
+#include <algorithm>
 #include <tuple>
 
 namespace ichdet::bundle {
@@ -66,6 +67,8 @@ View parse_view(const Node& node) {
 std::vector<View> parse_views(const Node& node) {
   std::vector<View> views;
   for (const auto& view : node.list(1)) views.push_back(parse_view(view));
+  node.expect(std::ranges::any_of(views, [](const View& view) { return view.scale <= 1; }),
+              "a view of scale 1 or less, to reach the whole patch");
   return views;
 }
 
@@ -153,6 +156,12 @@ void parse_segmenter(const Node& root, ModelSpec& spec) {
     root.at("patch").at("input").expect((input_size[axis] - output_size[axis]) % 2 == 0,
                                         "as large as output or larger by an even number of voxels");
   }
+  const bool nnunet = spec.patch.places == PatchPlaces::nnunet || spec.patch.blending == Blending::nnunet_gaussian;
+  root.at("patch").at("input").expect(!nnunet || input_size == output_size,
+                                      "the same as output, with nnU-Net's places");
+  root.at("patch").at("input").expect(!spec.procedure.rescue || input_size == output_size,
+                                      "the same as output, with a rescue");
+  if (const auto thresholds = root.find("thresholds")) thresholds->only({"study"});
 }
 
 }  // namespace ichdet::bundle

@@ -138,6 +138,7 @@ std::string DynUNetImpl::own_name(const std::string& name) const {
   for (; rest.starts_with(next); ++level) rest.erase(0, next.size());
   if (level == upsamples.size()) return "bottleneck." + rest;
   if (level > upsamples.size()) return name;
+  if (level == 0 && rest.starts_with("super_head.")) return name;
   const auto renamed = [&](const std::string& part, const std::string& own) {
     return rest.starts_with(part) ? own + rest.substr(part.size()) : std::string();
   };

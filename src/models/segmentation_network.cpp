@@ -22,15 +22,20 @@ std::vector<at::Tensor> SegmentationNetwork::forward_deep(const at::Tensor& x) {
 
 void SegmentationNetwork::rename_published(StateDict& weights) const {
   std::map<std::string, at::Tensor> own;
+  std::map<std::string, std::string> published;
   std::size_t others = 0;
   for (const auto& [name, tensor] : weights.tensors) {
     const auto kept = own_name(name);
     if (kept != name) ++others;
     const auto [place, is_first] = own.emplace(kept, tensor);
-    if (is_first) continue;
+    if (is_first) {
+      published[kept] = name;
+      continue;
+    }
     const auto& first = place->second;
     if (first.scalar_type() != tensor.scalar_type() || !at::equal(first, tensor)) {
-      throw Error(ErrorCode::weights, weights.source + ": " + name + " should hold the same numbers as " + kept);
+      throw Error(ErrorCode::weights,
+                  weights.source + ": " + name + " should hold the same numbers as " + published[kept]);
     }
   }
   weights.tensors = std::move(own);

@@ -51,7 +51,7 @@ std::vector<std::int64_t> patch_starts(std::int64_t length, std::int64_t patch, 
   std::vector<std::int64_t> starts;
   if (places == PatchPlaces::nnunet && fits_in) {
     const double room = double(std::max<std::int64_t>(0, length - patch));
-    const auto last = std::int64_t(std::ceil(room / (double(patch) * (1 - overlap))));
+    const auto last = std::int64_t(std::ceil(room / std::max(1.0, double(patch) * (1 - overlap))));
     for (std::int64_t i = 0; i <= last; ++i) starts.push_back(last == 0 ? 0 : rounded(room / double(last) * double(i)));
     return starts;
   }

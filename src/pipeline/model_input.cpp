@@ -124,6 +124,7 @@ Array3<std::uint8_t> search_mask(const Volume& volume, SearchRegion region, cons
   std::transform(volume.hu.begin(), volume.hu.end(), mask.begin(), [=](float hu) { return hu > low; });
   const auto pieces = connected_components(mask, Connectivity::faces);
   if (const auto head = pieces.largest(); head != 0) return pieces.mask(head);
+  assumptions.emplace_back("No head was found, nothing is brighter than air: the whole scan was searched.");
   std::ranges::fill(mask, std::uint8_t{1});
   return mask;
 }

@@ -1,5 +1,6 @@
 #include "patches.hpp"
 
+#include "ichdet/core/error.hpp"
 #include "ichdet/nn/views.hpp"
 #include "model_input.hpp"
 #include "second_look.hpp"
@@ -12,16 +13,22 @@ using Merge = ProcedureSpec::Merge;
 
 std::int64_t voxels_of(const Triple& size) { return size[0] * size[1] * size[2]; }
 
+void expect_finite(const at::Tensor& answer, const std::string& name) {
+  const float* values = answer.data_ptr<float>();
+  float zero = 0;
+  for (std::int64_t i = 0; i < answer.numel(); ++i) zero += 0 * values[i];  // NaN of NaN and of infinity
+  if (zero == 0) return;
+  throw Error(ErrorCode::weights, name + ": the network answered NaN or infinity; its weights may be damaged");
+}
+
 /// The networks, answering in what is to be averaged.
-std::vector<PatchNetwork> answering(const Networks& networks, Merge merge) {
+std::vector<PatchNetwork> answering(const Networks& networks, const std::vector<std::string>& names, Merge merge) {
   std::vector<PatchNetwork> all;
-  for (const auto& network : networks) {
-    if (merge == Merge::logits) {
-      all.emplace_back(network);
-      continue;
-    }
-    all.emplace_back([&network](const at::Tensor& patch) {
+  for (std::size_t k = 0; k < networks.size(); ++k) {
+    all.emplace_back([&network = networks[k], &name = names[k], merge](const at::Tensor& patch) {
       auto answer = network(patch).contiguous();
+      expect_finite(answer, name);
+      if (merge == Merge::logits) return answer;
       softmax(answer.data_ptr<float>(), answer.size(1), answer.numel() / answer.size(1), network.options().threads);
       return answer;
     });
@@ -59,7 +66,7 @@ Effort ask_boxes(const Question& question, const std::vector<Box>& boxes, const 
                  const Progress& progress) {
   const auto& patch = question.model.patch;
   const auto read = reader(question.hu, question.bounds, question.model);
-  const auto networks = answering(question.networks, Merge::probabilities);
+  const auto networks = answering(question.networks, question.names, Merge::probabilities);
   auto options = options_of(question.model);
   std::int64_t all = 0;
   for (const auto& box : boxes) all += voxels_of(box.size);
@@ -91,7 +98,8 @@ Effort ask_windows(const Question& question, const Cells& cells, const PatchSpec
   const auto merge = model.procedure.merge;
   const auto& bounds = question.bounds;
   const auto read = reader(question.hu, bounds, model);
-  const auto networks = answering(question.networks, merge), exact = answering(question.exact, merge);
+  const auto networks = answering(question.networks, question.names, merge),
+             exact = answering(question.exact, question.names, merge);
   auto options = options_of(model);
   options.output = patch.output;
   options.views = views;

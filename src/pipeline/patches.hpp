@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "canvas.hpp"
@@ -19,10 +20,11 @@ using Networks = std::vector<PreparedNetwork>;
 struct Question {
   const ModelSpec& model;
   const Array3<float>& hu;
-  Box bounds;              ///< of the volume: beyond it there is the model's padding
-  Networks networks;       ///< whose mean is the answer
-  Networks exact;          ///< adaptive: the same in float32, for what is not clear; else empty
-  float clear = 0;         ///< background probability from which a voxel is
+  Box bounds;                      ///< of the volume: beyond it there is the model's padding
+  Networks networks;               ///< whose mean is the answer
+  std::vector<std::string> names;  ///< their bundles
+  Networks exact;                  ///< adaptive: the same in float32, for what is not clear; else empty
+  float clear = 0;                 ///< background probability from which a voxel is
   double exact_share = 1;  ///< of overlapping patches that show something unclear, at least so many are asked again
   const char* stage = "network";
 };

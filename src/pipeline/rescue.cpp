@@ -62,8 +62,8 @@ Array4<float> united(std::vector<Array4<float>> answers) {
 
 }  // namespace
 
-Effort ask_with_rescue(const Question& question, const Cells& cells, const std::vector<std::string>& names,
-                       const Painter& painter, std::vector<std::string>& assumptions, const Progress& progress) {
+Effort ask_with_rescue(const Question& question, const Cells& cells, const Painter& painter,
+                       std::vector<std::string>& assumptions, const Progress& progress) {
   const auto& model = question.model;
   const auto& rescue = *model.procedure.rescue;
   const auto probable = [&](Array4<float>& values) {
@@ -76,13 +76,14 @@ Effort ask_with_rescue(const Question& question, const Cells& cells, const std::
   for (std::size_t k = 0; k < question.networks.size(); ++k) {
     Question one = question;
     one.networks = {question.networks[k]};
+    one.names = {question.names[k]};
     if (!question.exact.empty()) one.exact = {question.exact[k]};
     auto& own = answers.emplace_back(nothing_found(model, question.hu));
     effort += ask_windows(one, cells, model.patch, model.procedure.views, {}, paint_values(own), progress);
     if (blood_ml(own, model) >= rescue.below_ml) continue;
     char below[32];
     std::snprintf(below, sizeof below, "%g mL", rescue.below_ml);
-    assumptions.push_back(names[k] + " found less than " + below +
+    assumptions.push_back(question.names[k] + " found less than " + below +
                           " of blood and looked again: a voxel counts as what any of the answers found.");
     one.stage = "network, once more";
     PatchSpec patch = model.patch;

@@ -14,7 +14,7 @@ namespace ichdet::pipeline {
 /// those that did not looks again, once for each of the rescue's views, at the whole image flipped; and the answers, of
 /// all networks and all looks, are united: a voxel takes the probabilities of the answer in which another class is
 /// furthest ahead of background. `assumptions` then says so. Holds a map of logits for each answer.
-Effort ask_with_rescue(const Question& question, const Cells& cells, const std::vector<std::string>& names,
-                       const Painter& painter, std::vector<std::string>& assumptions, const Progress& progress);
+Effort ask_with_rescue(const Question& question, const Cells& cells, const Painter& painter,
+                       std::vector<std::string>& assumptions, const Progress& progress);
 
 }  // namespace ichdet::pipeline

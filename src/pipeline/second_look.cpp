@@ -32,7 +32,7 @@ bool SecondLook::wanted(const Array4<float>& answer, Merge merge, const Box& box
     for (std::int64_t y = box.begin[1]; y < box.begin[1] + box.size[1]; ++y) {
       for (std::int64_t x = box.begin[2]; x < box.begin[2] + box.size[2]; ++x, ++i) {
         const bool inside = z >= 0 && y >= 0 && x >= 0 && z < voxels_[0] && y < voxels_[1] && x < voxels_[2];
-        if (inside && background(answer, merge, i) < clear_) {
+        if (inside && !(background(answer, merge, i) >= clear_)) {
           unclear.marked(z / cell_side, y / cell_side, x / cell_side) = 1;
         }
       }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "check_patch.hpp"
 #include "ichdet/core/error.hpp"
 #include "ichdet/models/load.hpp"
 #include "ichdet/nn/network.hpp"
@@ -66,6 +67,7 @@ Segmenter::Segmenter(const std::vector<Bundle>& members, const SegmenterOptions&
     state->specs.push_back(bundle.spec);
     state->identities.push_back(bundle.identity());
     const auto network = models::load(bundle);
+    pipeline::check_patch(bundle, *network);
     state->networks.push_back(prepare(network, fast));
     if (precision == Precision::adaptive) state->exact.push_back(prepare(network, exact));
   }
@@ -109,9 +111,12 @@ std::int64_t Segmenter::State::most_voxels() const {
 Inference Segmenter::State::inference(const Effort& effort) const {
   const auto& model = specs.front();
   std::vector<std::int64_t> shape{1, std::int64_t(model.channels.size())};
-  for (const auto side : layout_of(model.patch.input, {}, model.axes).shape) shape.push_back(side);
+  const auto layout = layout_of(model.patch.input, model.procedure.views.front(), model.axes);
+  for (const auto side : layout.shape) shape.push_back(side);
   Inference record;
   for (const auto* group : {&networks, &exact}) {
+    const auto answered = group == &networks ? effort.patches : effort.again;
+    if (answered == 0) continue;  // asking would prepare what never ran
     for (const auto& network : *group) {
       const auto made = network.preparation(shape);
       if (record.engine.empty()) {
@@ -135,11 +140,18 @@ Effort Segmenter::State::ask(const Volume& volume, const pipeline::Painter& pain
                              std::vector<std::string>& assumptions, const Progress& progress) const {
   const auto& model = specs.front();
   pipeline::check_grid(volume.geometry, model);
+  const bool differ = std::ranges::any_of(specs, [&](const ModelSpec& other) {
+    return &other != &model && (!other.calibration.empty() || other.thresholds != model.thresholds);
+  });
+  if (differ) assumptions.push_back("Calibration and threshold are those of " + model.name + ", the first member.");
   const auto clear = float(options.clear_background);
   const auto cells =
       pipeline::cells_of(pipeline::search_mask(volume, options.region, model, options.network.threads, assumptions),
                          model.patch.step > 0 ? model.patch.step : 8);
-  pipeline::Question question{model, volume.hu, {{}, volume.hu.shape()}, networks, exact, clear, options.float32_share};
+  std::vector<std::string> names;
+  for (const auto& spec : specs) names.push_back(spec.name);
+  pipeline::Question question{model, volume.hu, {{}, volume.hu.shape()}, networks, names,
+                              exact, clear,     options.float32_share};
   if (fits()) {
     const auto most = most_voxels();
     pipeline::Cells unclear(volume.hu.shape(), cells.side);
@@ -162,9 +174,7 @@ Effort Segmenter::State::ask(const Volume& volume, const pipeline::Painter& pain
     question.bounds = pipeline::foreground(volume.hu, model.channels);
   }
   if (procedure.rescue) {
-    std::vector<std::string> names;
-    for (const auto& spec : specs) names.push_back(spec.name);
-    return pipeline::ask_with_rescue(question, cells, names, painter, assumptions, progress);
+    return pipeline::ask_with_rescue(question, cells, painter, assumptions, progress);
   }
   const bool logits = procedure.merge == ProcedureSpec::Merge::logits;
   return pipeline::ask_windows(question, cells, model.patch, procedure.views, {},

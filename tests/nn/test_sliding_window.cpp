@@ -113,6 +113,7 @@ TEST_CASE("patches start where nnU-Net's do") {
   CHECK(patch_starts(64, 64, 0.5, true, PatchPlaces::nnunet) == std::vector<std::int64_t>{0});
   CHECK(patch_starts(30, 64, 0.5, true, PatchPlaces::nnunet) == std::vector<std::int64_t>{0});
   CHECK(patch_starts(13, 8, 0.5, true, PatchPlaces::nnunet) == std::vector<std::int64_t>{0, 2, 5});  // 2.5 to even
+  CHECK(patch_starts(20, 8, 0.999999999, true, PatchPlaces::nnunet).size() == 13);  // no step below a voxel
 }
 
 TEST_CASE("patches laid from the end are those of the mirrored image, mirrored") {

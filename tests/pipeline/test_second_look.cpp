@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <limits>
 
 using namespace ichdet;
 using namespace ichdet::pipeline;
@@ -54,4 +55,13 @@ TEST_CASE("adaptive: what lies beyond the volume counts for nothing") {
   CHECK(!second_look.wanted(answer(box, {-1, 5, 5}, false), ProcedureSpec::Merge::probabilities, box));
   CHECK(!second_look.wanted(answer(box, {5, 5, 20}, false), ProcedureSpec::Merge::probabilities, box));
   CHECK(second_look.wanted(answer(box, {5, 5, 19}, false), ProcedureSpec::Merge::probabilities, box));
+}
+
+TEST_CASE("an answer that is no number is asked again") {
+  SecondLook second_look({32, 32, 32}, 0.8f, 1);
+  const Box box{{0, 0, 0}, {side, side, side}};
+  auto values = answer(box, {40, 0, 0}, false);
+  CHECK_FALSE(second_look.wanted(values, ProcedureSpec::Merge::probabilities, box));
+  values(0, 3, 4, 5) = std::numeric_limits<float>::quiet_NaN();
+  CHECK(second_look.wanted(values, ProcedureSpec::Merge::probabilities, box));
 }

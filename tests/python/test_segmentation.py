@@ -313,3 +313,49 @@ def test_s2_on_a_real_tilted_scan(real_data, tmp_path):
     print("patches", found.inference.patches, "of a volume of", volume.hu.shape)
     difference = np.abs(found.probabilities[1] - probabilities[0])
     assert (difference < 1e-4).mean() > 0.9999 and difference.max() < 1e-3, difference.max()
+
+
+@pytest.mark.parametrize("change, message", [
+    ({"patch": {"output": [8, 32, 32]}}, "/patch/output: expected the same as input"),
+    ({"patch": {"input": [15, 32, 32], "output": [15, 32, 32]}}, "/patch/input: expected a multiple of 2 on axis 2"),
+    ({"patch": {"step": 8}}, "/patch/step: expected 0"),
+    ({"patch": {"output": [8, 32, 32], "blending": "nnunet gaussian"}}, "with nnU-Net's places"),
+    ({"procedure": {"test_time": [{"rotate90": {"plane": "xz", "quarter_turns": 1}}]},
+      "patch": {"input": [6, 32, 36], "output": [6, 32, 36]}}, "/patch/input: expected a multiple of 4 on axis 0"),
+    ({"procedure": {"test_time": [{"scale": 1.5}]}}, "a view of scale 1 or less"),
+    ({"procedure": {"rescue": {"below_ml": 1, "patch": [16, 30, 32], "overlap": 0, "flips": [["x"]], "vote": "union"}}},
+     "/procedure/rescue/patch: expected a multiple of 4 on axis 1"),
+    ({"thresholds": {"ICH": 0.3}}, "/thresholds/ICH: unknown key"),
+])
+def test_bundles_whose_patches_the_network_does_not_take(tmp_path, change, message):
+    network, options = dynunet(1, 3, 2)
+    write_bundle(tmp_path / "b", network, "DynUNet", options,
+                 input={"spacing_mm": [1, 1, 3], "orientation": "RAS", "axes": "xyz", "channels": S2_CHANNELS},
+                 patch={"input": [16, 32, 32], "output": [16, 32, 32], "step": 0, "padding": "zero"})
+    spec = json.loads((tmp_path / "b" / "bundle.json").read_text())
+    for key, value in change.items():
+        spec[key] = {**spec.get(key, {}), **value}
+    (tmp_path / "b" / "bundle.json").write_text(json.dumps(spec))
+    with pytest.raises(ichdet.Error) as error:
+        nn.Segmenter([tmp_path / "b"], **FLOAT32)
+    assert message in str(error.value) and "bundle.json" in str(error.value)
+
+
+def test_a_network_of_half_the_size_is_refused(tmp_path):
+    network, options = dynunet(1, 3, 2, strides=[[2, 2, 2], [2, 2, 1], [2, 2, 2]])
+    bundle = write_bundle(tmp_path / "b", network, "DynUNet", options,
+                          input={"spacing_mm": [1, 1, 3], "orientation": "RAS", "axes": "xyz", "channels": S2_CHANNELS},
+                          patch={"input": [16, 32, 32], "output": [8, 16, 16], "step": 0, "padding": "zero"})
+    with pytest.raises(ichdet.Error, match="strides: expected 1 on the first level"):
+        nn.Segmenter([bundle], **FLOAT32)
+
+
+def test_answers_that_are_no_numbers_are_refused(volume, tmp_path):
+    network, options = dynunet(1, 3, 2)
+    with torch.no_grad():
+        network.output_block.conv.conv.bias[1] = float("nan")
+    bundle = write_bundle(tmp_path / "broken", network, "DynUNet", options,
+                          input={"spacing_mm": [1, 1, 3], "orientation": "RAS", "axes": "xyz", "channels": S2_CHANNELS},
+                          patch={"input": [16, 32, 32], "output": [16, 32, 32], "step": 0, "padding": "zero"})
+    with pytest.raises(ichdet.Error, match="broken: the network answered NaN"):
+        nn.Segmenter([bundle], **FLOAT32)(volume)
