@@ -8,6 +8,7 @@
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <string>
 #include <system_error>
 
@@ -72,6 +73,17 @@ void move_threshold(nlohmann::json& spec, const ModelSpec& model, const ensemble
   spec["thresholds"]["study"] = calibrator(old->second);
 }
 
+/// Whether a YAML document is one mapping in braces, behind which nothing can be put.
+bool in_braces(const std::string& text) {
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    const auto first = line.find_first_not_of(" \t\r");
+    if (first == std::string::npos || line[first] == '#' || line.starts_with("---") || line.starts_with('%')) continue;
+    return line[first] == '{';
+  }
+  return false;
+}
+
 }  // namespace
 
 fs::path check_new_place(const fs::path& copy) {
@@ -128,16 +140,17 @@ void copy_calibrated_ensemble(const fs::path& file, const fs::path& copy, const 
   }
   auto text = read_text(file);
   if (!text.ends_with('\n')) text += '\n';
+  if (in_braces(text)) {
+    throw Error(
+        ErrorCode::weights,
+        file.string() + ": expected each key of the ensemble on a line of its own, for more to be put at the end");
+  }
   text += "calibration: " + to_json(calibration).dump() + "\n";
   if (threshold) text += "thresholds: " + nlohmann::json{{"study", *threshold}}.dump() + "\n";
   const auto part = part_of(place);
   write_new(part, text);
   try {
-    if (read_ensemble(part).calibration.empty()) {
-      throw Error(ErrorCode::weights, file.string() +
-                                          ": expected each key of the ensemble on a line of its own, for more to be "
-                                          "put at the end");
-    }
+    read_ensemble(part);
     give_name(part, place);
   } catch (...) {
     std::error_code ignored;
