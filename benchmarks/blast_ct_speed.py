@@ -24,6 +24,7 @@ import types
 from pathlib import Path
 
 import numpy as np
+from process import mib
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
@@ -45,10 +46,6 @@ CONTENDERS = {
     "twelve members, adaptive, brain": ("ichdet", {"precision": "adaptive", "region": "brain", "members": 12}),
 }
 DEFAULT = ["package", "package, 140-voxel tiles", "float32", "adaptive", "float32, brain", "adaptive, brain"]
-
-
-def peak_mib():
-    return next(int(line.split()[1]) / 1024 for line in open("/proc/self/status") if line.startswith("VmHWM"))
 
 
 def package_network():
@@ -94,7 +91,7 @@ def run_package(args, hu, patch, flush):
         share = len(centres) / len(chosen)
         seconds, cpu = (time.perf_counter() - start) * share, (time.process_time() - cpu) * share
     note = f"{len(centres)} tiles" + ("" if full else f", {len(chosen)} of them scaled up")
-    return {"seconds": seconds, "cpu_s": cpu, "peak_mib": peak_mib(), "note": note}
+    return {"seconds": seconds, "cpu_s": cpu, "peak_mib": mib(), "note": note}
 
 
 def run_ichdet(args, hu, precision, region="head", engine="auto", members=1):
@@ -106,7 +103,7 @@ def run_ichdet(args, hu, precision, region="head", engine="auto", members=1):
     volume = ichdet.Volume(hu, ichdet.Geometry.aligned(hu.shape[::-1], [1, 1, 1]))
     start, cpu = time.perf_counter(), time.process_time()
     found = segmenter(volume)
-    seconds, cpu, peak = time.perf_counter() - start, time.process_time() - cpu, peak_mib()
+    seconds, cpu, peak = time.perf_counter() - start, time.process_time() - cpu, mib()
     ran = found.inference
     note = f"{ran.voxels / 1e6:.2f} M voxels, {seconds / ran.voxels * 1e6 / members:.2f} us each"
     if ran.float32_again:

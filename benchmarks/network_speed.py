@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from process import mib
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "python"))
@@ -179,7 +180,7 @@ def serve(args):
         run, note = contender(who, name, folder, batch, args.threads)
         run(x)
         found = run(x)
-        peak = next(int(line.split()[1]) / 1024 for line in open("/proc/self/status") if line.startswith("VmHWM"))
+        peak = mib()
         with torch.inference_mode():
             expected = reference(name, folder)(torch.from_numpy(x)).numpy() if who != "eager" else found
         gap = float(np.abs(found - expected).max() / np.abs(expected).max())

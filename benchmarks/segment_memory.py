@@ -17,13 +17,11 @@ import tempfile
 import time
 from pathlib import Path
 
+from process import mib
+
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "python"))
 SHAPE = (320, 512, 512)
-
-
-def mib(key):
-    return next(int(line.split()[1]) / 1024 for line in open("/proc/self/status") if line.startswith(key))
 
 
 def make(folder, patch, overlap):

@@ -20,10 +20,10 @@ import time
 from pathlib import Path
 
 import numpy as np
+from process import mib
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "python"))
-sys.path.insert(0, str(ROOT / "benchmarks"))
 ROI = (160, 160, 32)
 STUDIES = {"no blood": [], "large central bleed": [("iph", 70)]}
 CONTENDERS = {"MONAI eager": None, "ichdet float32": "float32", "ichdet bfloat16": "bfloat16",
@@ -96,10 +96,6 @@ def make_bundle(network, folder):
                         procedure={"crop": "foreground", "merge": "logits"})
 
 
-def peak_mib():
-    return next(int(line.split()[1]) / 1024 for line in open("/proc/self/status") if line.startswith("VmHWM"))
-
-
 def serve(args):
     """Runs one contender on each study whenever a line arrives; answers with seconds."""
     import torch
@@ -143,7 +139,7 @@ def serve(args):
             first = time.perf_counter() - first
         np.save(folder / f"{who}-{name}.npy", mask)
         answers[name] = about
-    print(json.dumps({"first_s": first, "about": answers, "peak_mib": peak_mib()}), flush=True)
+    print(json.dumps({"first_s": first, "about": answers, "peak_mib": mib()}), flush=True)
     for _ in sys.stdin:
         seconds = {}
         for name, volume in studies.items():
@@ -154,7 +150,7 @@ def serve(args):
 
 
 def dice(a, b):
-    return 2 * np.logical_and(a, b).sum() / max(1, a.sum() + b.sum())
+    return 2 * np.logical_and(a, b).sum() / (a.sum() + b.sum()) if a.any() or b.any() else 1.
 
 
 def main():

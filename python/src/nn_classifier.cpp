@@ -6,6 +6,7 @@
 #include "ichdet/pipeline/slice_classifier.hpp"
 #include "ichdet/pipeline/slice_images.hpp"
 #include "ichdet/pipeline/write_classification.hpp"
+#include "options.hpp"
 #include "tensors.hpp"
 
 namespace ichdet::python {
@@ -13,24 +14,16 @@ namespace {
 
 using Path = std::filesystem::path;
 
-std::vector<Bundle> open_all(const std::vector<Path>& folders) {
-  std::vector<Bundle> bundles;
-  for (const auto& folder : folders) bundles.push_back(open_bundle(folder));
-  return bundles;
-}
-
 template <class Classifier>
 Classifier make(const std::vector<Path>& folders, const std::optional<CaseRule>& rule, int threads,
                 const std::string& precision, const std::string& engine, bool skip_empty, std::int64_t batch) {
   const py::gil_scoped_release unlocked;
   ClassifierOptions options;
-  options.network.threads = threads;
-  options.network.precision = parse_precision(precision);
-  options.network.engine = parse_engine(engine);
+  options.network = network_options(threads, precision, engine);
   options.skip_empty = skip_empty;
   options.batch = batch;
   options.rule = rule;
-  return Classifier(open_all(folders), options);
+  return Classifier(open_bundles(folders), options);
 }
 
 attribution::CamOptions cam_options(const std::string& method, bool aug_smooth, bool eigen_smooth) {

@@ -5,6 +5,7 @@
 #include "ichdet/pipeline/write_detection.hpp"
 #include "ichdet/report/json.hpp"
 #include "ichdet/report/summary.hpp"
+#include "options.hpp"
 
 namespace ichdet::python {
 
@@ -36,18 +37,12 @@ min_lesion_ml : smaller pieces are not listed as lesions; their volume still cou
                        const std::string& engine, const std::string& region, std::optional<double> decision_threshold,
                        double min_lesion_ml) {
              const py::gil_scoped_release unlocked;
-             std::vector<Bundle> members;
-             for (const auto& folder : bundles) members.push_back(open_bundle(folder));
-             SegmenterOptions segmenter;
-             segmenter.network.threads = threads;
-             segmenter.network.precision = parse_precision(precision);
-             segmenter.network.engine = parse_engine(engine);
-             segmenter.region = parse_search_region(region);
+             const auto segmenter = segmenter_options(threads, precision, engine, region);
              DetectorOptions options;
              options.threads = threads;
              options.decision_threshold = decision_threshold;
              options.min_lesion_ml = min_lesion_ml;
-             return Detector(Segmenter(members, segmenter), options);
+             return Detector(Segmenter(open_bundles(bundles), segmenter), options);
            }),
            py::arg("bundles"), py::kw_only(), py::arg("threads") = 0, py::arg("precision") = "auto",
            py::arg("engine") = "auto", py::arg("region") = "head", py::arg("decision_threshold") = py::none(),

@@ -2,6 +2,7 @@
 
 #include "convert.hpp"
 #include "ichdet/pipeline/ensemble_detector.hpp"
+#include "options.hpp"
 
 namespace ichdet::python {
 
@@ -17,11 +18,7 @@ min_lesion_ml : smaller pieces are not listed as lesions; their volume still cou
                        const std::string& engine, const std::string& region, std::optional<double> decision_threshold,
                        double min_lesion_ml) {
              const py::gil_scoped_release unlocked;
-             SegmenterOptions segmenter;
-             segmenter.network.threads = threads;
-             segmenter.network.precision = parse_precision(precision);
-             segmenter.network.engine = parse_engine(engine);
-             segmenter.region = parse_search_region(region);
+             const auto segmenter = segmenter_options(threads, precision, engine, region);
              ClassifierOptions classifier;
              classifier.network.threads = threads;
              classifier.network.engine = segmenter.network.engine;

@@ -2,6 +2,7 @@
 
 #include "convert.hpp"
 #include "ichdet/pipeline/segmenter.hpp"
+#include "options.hpp"
 
 namespace ichdet::python {
 
@@ -39,17 +40,11 @@ float32_share : float, adaptive, of fixed patches that overlap: of those so far 
                        const std::string& engine, const std::string& region, std::int64_t max_patch_voxels,
                        double clear_background, double float32_share) {
              const py::gil_scoped_release unlocked;
-             std::vector<Bundle> bundles;
-             for (const auto& folder : folders) bundles.push_back(open_bundle(folder));
-             SegmenterOptions options;
-             options.network.threads = threads;
-             options.network.precision = parse_precision(precision);
-             options.network.engine = parse_engine(engine);
-             options.region = parse_search_region(region);
+             auto options = segmenter_options(threads, precision, engine, region);
              options.max_patch_voxels = max_patch_voxels;
              options.clear_background = clear_background;
              options.float32_share = float32_share;
-             return Segmenter(bundles, options);
+             return Segmenter(open_bundles(folders), options);
            }),
            py::arg("bundles"), py::kw_only(), py::arg("threads") = 0, py::arg("precision") = "auto",
            py::arg("engine") = "auto", py::arg("region") = "head",

@@ -3,6 +3,7 @@
 #include "convert.hpp"
 #include "ichdet/pipeline/slice_images.hpp"
 #include "ichdet/pipeline/slice_segmenter.hpp"
+#include "options.hpp"
 #include "tensors.hpp"
 
 namespace ichdet::python {
@@ -16,19 +17,15 @@ SliceSegmenter make(const std::vector<Path>& folders, const std::optional<Path>&
                     double min_lesion_ml) {
   const py::gil_scoped_release unlocked;
   SliceSegmenterOptions options;
-  options.network.threads = threads;
-  options.network.precision = parse_precision(precision);
-  options.network.engine = parse_engine(engine);
+  options.network = network_options(threads, precision, engine);
   options.skip_empty = skip_empty;
   options.batch = batch;
   options.rule = rule;
   options.weights = weights;
   options.min_lesion_ml = min_lesion_ml;
-  std::vector<Bundle> members;
-  for (const auto& folder : folders) members.push_back(open_bundle(folder));
   std::optional<Bundle> weigher;
   if (weight_model) weigher = open_bundle(*weight_model);
-  return SliceSegmenter(members, weigher, options);
+  return SliceSegmenter(open_bundles(folders), weigher, options);
 }
 
 template <class Call>

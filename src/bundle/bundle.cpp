@@ -44,4 +44,10 @@ Bundle open_bundle(const std::filesystem::path& folder) {
   return {folder, std::move(spec), sha256(std::as_bytes(std::span(text))), std::move(weights)};
 }
 
+std::vector<Bundle> open_bundles(const std::vector<std::filesystem::path>& folders) {
+  std::vector<Bundle> bundles;
+  for (const auto& folder : folders) bundles.push_back(open_bundle(folder));
+  return bundles;
+}
+
 }  // namespace ichdet

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "class_list.hpp"
 #include "ichdet/bundle/cache.hpp"
 #include "ichdet/bundle/calibration.hpp"
 #include "json_node.hpp"
@@ -19,15 +20,9 @@ using ensemble::CombineRule;
 
 constexpr std::uintmax_t longest_file = 1u << 20;
 
-std::vector<ClassSpec> parse_classes(const Node& node) {
-  std::vector<ClassSpec> classes;
-  std::set<std::string> names;
-  node.expect(node.list(2).size() <= 256, "a list of at most 256: a label is one byte");
-  for (const auto& entry : node.list(2)) {
-    entry.only({"name", "blood"});
-    classes.push_back({entry.at("name").text(), entry.at("blood").truth()});
-    entry.at("name").expect(names.insert(classes.back().name).second, "a name not given before");
-  }
+/// Of an ensemble, which decides by them.
+std::vector<ClassSpec> parse_ensemble_classes(const Node& node) {
+  auto classes = bundle::parse_classes(node);
   node.at(0).at("blood").expect(!classes.front().blood, "false: class 0 is background");
   node.expect(std::ranges::any_of(classes, &ClassSpec::blood), "a class with blood: true");
   return classes;
@@ -84,7 +79,7 @@ EnsembleSpec parse_ensemble(std::string_view yaml, const std::string& subject) {
     spec.intercept = root.at("intercept").number();
   }
   root.only(keys);
-  if (const auto classes = root.find("classes")) spec.classes = parse_classes(*classes);
+  if (const auto classes = root.find("classes")) spec.classes = parse_ensemble_classes(*classes);
   for (const auto& member : root.at("members").list(1)) {
     spec.members.push_back(parse_member(member, spec.rule, spec.staple));
   }

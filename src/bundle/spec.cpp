@@ -1,5 +1,6 @@
 #include "ichdet/bundle/spec.hpp"
 
+#include "class_list.hpp"
 #include "classifier_spec.hpp"
 #include "ichdet/bundle/calibration.hpp"
 #include "json_node.hpp"
@@ -10,18 +11,6 @@ namespace {
 
 using bundle::Node;
 using nlohmann::json;
-
-std::vector<ClassSpec> parse_classes(const Node& node) {
-  std::vector<ClassSpec> classes;
-  std::set<std::string> names;
-  node.expect(node.list(2).size() <= 256, "a list of at most 256: a label is one byte");
-  for (const auto& entry : node.list(2)) {
-    entry.only({"name", "blood"});
-    classes.push_back({entry.at("name").text(), entry.at("blood").truth()});
-    entry.at("name").expect(names.insert(classes.back().name).second, "a name not given before");
-  }
-  return classes;
-}
 
 ProvenanceSpec parse_provenance(const Node& node) {
   node.only({"source", "authors", "citation", "converted_by", "files"});
@@ -118,7 +107,7 @@ ModelSpec parse_spec(const json& value, const std::string& subject) {
   spec.options = architecture.at("options").value();
   architecture.at("options").expect(spec.options.is_object(), "an object");
 
-  spec.classes = parse_classes(root.at("classes"));
+  spec.classes = bundle::parse_classes(root.at("classes"));
   if (!weigher) spec.orientation = root.at("input").at("orientation").text();
   if (segmenter) {
     bundle::parse_segmenter(root, spec);

@@ -4,8 +4,8 @@
 #include <memory>
 #include <optional>
 
+#include "bundles.hpp"
 #include "commands.hpp"
-#include "ichdet/bundle/cache.hpp"
 #include "ichdet/io/study.hpp"
 #include "ichdet/pipeline/exam_classifier.hpp"
 #include "ichdet/pipeline/slice_classifier.hpp"
@@ -96,10 +96,7 @@ Classified classify_exam(const std::vector<Bundle>& members, const ClassifierOpt
 }
 
 void classify(const ClassifyArguments& arguments, const Context& context) {
-  std::vector<Bundle> members;
-  for (const auto& name : arguments.bundles) {
-    for (const auto& folder : resolve_bundles(name)) members.push_back(open_bundle(folder));
-  }
+  const auto members = open_named(arguments.bundles);
   const auto& model = members.front().spec;
   if (model.task == Task::segmentation) require_task(model, Task::slice_classification);
   for (const auto& member : members) require_task(member.spec, model.task);

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "bundles.hpp"
 #include "commands.hpp"
-#include "ichdet/bundle/cache.hpp"
 #include "ichdet/io/study.hpp"
 #include "ichdet/pipeline/detector.hpp"
 #include "ichdet/pipeline/ensemble_detector.hpp"
@@ -46,11 +46,7 @@ std::function<Detection(const SliceStack&, const Progress&)> make_detector(
     const DetectArguments& arguments, const std::optional<EnsembleSpec>& ensemble) {
   const auto options = segmenter_options(arguments);
   if (!ensemble) {
-    std::vector<Bundle> members;
-    for (const auto& name : arguments.bundles) {
-      for (const auto& folder : resolve_bundles(name)) members.push_back(open_bundle(folder));
-    }
-    return Detector(Segmenter(members, options), arguments.detector);
+    return Detector(Segmenter(open_named(arguments.bundles), options), arguments.detector);
   }
   ClassifierOptions classifier;
   classifier.network = options.network;

@@ -71,6 +71,12 @@ Step step_of(Kernel made, const std::optional<Map>& out = {}) {
   return step;
 }
 
+/// What a kernel does after all units.
+template <class Kernel>
+Step last_step_of(Kernel made) {
+  return Step{1, [kernel = std::move(made)](char* arena, std::int64_t, std::int64_t) { kernel.finish(arena); }, {}};
+}
+
 /// Goes through a graph's nodes in order, and collects steps. Places in the arena are known only when all are there, so
 /// steps are built at the end.
 class Lowering {

@@ -43,11 +43,11 @@ std::optional<std::size_t> place_of_term(const std::vector<LazyTerm>& terms) {
 
 }  // namespace
 
-/// The sum, gate, or plain map that `value` is, times scale, plus shift (by channel; undefined: none), activated.
+/// The sum, or gated map, that `value` is, times scale, plus shift (by channel; undefined: none), activated.
 void Lowering::materialise(Name name, Value value, const Activation& activation, const at::Tensor& scale,
                            const at::Tensor& shift) {
   auto terms = value.terms;
-  if (terms.empty()) terms.push_back({value.gate != nullptr ? value.source : name, 1, {}, {}});
+  if (terms.empty()) terms.push_back({value.source, 1, {}, {}});
   std::vector<Value> maps;
   for (const auto& term : terms) maps.push_back(map(term.value));
   std::optional<Value> gate;

@@ -104,21 +104,20 @@ bool Lowering::partial_mean(const Node* node) {
   }
   const auto sums = plan_.add_bytes(source.places() * source.size[0] * source.size[1] * float_bytes, now());
   plan_.use(sums, now() + 1);
-  const auto means = std::make_shared<std::optional<Means>>();
-  emit([=, this] {
+  const auto means = [=, this] {
     Means::Options options;
     options.map = map_of(source);
     options.channels = count;
     if (of_planes) options.over_planes = plan_.offset(*of_planes);
     if (of_pixels) options.over_pixels = plan_.offset(*of_pixels);
     options.row_sums = plan_.offset(sums);
-    *means = Means(options);
-    return step_of(Means(options));
-  });
+    return Means(options);
+  };
+  emit([=] { return step_of(means()); });
   for (const auto& storage : {of_planes, of_pixels}) {
     if (storage) plan_.use(*storage, now());
   }
-  emit([=] { return Step{1, [m = **means](char* arena, std::int64_t, std::int64_t) { m.finish(arena); }, {}}; });
+  emit([=] { return last_step_of(means()); });
   return true;
 }
 
@@ -158,16 +157,15 @@ void Lowering::square_sum(Name value, Name of, const Value& like) {
   use_leaves(expression);
   plan_.use(sums, now() + 1);
   plan_.use(sum, now() + 1);
-  const auto made = std::make_shared<SquareSum>(options);
-  emit([=, this] {
+  const auto made = [=, this] {
     auto placed = options;
     placed.expression = placed_expression(expression);
     placed.row_sums = plan_.offset(sums);
     placed.to = plan_.offset(sum);
-    *made = SquareSum(placed);
-    return step_of(*made);
-  });
-  emit([=] { return Step{1, [made](char* arena, std::int64_t, std::int64_t) { made->finish(arena); }, {}}; });
+    return SquareSum(std::move(placed));
+  };
+  emit([=] { return step_of(made()); });
+  emit([=] { return last_step_of(made()); });
   at(value).floats_of_tensor = sum;
 }
 

@@ -7,6 +7,7 @@
 #include "ichdet/preprocess/grid.hpp"
 #include "ichdet/preprocess/resample.hpp"
 #include "measure.hpp"
+#include "slabs.hpp"
 #include "timed.hpp"
 #include "trust.hpp"
 
@@ -21,20 +22,22 @@ struct Answer {
   Array3<float> blood;  ///< probability, on the native slices
 };
 
-Answer brought_back(const Labelling& found, const std::vector<ClassSpec>&, const SliceGeometry& slices, int threads) {
+Answer brought_back(const Labelling& found, const SliceGeometry& slices, int threads) {
   return {found.labels, resample_to(found.labels, slices, threads),
           resample_to(found.blood, found.labels.geometry, slices, {.threads = threads})};
 }
 
-/// Interpolated first: the likeliest class of each native pixel.
+/// Interpolated first, some slices at a time: the likeliest class of each native pixel.
 Answer brought_back(const Segmentation& found, const std::vector<ClassSpec>& classes, const SliceGeometry& slices,
                     int threads) {
-  const auto& names = found.probabilities.classes;
-  const auto values = resample_to(found.probabilities, slices, {.threads = threads});
   Array3<std::uint8_t> labels(slices.shape());
   Array3<float> blood(slices.shape());
-  pipeline::paint_labels(labels, blood, classes)({}, values, nullptr);
-  return {argmax(found.probabilities), SliceLabels(std::move(labels), names, slices), std::move(blood)};
+  const auto paint = pipeline::paint_labels(labels, blood, classes);
+  for (const auto& slab : pipeline::slabs(slices)) {
+    paint({slab.first, 0, 0}, resample_to(found.probabilities, slab.geometry, {.threads = threads}), nullptr);
+  }
+  return {argmax(found.probabilities), SliceLabels(std::move(labels), found.probabilities.classes, slices),
+          std::move(blood)};
 }
 
 /// Asks the segmenter, notes how it went, and brings what it said to the slices.
@@ -69,11 +72,13 @@ Detection Detector::operator()(const SliceStack& stack, const Progress& progress
   });
   const auto whole = [&] { return segmenter_(volume, progress); };
   const auto lean = [&] { return segmenter_.label(volume, progress); };
-  const auto back = [&](const auto& said) {
+  const auto interpolated = [&](const Segmentation& said) {
     return brought_back(said, spec.classes, stack.geometry, options_.threads);
   };
-  const bool interpolated = spec.procedure.inversion == ProcedureSpec::Inversion::probabilities;
-  Answer found = interpolated ? answer(result, whole, back) : answer(result, lean, back);
+  const auto nearest = [&](const Labelling& said) { return brought_back(said, stack.geometry, options_.threads); };
+  Answer found = spec.procedure.inversion == ProcedureSpec::Inversion::probabilities
+                     ? answer(result, whole, interpolated)
+                     : answer(result, lean, nearest);
 
   progress("measure", 0);
   pipeline::timed(result, "measure", [&] {

@@ -8,9 +8,8 @@
 namespace ichdet::pipeline {
 namespace {
 
-std::vector<Bundle> open_bundles(const EnsembleMember& member) {
-  std::vector<Bundle> bundles;
-  for (const auto& folder : member.folders) bundles.push_back(open_bundle(folder));
+std::vector<Bundle> open_member(const EnsembleMember& member) {
+  auto bundles = open_bundles(member.folders);
   if (bundles.empty()) throw Error(ErrorCode::options, "member " + member.bundle + ": no bundle was found for it");
   const auto task = bundles.front().spec.task;
   if (task == Task::exam_classification || (member.kind && *member.kind != task)) {
@@ -104,7 +103,7 @@ Members open_members(const EnsembleSpec& spec, const SegmenterOptions& segmenter
   Members members;
   members.classes = spec.classes;
   for (const auto& member : spec.members) {
-    const auto bundles = open_bundles(member);
+    const auto bundles = open_member(member);
     const auto task = bundles.front().spec.task;
     check(spec, member, task);
     if (task == Task::slice_classification) {

@@ -7,6 +7,7 @@
 #include <torch/nn/modules/linear.h>
 
 #include <functional>
+#include <initializer_list>
 
 #include "ichdet/nn/prepare.hpp"
 
@@ -80,6 +81,40 @@ inline bool here() {
   if (has_fast_bfloat16()) return true;
   MESSAGE("SKIPPED: the native engine needs a CPU with AMX");
   return false;
+}
+
+/// In float32 within 3e-5 of the module's range (two bfloat16 numbers have 16 bits: 8e-6 for a value), in bfloat16
+/// within `coarsely`, by the native engine.
+inline void check_against_modules(const std::vector<Case>& cases, std::initializer_list<std::int64_t> batches,
+                                  double coarsely) {
+  for (const auto& c : cases) {
+    CAPTURE(c.name);
+    const auto exact = prepared(c, Precision::float32), coarse = prepared(c, Precision::bfloat16);
+    for (const auto batch : batches) {
+      CAPTURE(batch);
+      const auto x = input(c, batch), before = x.clone();
+      CHECK(exact.preparation(x.sizes()).reason == "");
+      CHECK((exact.preparation(x.sizes()).engine == Engine::native));
+      const auto close = verify(exact, c.net, x), near = verify(coarse, c.net, x);
+      CHECK(close.range > 0.1);
+      CHECK(close.largest <= 3e-5 * close.range);
+      CHECK(near.largest <= coarsely * near.range);
+      CHECK(at::equal(x, before));
+    }
+  }
+}
+
+/// From run to run, for one and two threads, alone and in a batch.
+inline void check_same_bytes(const std::vector<Case>& cases, std::int64_t batch) {
+  for (const auto& c : cases) {
+    CAPTURE(c.name);
+    const auto one = prepared(c, Precision::float32, 1), two = prepared(c, Precision::float32, 2);
+    const auto x = input(c, batch);
+    const auto y = one(x);
+    CHECK(at::equal(y, one(x)));
+    CHECK(at::equal(y, two(x)));
+    CHECK(at::equal(y.slice(0, 1, 2), two(x.slice(0, 1, 2))));
+  }
 }
 
 }  // namespace native_cases

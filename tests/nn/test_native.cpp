@@ -180,35 +180,11 @@ std::vector<Case> all() {
 }  // namespace
 
 TEST_CASE("native: every case gives what its module gives, for batches of 1 and 3") {
-  if (!here()) return;
-  for (const auto& c : all()) {
-    CAPTURE(c.name);
-    const auto exact = prepared(c, Precision::float32), coarse = prepared(c, Precision::bfloat16);
-    for (const std::int64_t batch : {1, 3}) {
-      CAPTURE(batch);
-      const auto x = input(c, batch), before = x.clone();
-      CHECK(exact.preparation(x.sizes()).reason == "");
-      CHECK((exact.preparation(x.sizes()).engine == Engine::native));
-      const auto close = verify(exact, c.net, x), near = verify(coarse, c.net, x);
-      CHECK(close.range > 0.1);
-      CHECK(close.largest <= 3e-5 * close.range);  // two bfloat16 numbers have 16 bits: 8e-6 for a value
-      CHECK(near.largest <= 0.02 * near.range);
-      CHECK(at::equal(x, before));
-    }
-  }
+  if (here()) check_against_modules(all(), {1, 3}, 0.02);
 }
 
 TEST_CASE("native: the same bytes from run to run, for one and two threads, alone and in a batch") {
-  if (!here()) return;
-  for (const auto& c : all()) {
-    CAPTURE(c.name);
-    const auto one = prepared(c, Precision::float32, 1), two = prepared(c, Precision::float32, 2);
-    const auto x = input(c, 3);
-    const auto y = one(x);
-    CHECK(at::equal(y, one(x)));
-    CHECK(at::equal(y, two(x)));
-    CHECK(at::equal(y.slice(0, 1, 2), two(x.slice(0, 1, 2))));
-  }
+  if (here()) check_same_bytes(all(), 3);
 }
 
 TEST_CASE("native: eight threads share a network") {

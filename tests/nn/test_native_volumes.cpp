@@ -208,34 +208,11 @@ std::vector<Case> volumes() {
 }  // namespace
 
 TEST_CASE("native: every case of volumes gives what its module gives, for batches of 1 and 2") {
-  if (!here()) return;
-  for (const auto& c : volumes()) {
-    CAPTURE(c.name);
-    const auto exact = prepared(c, Precision::float32), coarse = prepared(c, Precision::bfloat16);
-    for (const std::int64_t batch : {1, 2}) {
-      CAPTURE(batch);
-      const auto x = input(c, batch), before = x.clone();
-      CHECK(exact.preparation(x.sizes()).reason == "");
-      CHECK((exact.preparation(x.sizes()).engine == Engine::native));
-      const auto close = verify(exact, c.net, x), near = verify(coarse, c.net, x);
-      CHECK(close.range > 0.1);
-      CHECK(close.largest <= 3e-5 * close.range);
-      CHECK(near.largest <= 0.03 * near.range);
-      CHECK(at::equal(x, before));
-    }
-  }
+  if (here()) check_against_modules(volumes(), {1, 2}, 0.03);
 }
 
-TEST_CASE("native: volumes give the same bytes from run to run, for one and two threads") {
-  if (!here()) return;
-  for (const auto& c : volumes()) {
-    CAPTURE(c.name);
-    const auto one = prepared(c, Precision::float32, 1), two = prepared(c, Precision::float32, 2);
-    const auto x = input(c, 1);
-    const auto y = one(x);
-    CHECK(at::equal(y, one(x)));
-    CHECK(at::equal(y, two(x)));
-  }
+TEST_CASE("native: volumes give the same bytes from run to run, for one and two threads, alone and in a batch") {
+  if (here()) check_same_bytes(volumes(), 2);
 }
 
 TEST_CASE("native: an instance norm of large numbers that hardly differ") {

@@ -51,3 +51,13 @@ def study(run, tmp_path_factory):
     made = run("phantom", "--out", folder, "--slices", 6, "--size", 128, "--hemorrhage", "iph:20", "--quiet")
     assert made.returncode == 0, made.stderr
     return folder / "dicom"
+
+
+@pytest.fixture(scope="module")
+def one_thread():
+    """torch on one thread: small networks on the threads of a busy machine mostly wait for each other."""
+    torch = pytest.importorskip("torch")
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

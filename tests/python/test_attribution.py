@@ -20,6 +20,8 @@ from safetensors.torch import save_file
 from ichdet import attribution as cam
 from ichdet import nn
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 METHODS = {"grad-cam": reference.GradCAM, "grad-cam++": reference.GradCAMPlusPlus, "eigen-cam": reference.EigenCAM}
 SMOOTHING = list(itertools.product([False, True], repeat=2))
 TOLERANCE, NATIVE_TOLERANCE = 1e-4, 2e-3
@@ -69,15 +71,6 @@ class Volumes(torch.nn.Module):
 
     def forward(self, x):
         return self.forward_head(self.forward_features(x))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Small tensors on many threads mostly wait."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

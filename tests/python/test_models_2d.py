@@ -11,12 +11,13 @@ import pytest
 import timm
 import torch
 from oracle_networks import EfficientClassification, MobileNetLSTM, trained
+from parity import BFLOAT16, FLOAT32, relative
 from safetensors.torch import save_file
 
 import ichdet
 from ichdet import nn
 
-FLOAT32, BFLOAT16 = 1e-4, 5e-2  # largest difference by the largest magnitude
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 class Family(NamedTuple):
@@ -69,15 +70,6 @@ every_family_once = pytest.mark.parametrize(
 )
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Small networks on the threads of a busy machine mostly wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def image(name, batch, size=None, seed=1):
     """Blobs and noise of different brightness and contrast."""
     generator = torch.Generator().manual_seed(seed)
@@ -123,13 +115,6 @@ def network(weights):
         return ours
 
     return made
-
-
-def relative(found, expected):
-    expected = expected.detach().numpy() if isinstance(expected, torch.Tensor) else expected
-    assert found.shape == expected.shape
-    assert np.isfinite(expected).all()
-    return float(np.abs(found - expected).max() / np.abs(expected).max())
 
 
 @every_family

@@ -13,9 +13,6 @@ import ichdet  # noqa: E402
 import oracle_s2  # noqa: E402
 from segmentation_bundles import S2_CHANNELS, write_bundle  # noqa: E402
 
-if "DynUNet" not in nn.architectures():
-    pytest.skip("SKIPPED: no DynUNet", allow_module_level=True)
-
 FLOAT32 = {"precision": "float32", "engine": "torch", "region": "everywhere"}
 TINY = {"kernel_size": [[3, 3, 1], [3, 3, 3], [3, 3, 3]], "strides": [[1, 1, 1], [2, 2, 1], [2, 2, 2]],
         "filters": [4, 6, 8]}

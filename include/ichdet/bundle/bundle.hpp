@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "ichdet/bundle/safetensors.hpp"
 #include "ichdet/bundle/spec.hpp"
@@ -24,5 +25,6 @@ struct Bundle {
 ///
 /// Throws Error(weights) naming the file, what was expected and what was found; a file that is missing, too.
 Bundle open_bundle(const std::filesystem::path& folder);
+std::vector<Bundle> open_bundles(const std::vector<std::filesystem::path>& folders);
 
 }  // namespace ichdet
