@@ -78,7 +78,7 @@ Recipe parse_recipe(std::string_view yaml, const std::string& subject) {
   const auto document = bundle::parse_yaml(yaml, subject);
   const Node root(document, subject, "");
   root.at("recipe").expect(root.at("recipe").value() == 1, "1, the version of recipes that ichdet reads");
-  std::set<std::string> keys{"recipe", "name", "title", "citation", "members", "stated", "unknown"};
+  std::set<std::string> keys{"recipe", "name", "title", "citation", "members", "training", "stated", "unknown"};
   const auto [required, optional] = model_keys(root);
   const bool explains =
       required.contains("decision") && !optional.contains("thresholds");  // a classifier, by heat maps
@@ -94,6 +94,10 @@ Recipe parse_recipe(std::string_view yaml, const std::string& subject) {
   for (const auto& key : required) recipe.model[key] = root.at(key).value();
   for (const auto& key : optional) {
     if (const auto node = root.find(key)) recipe.model[key] = node->value();
+  }
+  if (const auto training = root.find("training")) {
+    training->expect(training->value().is_object(), "an object");
+    recipe.training = training->value();
   }
   if (explains) recipe.heat_map = parse_heat_map(root.at("heat_map"));
   recipe.stated = sentences(root, "stated");

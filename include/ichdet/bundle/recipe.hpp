@@ -18,6 +18,7 @@ struct Recipe {
   nlohmann::json model;
   /// Of classifiers, as published: "method" ("grad-cam", ...), "aug_smooth", "eigen_smooth"; else null.
   nlohmann::json heat_map;
+  nlohmann::json training;  ///< an object, read by train::parse_training; null where the recipe does not say
   std::vector<std::string> stated, unknown;  ///< what the source says, and what it does not: one sentence each
 };
 
