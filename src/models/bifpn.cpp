@@ -69,7 +69,7 @@ at::Tensor FpnNodeImpl::forward(const std::vector<at::Tensor>& maps) {
     const auto term = resample[i](maps[inputs[i]], size) * weights[std::int64_t(i)];
     sum = i == 0 ? term : sum + term;
   }
-  return bn(pointwise(depthwise(at::silu(sum))));
+  return bn(pointwise(depthwise_convolution(depthwise, at::silu(sum))));
 }
 
 BiFpnImpl::BiFpnImpl(const std::vector<std::int64_t>& input_channels, bool tf) {

@@ -1,6 +1,7 @@
 #include "ichdet/models/convolution.hpp"
 
 #include <ATen/Functions.h>
+#include <ATen/autocast_mode.h>
 
 #include <cmath>
 #include <functional>
@@ -37,7 +38,13 @@ ConvolutionImpl::ConvolutionImpl(std::int64_t in_channels, std::int64_t out_chan
 
 at::Tensor ConvolutionImpl::forward(const at::Tensor& x) const {
   const Axes output_padding(stride.size(), 0);
-  return at::convolution(x, weight, bias, stride, padding, dilation, transposed, output_padding, 1);
+  // at::convolution is not among the operators that autocast knows on the CPU.
+  const auto cast = [](const at::Tensor& tensor) {
+    return at::autocast::is_autocast_enabled(at::kCPU) && tensor.defined()
+               ? at::autocast::cached_cast(at::autocast::get_autocast_dtype(at::kCPU), tensor, at::kCPU)
+               : tensor;
+  };
+  return at::convolution(cast(x), cast(weight), cast(bias), stride, padding, dilation, transposed, output_padding, 1);
 }
 
 Convolution convolution(std::int64_t in_channels, std::int64_t out_channels, const Axes& kernel, const Axes& stride,

@@ -77,7 +77,6 @@ void DynUNetOptions::complete(const std::string& subject) {
                    "strides: expected at most 2 with res_block, else at most the kernel's size and 1");
     }
     if (!viola_att || level + 1 == levels) continue;
-    reader.check(dimensions == 3, "strides: expected 3 axes");
     reader.check((filters[level] + dec_filters[level]) % 2 == 0,
                  "dec_filters: expected an even number of channels with those of filters");
   }

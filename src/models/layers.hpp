@@ -36,6 +36,10 @@ void register_list(torch::nn::Module& parent, const std::string& name, const std
 /// Mean over height and width: (N, C, H, W) to (N, C).
 inline at::Tensor global_average(const at::Tensor& x) { return x.mean({2, 3}); }
 
+/// A convolution of each channel by itself. Under autocast in float32 all the same: LibTorch's gradients of it in
+/// bfloat16 take three times as long.
+at::Tensor depthwise_convolution(torch::nn::Conv2d& conv, const at::Tensor& x);
+
 /// Throws Error(shape) unless `x` is (N, channels, H, W).
 void expect_images(const at::Tensor& x, std::int64_t channels, const char* network);
 

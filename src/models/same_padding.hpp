@@ -25,7 +25,7 @@ inline std::vector<std::int64_t> same_padding(const at::Tensor& x, std::int64_t 
 /// `conv`, which is padded by half its kernel, or padded as TensorFlow does.
 inline at::Tensor convolve(torch::nn::Conv2d& conv, const at::Tensor& x, bool tf_same_padding) {
   const auto kernel = conv->options.kernel_size()->at(0), stride = conv->options.stride()->at(0);
-  if (!tf_same_padding || stride == 1) return conv(x);
+  if (!tf_same_padding || stride == 1) return conv->options.groups() > 1 ? depthwise_convolution(conv, x) : conv(x);
   const auto padded = at::constant_pad_nd(x, same_padding(x, kernel, stride), 0);
   return at::conv2d(padded, conv->weight, conv->bias, {stride, stride}, at::IntArrayRef({0, 0}), {1, 1},
                     conv->options.groups());

@@ -3,12 +3,25 @@
 #include <ATen/Functions.h>
 #include <ATen/TensorOperators.h>
 
+#include <algorithm>
+#include <numeric>
+
 #include "layers.hpp"
+#include "viola_modulation.hpp"
 
 namespace ichdet::models {
 namespace {
 
 constexpr double layer_norm_epsilon = 1e-5, group_norm_epsilon = 1e-5, norm_epsilon = 1e-12;
+
+bool learns(const at::Tensor& x) { return at::GradMode::is_enabled() && x.requires_grad(); }
+
+/// axis_means() in operators that can be traced.
+std::array<at::Tensor, 3> plain_means(const at::Tensor& x) {
+  const bool flat = x.dim() == 4;
+  const auto rows = flat ? x : x.mean(4);
+  return {rows.mean(3), rows.mean(2), flat ? rows.mean({2, 3}).unsqueeze(2) : x.mean({2, 3})};
+}
 
 }  // namespace
 
@@ -52,22 +65,30 @@ ViolaAttentionImpl::ViolaAttentionImpl(std::int64_t channels)
              ->register_module("0", Norm(NormKind::instance, channels, group_norm_epsilon));
 }
 
-std::pair<at::Tensor, at::Tensor> ViolaAttentionImpl::parts(const at::Tensor& x) const {
-  const auto n = x.size(0), c = x.size(1);
-  const auto rows = x.mean(4);
-  const std::array<at::Tensor, 3> means{rows.mean(3), rows.mean(2), x.mean({2, 3})};
-  std::vector<at::Tensor> profiles;
-  for (std::size_t i = 0; i < 3; ++i) profiles.push_back(branches[i]->forward(means[i]));
+ViolaAttentionImpl::Profiles ViolaAttentionImpl::profiles(const at::Tensor& x) const {
+  const bool flat = x.dim() == 4;
+  const auto means = learns(x) ? axis_means(x) : plain_means(x);
+  std::vector<at::Tensor> along_axes;
+  for (std::size_t i = 0; i < 3; ++i) along_axes.push_back(branches[i]->forward(means[i]));
 
-  // s: x, y, z of the formulae; t: a tenth of x', y', z'. All three side by side along the last axis.
-  const auto along = at::cat(profiles, 2);
+  // All three side by side along the last axis.
+  const auto along = at::cat(along_axes, 2);
   const auto sigmoid = at::sigmoid(along);
-  const auto t_all = 0.05 * (at::tanh(at::group_norm(along, 2, norm->weight, norm->bias, norm->epsilon)) + sigmoid);
-  const auto s = sigmoid.split_with_sizes({x.size(2), x.size(3), x.size(4)}, 2);
-  const auto t = t_all.split_with_sizes({x.size(2), x.size(3), x.size(4)}, 2);
-  const auto shaped = [&](const at::Tensor& profile, std::size_t axis) {
-    std::vector<std::int64_t> shape{n, c, 1, 1, 1};
-    shape[axis + 2] = -1;
+  const auto t = 0.05 * (at::tanh(at::group_norm(along, 2, norm->weight, norm->bias, norm->epsilon)) + sigmoid);
+  const std::array<std::int64_t, 3> lengths{x.size(2), x.size(3), flat ? 1 : x.size(4)};
+  Profiles found;
+  std::ranges::copy(sigmoid.split_with_sizes(lengths, 2), found.s.begin());
+  std::ranges::copy(t.split_with_sizes(lengths, 2), found.t.begin());
+  return found;
+}
+
+std::pair<at::Tensor, at::Tensor> ViolaAttentionImpl::parts(const at::Tensor& x) const {
+  const auto [s, t] = profiles(x);
+  const auto shaped = [&](const at::Tensor& profile, std::int64_t axis) {
+    std::vector<std::int64_t> shape(std::size_t(x.dim()), 1);
+    shape[0] = x.size(0);
+    shape[1] = x.size(1);
+    if (axis + 2 < x.dim()) shape[std::size_t(axis) + 2] = -1;
     return profile.reshape(shape);
   };
   const auto sx = shaped(s[0], 0), sy = shaped(s[1], 1), sz = shaped(s[2], 2);
@@ -76,11 +97,17 @@ std::pair<at::Tensor, at::Tensor> ViolaAttentionImpl::parts(const at::Tensor& x)
   const auto xy = sx * sy;
   const auto v =
       (0.1 * xy + 0.3) + (0.1 * sz) * (xy + sx + sy) + at::relu((shaped(t[0], 0) + shaped(t[1], 1)) + shaped(t[2], 2));
-  const auto length = v.square().sum({1, 2, 3, 4}, /*keepdim=*/true).sqrt();
+  std::vector<std::int64_t> sample(std::size_t(x.dim()) - 1);
+  std::iota(sample.begin(), sample.end(), 1);
+  const auto length = v.square().sum(sample, /*keepdim=*/true).sqrt();
   return {v, 1 + 1 / length.clamp_min(norm_epsilon)};
 }
 
 at::Tensor ViolaAttentionImpl::forward(const at::Tensor& x) const {
+  if (learns(x)) {
+    const auto [s, t] = profiles(x);
+    return viola_modulation(x, s, t);
+  }
   const auto [v, scale] = parts(x);
   return x * v * scale;
 }

@@ -32,7 +32,7 @@ TORCH_MODULE(ViolaBranch);
 class ViolaAttentionImpl : public torch::nn::Module {
  public:
   explicit ViolaAttentionImpl(std::int64_t channels);  ///< even
-  /// (N, channels, X, Y, Z) to the same.
+  /// (N, channels, X, Y, Z), or (N, channels, X, Y), which is a volume of one position along Z, to the same.
   at::Tensor forward(const at::Tensor& x) const;
   /// What `x` is multiplied by, of its shape.
   at::Tensor factor(const at::Tensor& x) const;
@@ -41,7 +41,12 @@ class ViolaAttentionImpl : public torch::nn::Module {
   Norm norm{nullptr};                   ///< `act.0`; only its parameters are used
 
  private:
-  /// v, and 1 + 1 / |v| as (N, 1, 1, 1, 1).
+  struct Profiles {
+    std::array<at::Tensor, 3> s;  ///< x, y, z of the formulae, (N, channels, length) for each axis
+    std::array<at::Tensor, 3> t;  ///< a tenth of x', y', z'
+  };
+  Profiles profiles(const at::Tensor& x) const;
+  /// v, and 1 + 1 / |v| as (N, 1, 1, ...).
   std::pair<at::Tensor, at::Tensor> parts(const at::Tensor& x) const;
 };
 TORCH_MODULE(ViolaAttention);

@@ -16,7 +16,9 @@ struct ViolaUnetOptions : DynUNetOptions {
 /// up-sampled map in front of each block of the decoder, whose widths are its own. Parameters have the names of the
 /// public implementation with `viola_att` on, `gated_att` and `sum_deep_supr` off.
 ///
-/// Input (N, in_channels, X, Y, Z), multiples of 16 for the default options; output (N, out_channels, X, Y, Z).
+/// Input (N, in_channels, X, Y, Z), multiples of 16 for the default options; output (N, out_channels, X, Y, Z). Strides
+/// and kernels of two axes make a network of images (N, in_channels, X, Y), whose attention takes them for volumes of
+/// one position along Z.
 class ViolaUnetImpl : public DynUNetImpl {
  public:
   explicit ViolaUnetImpl(ViolaUnetOptions options = {});
