@@ -24,7 +24,7 @@ struct StudyEntry {
 /// Studies that share a description.
 struct Dataset {
   std::string name;
-  std::vector<std::string> label_names;
+  std::vector<std::string> label_names;  ///< with "any" (or "blood"), asked for or not
   std::vector<StudyEntry> studies;
   std::vector<std::string> notes;  ///< what was passed over and why, one sentence each
 };
@@ -35,8 +35,7 @@ struct Dataset {
 /// `patient` (else each study is a patient of its own), `slice` (index in the stack, sorted along its normal), `mask`
 /// (NIfTI on the scan's slices), `split`, and labels 0, 1 or empty in columns of the names in `label_names` and of the
 /// six that RSNA gave: any (or blood), epidural, intraparenchymal, intraventricular, subarachnoid, subdural. No blood
-/// is none of any type, blood of a type is blood. Other columns are refused, so that none is misspelt in silence,
-/// except those whose name begins with '#'.
+/// is none of any type, blood of a type is blood. Other columns are not read, and the notes name them.
 ///
 /// Lines of one study agree on scan, mask, patient and split, or leave them empty after the first. Throws Error(io)
 /// that names file, line and column for what is missing, contradictory or unknown; files are looked for here already.

@@ -24,8 +24,9 @@ std::vector<Candidate> candidates(std::span<const TrainingStudy> studies, const 
 struct SamplingOptions {
   enum class Balance {
     uniform,       ///< every slice once an epoch
-    undersampled,  ///< every slice with blood once an epoch, and as many without, other ones each time (S1)
-    share,         ///< `blood_share` of the examples show blood
+    undersampled,  ///< every slice with blood once an epoch, and as many without, other ones each time (S1); where
+                   ///< blood is the commoner, the other way round
+    share,         ///< `blood_share` of each group's examples show blood, where the group has both
   };
   Balance balance = Balance::uniform;
   double blood_share = 0.5;
