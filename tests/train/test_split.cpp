@@ -13,12 +13,14 @@ using namespace ichdet::train;
 
 namespace {
 
+std::string patient_name(int number) { return std::string("p").append(std::to_string(number)); }
+
 std::vector<StudyEntry> some_studies(int patients) {
   std::vector<StudyEntry> studies;
   for (int p = 0; p < patients; ++p) {
     for (int s = 0; s <= p % 3; ++s) {
       StudyEntry entry;
-      entry.patient = "p" + std::to_string(p);
+      entry.patient = patient_name(p);
       entry.study = entry.patient + " s" + std::to_string(s);
       entry.source = "line " + std::to_string(studies.size());
       studies.push_back(entry);
@@ -64,10 +66,10 @@ TEST_CASE("no patient is in two splits, whatever the seed") {
 
 TEST_CASE("a new patient moves at most one other across each border") {
   std::set<std::string> patients;
-  for (int i = 0; i < 200; ++i) patients.insert("p" + std::to_string(i));
+  for (int i = 0; i < 200; ++i) patients.insert(patient_name(i));
   for (int i = 200; i < 240; ++i) {
     const auto before = split_patients(patients, parts, 7);
-    patients.insert("p" + std::to_string(i));
+    patients.insert(patient_name(i));
     const auto after = split_patients(patients, parts, 7);
     const auto moved =
         std::ranges::count_if(before, [&](const auto& old) { return after.at(old.first) != old.second; });
