@@ -105,6 +105,18 @@ TEST_CASE("patients are dealt out by SHA-256 of seed and name") {
   CHECK(dealt.at("c") == "z");
 }
 
+TEST_CASE("the committed lists are what tools/make_manifests.py's shares and seed give") {
+  const std::filesystem::path lists = std::filesystem::path(ICHDET_SOURCE_DIR) / "recipes" / "splits";
+  const auto check = [&](const char* name, const std::vector<SplitPart>& shares) {
+    const auto listed = read_split(lists / name);
+    std::set<std::string> patients;
+    for (const auto& [patient, split] : listed) patients.insert(patient);
+    CHECK(listed == split_patients(patients, shares, 7));
+  };
+  check("phe_sich.csv", {{"train", 62}, {"select", 8}, {"validation", 17}});
+  check("rsna_plain.csv", {{"train", 68}, {"select", 15}, {"proof", 40}});
+}
+
 TEST_CASE("a split that is said wins, holds for all of the patient's studies, and may not contradict itself") {
   auto studies = some_studies(20);
   studies[4].split = "mine";  // p2's second study of three
