@@ -3,7 +3,7 @@
 namespace ichdet::bundle {
 namespace {
 
-std::vector<ChannelSpec> parse_channels(const Node& node) {
+std::vector<ChannelSpec> parse_channels(const Node& node, const ImageSpec& image) {
   std::vector<ChannelSpec> channels;
   for (const auto& entry : node.list(1)) {
     entry.only({"clip_hu", "mean", "std", "slice", "brain"});
@@ -11,6 +11,10 @@ std::vector<ChannelSpec> parse_channels(const Node& node) {
     const auto clip = entry.at("clip_hu").range();
     channel.low_hu = clip[0];
     channel.high_hu = clip[1];
+    if (image.clip_hu) {
+      const auto [low, high] = *image.clip_hu;
+      entry.at("clip_hu").expect(clip[0] >= low && clip[1] <= high, "a window within input's clip_hu");
+    }
     channel.mean = entry.at("mean").number();
     channel.std = entry.at("std").number_between(0, 1e6);
     if (const auto slice = entry.find("slice")) channel.slice = slice->integer(-16, 16);
@@ -30,6 +34,16 @@ ImageSpec parse_image(const Node& input, Task task) {
   if (const auto spacing = input.find("spacing_mm")) {
     spacing->expect(image.fit == ImageSpec::Fit::crop, "none with \"fit\": \"resize\"");
     image.spacing_mm = spacing->number_between(0, 100);
+  }
+  if (const auto centre = input.find("centre")) {
+    centre->expect(image.fit == ImageSpec::Fit::crop, "none with \"fit\": \"resize\"");
+    image.centre =
+        centre->choice<ImageSpec::Centre>({{"image", ImageSpec::Centre::image}, {"head", ImageSpec::Centre::head}});
+  }
+  if (const auto clip = input.find("clip_hu")) image.clip_hu = clip->range();
+  if (const auto thickness = input.find("slice_mm")) {
+    thickness->expect(task != Task::exam_classification, "none of an exam, whose images are interpolated");
+    image.slice_mm = thickness->number_between(0, 100);
   }
   image.levels = input.at("levels").choice<std::optional<Rounding>>(
       {{"truncate", Rounding::truncate}, {"nearest", Rounding::nearest}, {"float", std::nullopt}});
@@ -80,12 +94,13 @@ CaseRule parse_rule(const Node& node, Task task) {
 
 void parse_classifier(const Node& root, ModelSpec& spec) {
   const auto input = root.at("input");
-  std::set<std::string> keys{"size", "fit", "spacing_mm", "levels", "orientation", "channels"};
+  std::set<std::string> keys{"size",    "fit",      "spacing_mm",  "centre",  "levels",
+                             "clip_hu", "slice_mm", "orientation", "channels"};
   if (spec.task == Task::exam_classification) keys.insert("exam_slices");
   input.only(keys);
   input.at("orientation").expect(spec.orientation == "LPS", "\"LPS\"");
   spec.image = parse_image(input, spec.task);
-  spec.channels = parse_channels(input.at("channels"));
+  spec.channels = parse_channels(input.at("channels"), spec.image);
   const bool tells = std::ranges::any_of(spec.classes, &ClassSpec::blood);
   root.at("classes").expect(tells, "a class with \"blood\": true");
   root.at("output").only({"activation"});

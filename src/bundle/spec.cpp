@@ -13,12 +13,17 @@ using bundle::Node;
 using nlohmann::json;
 
 ProvenanceSpec parse_provenance(const Node& node) {
-  node.only({"source", "authors", "citation", "converted_by", "files"});
-  ProvenanceSpec provenance{node.at("source").text(),
-                            node.at("authors").text(),
-                            node.at("citation").text(),
-                            node.at("converted_by").text(),
-                            {}};
+  node.only({"source", "authors", "citation", "converted_by", "files", "parent", "split_sha256"});
+  ProvenanceSpec provenance;
+  provenance.source = node.at("source").text();
+  provenance.authors = node.at("authors").text();
+  provenance.citation = node.at("citation").text();
+  provenance.converted_by = node.at("converted_by").text();
+  if (const auto parent = node.find("parent")) {
+    parent->only({"name", "version", "sha256"});
+    provenance.parent = {parent->at("name").text(), parent->at("version").text(), parent->at("sha256").hash()};
+  }
+  if (const auto split = node.find("split_sha256")) provenance.split_sha256 = split->hash();
   node.at("files").each([&](const std::string& key, const Node& hash) { provenance.files[key] = hash.hash(); });
   return provenance;
 }

@@ -48,10 +48,15 @@ void list(const std::string& name, const Context& context) {
 }
 
 struct MakeArguments {
-  std::string recipe, weights, out;
+  std::string recipe, weights, out, dtype = "float32";
   std::optional<std::uint64_t> seed;
   BundleOptions bundle;
 };
+
+DType dtype_of(const std::string& name) {
+  if (name == "bfloat16") return DType::bf16;
+  return name == "float16" ? DType::f16 : DType::f32;
+}
 
 void make(const MakeArguments& arguments, const Context& context) {
   if (arguments.weights.empty() == !arguments.seed) {
@@ -101,8 +106,14 @@ void add_models_make(CLI::App& models, Context& context) {
   command->add_option("--licence", a.bundle.licence, "The weights' licence as an SPDX expression");
   command->add_option("--licence-file", a.bundle.licence_file, "Its text");
   command->add_option("--training-data", a.bundle.training_data, "What they were trained on, in words");
+  command->add_option("--dtype", a.dtype, "How the bundle holds them; 16 bits halve it, and cost digits")
+      ->check(CLI::IsMember({"float32", "bfloat16", "float16"}))
+      ->capture_default_str();
   add_output_flags(*command, context, "Print JSON");
-  command->callback([arguments, &context] { make(*arguments, context); });
+  command->callback([arguments, &context] {
+    arguments->bundle.dtype = dtype_of(arguments->dtype);
+    make(*arguments, context);
+  });
 }
 
 }  // namespace ichdet::cli

@@ -4,9 +4,11 @@
 #include <ATen/core/grad_mode.h>
 #include <torch/nn/module.h>
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <fstream>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -40,6 +42,17 @@ at::Tensor to_tensor(const TensorView& view) {
   return at::from_blob(const_cast<float*>(values.data()), view.shape, at::kFloat).clone();
 }
 
+at::ScalarType scalar_type(DType stored) {
+  switch (stored) {
+    case DType::f32: return at::kFloat;
+    case DType::bf16: return at::kBFloat16;
+    case DType::f16: return at::kHalf;
+    case DType::i64: return at::kLong;
+    default:
+      throw Error::mismatch(ErrorCode::options, "dtype of weights", "F32, BF16 or F16", std::string(to_string(stored)));
+  }
+}
+
 auto parameters_and_buffers(const torch::nn::Module& module) {
   auto all = module.named_parameters(/*recurse=*/true);
   for (const auto& buffer : module.named_buffers(/*recurse=*/true)) all.insert(buffer.key(), buffer.value());
@@ -60,19 +73,27 @@ StateDict read_state_dict(const std::filesystem::path& file) {
   return to_state_dict(SafeTensors(file));
 }
 
-void save_state_dict(const torch::nn::Module& module, const std::filesystem::path& file) {
+void save_state_dict(const torch::nn::Module& module, const std::filesystem::path& file, DType dtype) {
   static_assert(std::endian::native == std::endian::little);
+  struct Item {
+    std::string name;
+    DType type;
+    at::Tensor values;
+  };
+  std::vector<Item> items;
+  for (const auto& entry : parameters_and_buffers(module)) {
+    const auto tensor = entry.value().detach().cpu().contiguous();
+    const auto type = tensor.scalar_type() == at::kLong ? DType::i64 : tensor.dim() < 2 ? DType::f32 : dtype;
+    items.push_back({entry.key(), type, tensor.to(scalar_type(type))});
+  }
+  // The widest first: so each begins at a multiple of its own size.
+  std::ranges::stable_sort(items, std::greater(), [](const Item& item) { return byte_size(item.type); });
   nlohmann::json header = nlohmann::json::object();
-  std::vector<at::Tensor> values;
   std::size_t end = 0;
-  for (const auto& item : parameters_and_buffers(module)) {
-    const auto tensor = item.value().detach().cpu().contiguous();
-    const bool whole = tensor.scalar_type() == at::kLong;
-    values.push_back(whole ? tensor : tensor.to(at::kFloat));
+  for (const auto& [name, type, values] : items) {
     const auto begin = end;
-    end += values.back().nbytes();
-    header[item.key()] = {
-        {"dtype", whole ? "I64" : "F32"}, {"shape", tensor.sizes().vec()}, {"data_offsets", {begin, end}}};
+    end += values.nbytes();
+    header[name] = {{"dtype", to_string(type)}, {"shape", values.sizes().vec()}, {"data_offsets", {begin, end}}};
   }
   auto text = header.dump();
   text.resize((text.size() + 7) / 8 * 8, ' ');
@@ -80,8 +101,8 @@ void save_state_dict(const torch::nn::Module& module, const std::filesystem::pat
   std::ofstream out(file, std::ios::binary);
   out.write(reinterpret_cast<const char*>(&length), sizeof length);
   out << text;
-  for (const auto& tensor : values) {
-    out.write(static_cast<const char*>(tensor.data_ptr()), std::streamsize(tensor.nbytes()));
+  for (const auto& item : items) {
+    out.write(static_cast<const char*>(item.values.data_ptr()), std::streamsize(item.values.nbytes()));
   }
   if (!out.flush()) throw Error(ErrorCode::io, file.string() + ": cannot be written");
 }

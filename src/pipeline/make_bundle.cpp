@@ -51,10 +51,14 @@ json bundle_json(const Recipe& recipe, const Origin& origin, const BundleOptions
                           {"citation", recipe.citation},
                           {"converted_by", "ichdet " + std::string(version)},
                           {"files", origin.files}};
+  if (const auto& parent = options.parent) {
+    bundle["provenance"]["parent"] = {{"name", parent->name}, {"version", parent->version}, {"sha256", parent->sha256}};
+  }
+  if (!options.split_sha256.empty()) bundle["provenance"]["split_sha256"] = options.split_sha256;
   bundle["licence"] = {{"spdx", origin.licence}, {"file", licence_name}};
   bundle["not_for_clinical_use"] = true;
   bundle["training_data"] = origin.untrained ? "none: the weights are random numbers" : options.training_data;
-  bundle["metrics"] = json::object();
+  bundle["metrics"] = options.metrics;
   bundle["weights"] = {{"file", weights_name}, {"sha256", std::string(64, '0')}};
   return bundle;
 }
@@ -82,7 +86,7 @@ void write_bundle(const Recipe& recipe, const Origin& origin, const fs::path& fo
     throw Error(ErrorCode::io, partial.string() + ": cannot be made: " + failed.message());
   }
   try {
-    save_state_dict(*network, partial / weights_name);
+    save_state_dict(*network, partial / weights_name, options.dtype);
     spec_json["weights"]["sha256"] = sha256_of_file(partial / weights_name);
     write_text(partial / licence_name, origin.licence_text);
     write_text(partial / "bundle.json", spec_json.dump(2) + "\n");

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <limits>
 #include <numeric>
 
 #include "ichdet/core/error.hpp"
@@ -28,10 +29,20 @@ SliceView whole_view(const SliceStack& stack) {
   return upright_view(stack, options);
 }
 
+struct Limits {
+  float low, high;
+};
+
+/// Of what is read.
+Limits limits(const ImageSpec& image) {
+  if (!image.clip_hu) return {air_hu, std::numeric_limits<float>::infinity()};
+  return {std::max(air_hu, float((*image.clip_hu)[0])), float((*image.clip_hu)[1])};
+}
+
 /// A slice's size on the way to the network's.
 std::array<std::int64_t, 2> scaled_size(const SliceView& view, const ImageSpec& image) {
   const std::array<std::int64_t, 2> own{view.rows, view.columns};
-  if (own == image.size) return own;
+  if (own == image.size && image.spacing_mm <= 0) return own;
   const auto scaled = [](std::int64_t pixels, double factor) {
     return std::max<std::int64_t>(1, std::llround(double(pixels) * factor));
   };
@@ -41,6 +52,49 @@ std::array<std::int64_t, 2> scaled_size(const SliceView& view, const ImageSpec& 
   }
   if (image.spacing_mm <= 0) return own;
   return {scaled(own[0], view.row_mm / image.spacing_mm), scaled(own[1], view.column_mm / image.spacing_mm)};
+}
+
+/// Where the network's image begins in the resized slice, rows and columns; negative where it reaches beyond.
+std::array<std::int64_t, 2> first_pixel(const SliceStack& stack, const SliceView& view, const ImageSpec& image,
+                                        const std::array<std::int64_t, 2>& scaled) {
+  if (image.centre == ImageSpec::Centre::image) {
+    return {-((image.size[0] - scaled[0]) / 2), -((image.size[1] - scaled[1]) / 2)};
+  }
+  ViewOptions options;
+  options.margin_mm = 0;
+  const auto head = upright_view(stack, options);
+  const auto first = [](std::int64_t begin, std::int64_t count, double factor, std::int64_t size) {
+    return std::int64_t(std::llround((double(begin) + double(count) / 2) * factor - double(size) / 2));
+  };
+  return {first(head.first_row, head.rows, double(scaled[0]) / double(view.rows), image.size[0]),
+          first(head.first_column, head.columns, double(scaled[1]) / double(view.columns), image.size[1])};
+}
+
+struct Share {
+  std::int64_t slice;
+  double weight;
+};
+
+/// Slices that a slab of this thickness about slice `k` is made of, each reaching half way to the next; less than a
+/// twentieth of the slab is none. The weights' sum is 1.
+std::vector<Share> shares(const std::vector<double>& offsets_mm, std::int64_t k, double thickness_mm) {
+  const auto last = std::int64_t(offsets_mm.size()) - 1;
+  if (thickness_mm <= 0 || last == 0) return {{k, 1}};
+  const auto at = [&](std::int64_t i) { return offsets_mm[std::size_t(i)]; };
+  const auto half_gap = [&](std::int64_t i) { return (at(i + 1) - at(i)) / 2; };  // behind slice i
+  const double from = at(k) - thickness_mm / 2, to = at(k) + thickness_mm / 2;
+  std::vector<Share> all;
+  double sum = 0;
+  for (std::int64_t i = 0; i <= last; ++i) {
+    const double begin = at(i) - half_gap(std::max<std::int64_t>(i - 1, 0));
+    const double end = at(i) + half_gap(std::min(i, last - 1));
+    const double overlap = std::min(end, to) - std::max(begin, from);
+    if (i != k && overlap < thickness_mm / 20) continue;
+    all.push_back({i, overlap});
+    sum += overlap;
+  }
+  for (auto& share : all) share.weight /= sum;
+  return all;
 }
 
 Volume nominal_volume(const SliceStack& stack) { return {stack.hu, stack.geometry.nominal()}; }
@@ -69,8 +123,8 @@ void write_channel(const at::Tensor& hu, const ChannelSpec& channel, const std::
 SliceImages::SliceImages(const SliceStack& stack, const ModelSpec& model, int threads)
     : stack_(stack), image_(model.image), channels_(model.channels), view_(whole_view(stack)) {
   scaled_ = scaled_size(view_, image_);
-  const auto left = (image_.size[1] - scaled_[1]) / 2, top = (image_.size[0] - scaled_[0]) / 2;
-  padding_ = {left, image_.size[1] - scaled_[1] - left, top, image_.size[0] - scaled_[0] - top};
+  const auto [row, column] = first_pixel(stack, view_, image_, scaled_);
+  padding_ = {-column, image_.size[1] - scaled_[1] + column, -row, image_.size[0] - scaled_[0] + row};
   char text[160];
   if (scaled_ != std::array<std::int64_t, 2>{view_.rows, view_.columns}) {
     std::snprintf(text, sizeof text, "The network reads %lld x %lld pixels: slices of %lld x %lld were resized.",
@@ -93,24 +147,50 @@ SliceImages::SliceImages(const SliceStack& stack, const ModelSpec& model, int th
   }
 }
 
-at::Tensor SliceImages::plane(std::int64_t slice, const ChannelSpec& channel) const {
-  const auto k = std::clamp<std::int64_t>(slice, 0, stack_.geometry.count() - 1);
-  auto hu = shown(view_, stack_.hu, k);
-  std::ranges::transform(hu, hu.begin(), [](float value) { return value > air_hu ? value : air_hu; });
+Array2f SliceImages::native(std::int64_t slice, const ChannelSpec& channel) const {
+  auto hu = shown(view_, stack_.hu, slice);
   const auto where = [&](const Array3<std::uint8_t>& mask, bool is, float value) {
-    const auto plane = shown(view_, mask, k);
+    const auto plane = shown(view_, mask, slice);
     for (std::int64_t i = 0; i < hu.size(); ++i) {
       if ((plane.data()[i] != 0) == is) hu.data()[i] = value;
     }
   };
   if (!stack_.padding.empty()) where(stack_.padding, true, air_hu);
+  const auto [low, high] = limits(image_);
+  std::ranges::transform(hu, hu.begin(),
+                         [low = low, high = high](float value) { return value > low ? std::min(value, high) : low; });
   if (channel.brain && !brain_.empty()) where(brain_, false, float(channel.low_hu));
+  return hu;
+}
+
+at::Tensor SliceImages::plane(std::int64_t slice, const ChannelSpec& channel) const {
+  const auto slices = shares(stack_.geometry.offsets_mm(), slice, image_.slice_mm);
+  auto hu = native(slices.front().slice, channel);
   auto values = at::from_blob(hu.data(), {hu.extent(0), hu.extent(1)}, at::kFloat);
+  if (slices.size() > 1) values.mul_(slices.front().weight);
+  for (std::size_t i = 1; i < slices.size(); ++i) {
+    auto more = native(slices[i].slice, channel);
+    values.add_(at::from_blob(more.data(), values.sizes(), at::kFloat), slices[i].weight);
+  }
   if (scaled_ != hu.shape()) {
     values = at::_upsample_bilinear2d_aa(values.unsqueeze(0).unsqueeze(0), scaled_, /*align_corners=*/false)[0][0];
   }
   const bool whole = std::ranges::all_of(padding_, [](auto n) { return n == 0; });
-  return whole ? values.clone() : at::constant_pad_nd(values, padding_, air_hu).contiguous();
+  return whole ? values.clone() : at::constant_pad_nd(values, padding_, limits(image_).low).contiguous();
+}
+
+std::int64_t SliceImages::neighbour(std::int64_t slice, std::int64_t step) const {
+  const auto& offsets = stack_.geometry.offsets_mm();
+  const auto last = std::int64_t(offsets.size()) - 1;
+  const auto at = [&](std::int64_t k) { return offsets[std::size_t(std::clamp<std::int64_t>(k, 0, last))]; };
+  const double wanted = at(slice) + double(step) * image_.slice_mm;
+  const auto misses_by = [&](std::int64_t k) { return std::abs(at(k) - wanted); };
+  auto found = slice + step;
+  if (step != 0 && image_.slice_mm > 0) {
+    const std::int64_t onwards = step > 0 ? 1 : -1;
+    while (misses_by(found + onwards) < misses_by(found) - 1e-3) found += onwards;  // of two as near, the nearer slice
+  }
+  return std::clamp<std::int64_t>(found, 0, last);
 }
 
 at::Tensor SliceImages::image_at(double position) const {
@@ -122,8 +202,8 @@ at::Tensor SliceImages::image_at(double position) const {
     const auto& channel = channels_[c];
     const bool same = c > 0 && channel.slice == channels_[c - 1].slice && !channel.brain && !channels_[c - 1].brain;
     if (!same) {
-      hu = plane(first + channel.slice, channel);
-      if (weight > 0) hu = hu * (1 - weight) + plane(first + 1 + channel.slice, channel) * weight;
+      hu = plane(neighbour(first, channel.slice), channel);
+      if (weight > 0) hu = hu * (1 - weight) + plane(neighbour(first + 1, channel.slice), channel) * weight;
     }
     write_channel(hu, channel, image_.levels, image[std::int64_t(c)].data_ptr<float>());
   }

@@ -195,6 +195,60 @@ def test_crop_at_a_spacing(tmp_path, stack):
     np.testing.assert_allclose(reading(tmp_path, part, fit="crop", spacing_mm=2), expected.numpy(), atol=1e-5)
 
 
+def test_hu_are_clipped_before_they_are_resized(tmp_path, stack):
+    part = small(stack, 90, 90)
+    channels = [{"clip_hu": [0, 80], "mean": 0, "std": 1}, {"clip_hu": [20, 70], "mean": 0, "std": 1}]
+    found = reading(tmp_path, part, channels=channels, clip_hu=[0, 80])
+    scaled = F.interpolate(torch.from_numpy(part.hu)[:, None].clamp(0, 80), (64, 64), mode="bilinear", antialias=True)
+    np.testing.assert_allclose(found[:, :1], scaled.numpy() / 80, atol=1e-5)
+    np.testing.assert_allclose(found[:, 1:], (scaled.numpy().clip(20, 70) - 20) / 50, atol=1e-5)
+    late = F.interpolate(torch.from_numpy(part.hu)[:, None], (64, 64), mode="bilinear", antialias=True).clamp(0, 80)
+    assert np.abs(found[:, :1] - late.numpy() / 80).max() > 0.1
+
+
+def test_windows_lie_within_what_is_kept(tmp_path, stack):
+    with pytest.raises(ichdet.Error, match="/input/channels/0/clip_hu: expected a window within input's clip_hu"):
+        reading(tmp_path, small(stack), clip_hu=[0, 70])
+
+
+@pytest.mark.parametrize("rows,columns", [(0, 0), (-40, 25), (31, -60)])
+def test_a_crop_follows_the_head(tmp_path, stack, rows, columns):
+    """As many pixels of air as the head is moved by: the images stay the same, bit for bit."""
+    part = small(stack, 64, 64, 8)
+    planes = [ichdet.SlicePlane() for _ in range(5)]
+    for i, plane in enumerate(planes):
+        plane.position_mm, plane.row_spacing_mm, plane.column_spacing_mm = [0, 0, 5 * i], 4, 4
+    hu = np.full((5, 256, 256), -1000, np.float32)
+    hu[:, 96 + rows : 160 + rows, 96 + columns : 160 + columns] = part.hu
+    moved = ichdet.SliceStack(ichdet.SliceGeometry(planes, 256, 256), hu)
+    found = reading(tmp_path, moved, fit="crop", spacing_mm=4, centre="head")
+    dense = part.hu.max(axis=0) > -250
+    top, left = ((np.flatnonzero(dense.any(axis=a))[[0, -1]].sum() + 1) / 2 - 32 for a in (1, 0))
+    best = min(np.abs(found[:, 0] - normalised(np.clip(np.roll(part.hu, (-dy, -dx), (1, 2)), 0, 80) / 80)).max()
+               for dy in range(int(top) - 1, int(top) + 3) for dx in range(int(left) - 1, int(left) + 3))
+    assert best < 1e-6
+
+
+@pytest.mark.parametrize("spacing,step", [(5, 1), (4.9, 1), (2, 2), (1, 5), (8, 1)])
+def test_thin_slices_are_averaged_and_neighbours_keep_their_distance(tmp_path, spacing, step):
+    planes = [ichdet.SlicePlane() for _ in range(15)]
+    for i, plane in enumerate(planes):
+        plane.position_mm = [0, 0, spacing * i]
+    hu = 30 + 20 * np.random.default_rng(1).standard_normal((15, 64, 64)).astype(np.float32)
+    channels = [{"clip_hu": [0, 80], "mean": 0, "std": 1, "slice": n} for n in (-1, 0, 1)]
+    found = reading(tmp_path, ichdet.SliceStack(ichdet.SliceGeometry(planes, 64, 64), hu), clip_hu=[0, 80], slice_mm=5,
+                    channels=channels)
+    # Each slice reaches half way to the next; the mean over 5 mm, from 50 samples.
+    at = spacing * np.arange(15)[:, None] + (np.arange(50) + 0.5) / 10 - 2.5
+    index = np.floor(at / spacing + 0.5).astype(int)
+    seen = ((index >= 0) & (index <= 14))[..., None, None]
+    mean = (np.clip(hu, 0, 80)[index.clip(0, 14)] * seen).sum(axis=1) / seen.sum(axis=1) / 80
+    if spacing > 4.5:
+        mean = np.clip(hu, 0, 80) / 80
+    for channel, n in enumerate((-step, 0, step)):
+        np.testing.assert_allclose(found[:, channel], mean[(np.arange(15) + n).clip(0, 14)], atol=1e-5)
+
+
 def test_neighbours_levels_and_the_brain(tmp_path, stack):
     part = small(stack, step=8)
     channels = [

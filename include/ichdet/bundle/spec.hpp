@@ -10,6 +10,7 @@
 
 #include "ichdet/aggregate/case_rules.hpp"
 #include "ichdet/bundle/procedure.hpp"
+#include "ichdet/core/results.hpp"
 #include "ichdet/ensemble/calibrator.hpp"
 #include "ichdet/preprocess/window.hpp"
 
@@ -50,13 +51,23 @@ struct ChannelSpec {
 struct ImageSpec {
   enum class Fit {
     resize,  ///< resized to the largest size that fits, pixels staying square, then padded with air
-    crop,    ///< the middle, padded with air where the slice is smaller
+    crop,    ///< a part of this size, padded with air where the slice is smaller
+  };
+  enum class Centre {
+    image,  ///< of the slice
+    head,   ///< of the box around the study's head (upright_view); of the slice where none is seen
   };
   std::array<std::int64_t, 2> size{};  ///< rows, columns
   Fit fit = Fit::resize;
   double spacing_mm = 0;           ///< of `crop`: the slice is resized to such pixels first; 0: as acquired
+  Centre centre = Centre::image;   ///< of `crop`: of the part
   std::optional<Rounding> levels;  ///< windows to 0..255 and back, as in a PNG file; none: they stay float
-  std::int64_t exam_slices = 0;    ///< of exam classifiers: interpolated between the first and the last slice
+  /// HU are clipped to [low, high] before they are resized, as in a training set that was stored so.
+  std::optional<std::array<double, 2>> clip_hu;
+  /// Thinner slices are averaged over this thickness along the normal, and a neighbour is the slice nearest to this
+  /// distance; 0: slices as they are, neighbours the next ones.
+  double slice_mm = 0;
+  std::int64_t exam_slices = 0;  ///< of exam classifiers: interpolated between the first and the last slice
 };
 
 enum class Activation { softmax, sigmoid };
@@ -68,6 +79,8 @@ enum class AxisOrder { zyx, xyz };
 struct ProvenanceSpec {
   std::string source, authors, citation, converted_by;
   std::map<std::string, std::string> files;  ///< published file -> SHA-256
+  std::optional<BundleIdentity> parent;      ///< what its training began with
+  std::string split_sha256;                  ///< of the file that says which patients it was trained on; may be empty
 };
 
 /// Everything a set of weights needs to be used right: what `bundle.json` says.

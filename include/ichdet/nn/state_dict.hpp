@@ -32,8 +32,9 @@ struct StateDict {
 StateDict read_state_dict(const std::filesystem::path& file);
 StateDict to_state_dict(const SafeTensors& weights);
 
-/// Writes parameters and buffers as a .safetensors file. Throws Error(io).
-void save_state_dict(const torch::nn::Module& module, const std::filesystem::path& file);
+/// Writes parameters and buffers as a .safetensors file: whole numbers as int64, tensors of two or more dimensions as
+/// `dtype`, f32, bf16 or f16, the others, which are small, as f32. Throws Error(io), Error(options) for another type.
+void save_state_dict(const torch::nn::Module& module, const std::filesystem::path& file, DType dtype = DType::f32);
 
 /// Copies tensors into a module's parameters and buffers of the same names. Denormal values become 0. Batch norm's
 /// `num_batches_tracked` may be missing.

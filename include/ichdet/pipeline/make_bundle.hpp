@@ -2,11 +2,14 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "ichdet/bundle/recipe.hpp"
+#include "ichdet/bundle/safetensors.hpp"
+#include "ichdet/core/results.hpp"
 
 namespace ichdet {
 struct StateDict;
@@ -20,10 +23,14 @@ struct BundleOptions {
   std::string licence;                 ///< SPDX expression of the weights' licence; empty: not stated
   std::filesystem::path licence_file;  ///< its text; empty: one sentence that says what is known
   std::string training_data;           ///< in words
+  nlohmann::json metrics = nlohmann::json::object();
+  std::optional<BundleIdentity> parent;  ///< what its training began with
+  std::string split_sha256;              ///< of the file that says which patients it was trained on; may be empty
+  DType dtype = DType::f32;              ///< of stored weights: f32, bf16 or f16 (save_state_dict)
 };
 
 /// Makes a bundle of a recipe and weights, a .safetensors file or a state dict of torch.save, after loading them into
-/// the recipe's architecture. The bundle's weights are float32, named as the architecture's.
+/// the recipe's architecture. The bundle's weights are named as the architecture's.
 ///
 /// Throws Error(weights) where they do not fit, Error(io) where `folder` exists and is not empty, or cannot be written.
 void make_bundle(const Recipe& recipe, const std::filesystem::path& weights, const std::filesystem::path& folder,

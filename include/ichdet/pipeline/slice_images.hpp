@@ -17,7 +17,8 @@ namespace ichdet {
 /// What a classifier reads of a stack: Hounsfield units, windowed, fitted to the network's size and normalised.
 ///
 /// Slices are turned upright first (rows run to the back, columns to the patient's left; axial DICOM slices lie so
-/// already), padding and what is darker reads as air (-1024 HU). Of a slice of the network's own size no pixel is
+/// already), padding and what is darker reads as air (-1024 HU), and values are clipped and slices averaged where the
+/// bundle says so (ImageSpec::clip_hu, slice_mm). Of a slice of the network's own size and spacing no pixel is
 /// resampled; others are resized with linear weights, widened where they shrink, and padded with air (ImageSpec::Fit).
 /// Each channel is then window_8bit() or window(), and (x / 255 - mean) / std or (x - mean) / std, in float32, as
 /// NumPy and torchvision's ToTensor and Normalize do it on a PNG file.
@@ -47,6 +48,8 @@ class SliceImages {
  private:
   at::Tensor image_at(double position) const;
   at::Tensor plane(std::int64_t slice, const ChannelSpec& channel) const;
+  Array2f native(std::int64_t slice, const ChannelSpec& channel) const;
+  std::int64_t neighbour(std::int64_t slice, std::int64_t step) const;
 
   SliceStack stack_;
   ImageSpec image_;

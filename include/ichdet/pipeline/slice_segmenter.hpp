@@ -38,9 +38,9 @@ struct SliceSegmentation {
 /// are weighted and summed, and the result is the slice's map of blood. Weights are those of the options; or of a
 /// weight model, which reads the maps and weighs the members anew on each slice; or equal.
 ///
-/// A slice's probability is its map's maximum, a pixel is blood above `thresholds.pixel` of the first bundle (none: 0.5),
-/// and the case follows by the rule: the paper's own equation from slices to case is not public. Calibration is the
-/// first bundle's; studies between 0.4 and 0.6 are flagged for review.
+/// A slice's probability is its map's maximum, a pixel is blood above `thresholds.pixel` of the first bundle (none:
+/// 0.5), and the case follows by the rule: the paper's own equation from slices to case is not public. Calibration is
+/// the first bundle's; studies between 0.4 and 0.6 are flagged for review.
 ///
 /// Immutable; calls are const and may run from several threads at once.
 class SliceSegmenter {
