@@ -34,25 +34,25 @@ struct AugmentOptions {
   Chance elastic_period_mm{1, {20, 60}};       ///< distance of its control points
   Chance neighbour_shift_mm{0.1, {0.3, 1.5}};  ///< each slice against the middle one: a patient who moves
 
-  Chance clip_low_hu{0.2, {0, 0}};         ///< with `clip_high_hu`, one draw for both: the scan was stored windowed
-  Chance clip_high_hu{0.2, {78, 90}};      ///< before anything is resampled
+  Chance clip_hu{0.2, {78, 95}};           ///< clipped to 0 and to this before anything else: stored windowed
   Chance low_resolution{0.2, {1.2, 2.5}};  ///< pixels grow by this factor and are interpolated back
   Chance blur_mm{0.2, {0.3, 1.1}};         ///< sigma of a Gaussian
   Chance sharpen{0.2, {0.3, 1.5}};         ///< times what a Gaussian of 1 mm takes away: an edge kernel
   Chance slice_blend{0.1, {0.05, 0.3}};    ///< part of each neighbour in a slice: thicker slices
 
-  Chance cupping_hu{0.25, {-8, 12}};  ///< smooth rise (or fall) towards the skull: beam hardening
-  Chance shading_hu{0.25, {1, 6}};    ///< of a smooth field over the head
-  Chance gain{0.3, {0.92, 1.08}};     ///< of HU
+  Chance cupping_hu{0.25, {-8, 12}};    ///< smooth rise (or fall) towards the skull: beam hardening
+  Chance shading_hu{0.25, {0.5, 3.5}};  ///< root mean square of a smooth field
+  Chance gain{0.3, {0.92, 1.08}};       ///< of HU
   Chance offset_hu{0.4, {-5, 5}};
-  Chance brain_gain{0.3, {0.8, 1.25}};     ///< contrast about 32 HU, between 0 and 90 HU
+  Chance brain_gain{0.3, {0.8, 1.25}};     ///< contrast about 32 HU
   Chance gamma{0.2, {0.8, 1.25}};          ///< of 0 to 90 HU
-  Chance noise_hu{0.4, {1, 9}};            ///< standard deviation at each pixel
+  Chance noise_hu{0.4, {1, 9}};            ///< standard deviation of each pixel, before the grain
   Chance noise_grain_mm{0.6, {0.5, 1.4}};  ///< sigma of the noise's correlation; otherwise none
 };
 
-/// Changes a slab as scanners, patients and other hospitals do, in place: one resampling (HU linear with air outside,
-/// mask nearest with 0 outside) for everything that moves pixels, then sharpness, then values.
+/// Changes a slab as scanners, patients and other hospitals do, in place: one resampling (HU linear with the slab's
+/// lowest value outside, mask nearest with 0 outside) for everything that moves pixels, then sharpness, then values.
+/// The slab's tensors are replaced or overwritten. A slab that is or was clipped stays within its values.
 ///
 /// A pure function of `seed`. Throws Error(shape) where `hu` is not a contiguous float32 (slice, row, column) on the
 /// CPU, or `mask`, if defined, not uint8 of the same shape.

@@ -11,24 +11,25 @@ namespace ichdet::train {
 
 /// Settings of `distract`: the chance of each thing.
 struct DistractorOptions {
-  double pineal = 0.12;          ///< calcified, and the habenula
+  double pineal = 0.12;          ///< calcified
   double choroid_plexus = 0.15;  ///< calcified, in both atria
-  double basal_ganglia = 0.08;   ///< faintly calcified on both sides
-  double falx = 0.2;             ///< dense, calcified or ossified, in stretches
-  double tentorium = 0.12;       ///< dense
+  double basal_ganglia = 0.08;   ///< calcified, often faintly, on both sides
+  double falx = 0.2;             ///< dense all along, or calcified or ossified in stretches
+  double tentorium = 0.1;        ///< dense, on both sides
   double sinuses = 0.2;          ///< dense venous sinuses
-  double arteries = 0.1;         ///< dense vessels at the base
-  double inner_table = 0.25;     ///< thick or irregular skull, hyperostosis
-  double bone_partial = 0.25;    ///< bone and brain in one pixel over an area: vertex, skull base
-  double petrous_bands = 0.15;   ///< dark and bright bands across the skull base
-  double streaks = 0.12;         ///< from metal
-  double motion = 0.08;          ///< bands and doubled edges
+  double arteries = 0.08;        ///< dense vessels at the base
+  double inner_table = 0.25;     ///< skull grown thick inwards, hyperostosis
+  double bone_partial = 0.25;    ///< bone in part of the slice: vertex, skull base
+  double bands = 0.15;           ///< dark and bright across the skull base
+  double streaks = 0.1;          ///< from metal
+  double motion = 0.06;          ///< doubled edges
   double bright_rim = 0.2;       ///< brain beside the skull raised by beam hardening
-  double bright_side = 0.12;     ///< one hemisphere or lobe raised
+  double bright_side = 0.12;     ///< one side, front or back raised
   double bright_cortex = 0.12;   ///< cortex slightly dense, as with contrast
-  double tumour = 0.08;          ///< slightly dense masses with rims (meningioma), calcified granulomas
-  double infarct = 0.15;         ///< old or fresh, dark
-  double atrophy = 0.15;         ///< wide, dark sulci and extra-axial fluid
+  double nodules = 0.1;          ///< calcified scars; masses with a slightly dense rim
+  double infarct = 0.15;         ///< old or fresh: dark
+  double hygroma = 0.1;          ///< dark fluid between brain and skull
+  double scalp = 0.1;            ///< swollen, with blood in it
 };
 
 /// Paints into a slab what is bright, or dark, and is not blood. Draws for itself which; a pure function of `seed`.

@@ -111,12 +111,15 @@ ICHDET_INLINE Array3<std::uint8_t> find_cavity(const SliceStack& stack, const Ar
                                                const AnatomyOptions& o) {
   const auto& geometry = stack.geometry;
   Array3<std::uint8_t> soft(stack.hu.shape());
+  // Where a scan was stored windowed, air and fat have its lowest value, and so has no other wide area.
+  const float lowest = *std::min_element(stack.hu.begin(), stack.hu.end());
+  const float least = lowest > -60 ? std::max(-12.0F, lowest + 1.5F) : -12;
   const auto around = bone_around(stack, bone_hu, o.threads);
   constexpr std::uint8_t enough = 6;  // muscle outside the skull has it on one side only
   for (std::int64_t i = 0; i < soft.size(); ++i) {
     const float h = smooth.data()[i];
     soft.data()[i] =
-        h > -12 && h < std::min(110.0F, bone_hu) && stack.hu.data()[i] < bone_hu && around.data()[i] >= enough;
+        h > least && h < std::min(110.0F, bone_hu) && stack.hu.data()[i] < bone_hu && around.data()[i] >= enough;
   }
   constexpr float opening_mm = 4;
   const auto core = largest_piece(shrunk(soft, geometry, opening_mm, o.threads), geometry);
@@ -127,7 +130,7 @@ ICHDET_INLINE Array3<std::uint8_t> find_cavity(const SliceStack& stack, const Ar
   const float rim_hu = std::min(bone_hu, 150.0F);
   for (std::int64_t i = 0; i < soft.size(); ++i) {
     const float h = stack.hu.data()[i];
-    cavity.data()[i] &= std::uint8_t(h < rim_hu && h > -60);
+    cavity.data()[i] &= std::uint8_t(h < rim_hu && h > -60 && (least == -12 || smooth.data()[i] > least));
   }
   cavity = largest_piece(cavity, geometry);
   fill_holes(cavity, o.threads);

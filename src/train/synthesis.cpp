@@ -1,0 +1,174 @@
+#include "ichdet/train/synthesis.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "../bundle/json_node.hpp"
+#include "canvas.hpp"
+#include "ichdet/core/error.hpp"
+#include "ichdet/phantom/distance.hpp"
+#include "ichdet/phantom/random.hpp"
+#include "ichdet/train/training_study.hpp"
+#include "strokes.hpp"
+
+namespace ichdet::train {
+namespace {
+
+using shapes::ramp;
+
+constexpr float least_cavity_mm2 = 1500;  ///< smaller ones are the neck's, or an eye
+constexpr std::array types{HemorrhageType::intraparenchymal, HemorrhageType::intraventricular, HemorrhageType::subdural,
+                           HemorrhageType::epidural, HemorrhageType::subarachnoid};
+
+std::optional<Stroke> draw(HemorrhageType type, const Canvas& canvas, Dice& dice) {
+  switch (type) {
+    case HemorrhageType::intraparenchymal: return draw_intraparenchymal(canvas, dice);
+    case HemorrhageType::intraventricular: return draw_intraventricular(canvas, dice);
+    case HemorrhageType::subdural: return draw_subdural(canvas, dice);
+    case HemorrhageType::epidural: return draw_epidural(canvas, dice);
+    case HemorrhageType::subarachnoid: return draw_subarachnoid(canvas, dice);
+  }
+  return std::nullopt;
+}
+
+HemorrhageType draw_type(std::array<double, 5> weights, Dice& dice) {
+  double left = dice.uniform() * std::accumulate(weights.begin(), weights.end(), 0.0);
+  std::size_t i = 0;
+  while (i + 1 < weights.size() && (left >= weights[i] || weights[i] == 0)) left -= weights[i++];
+  return types[i];
+}
+
+/// What a stroke makes of each pixel.
+struct Laid {
+  Array3<float> hu;
+  Array3<std::uint8_t> label;  ///< 0, 1 blood, 2 oedema, `unknown_label`
+  std::vector<std::int64_t> pixels;
+};
+
+/// Whether blood that reads `value` where `base` was stands out: from brain, or in a ventricle from CSF.
+bool stands_out(const Canvas& v, const Stroke& stroke, float value, float base, float by_hu) {
+  if (value >= v.brain_hu + by_hu && value - base >= by_hu) return true;
+  return stroke.type == HemorrhageType::intraventricular && value - base >= 12 + by_hu && value >= v.brain_hu + 1;
+}
+
+Laid lay(const Canvas& v, const Stroke& stroke, Dice& dice) {
+  const auto& hu = v.stack.hu;
+  Laid laid{hu.clone(), Array3<std::uint8_t>(hu.shape()), std::vector<std::int64_t>(std::size_t(v.slices))};
+  const auto seed = dice.bits();
+  const float visible = std::clamp(0.6F * v.noise_hu, 3.0F, 6.0F);
+  v.inside([&](std::int64_t s, std::int64_t r, std::int64_t c) {
+    const float part = stroke.part(s, r, c);
+    if (part < 0.02F) return;
+    const float was = hu(s, r, c);
+    if (was < -60) return;
+    const float base = std::clamp(own_tissue(hu, s, r, c), std::max(0.0F, v.low_hu), v.brain_hu + 8);
+    const float bone = std::clamp((was - 90) / 700, 0.0F, 1.0F);
+    float value = was + part * (1 - bone) * (stroke.hu(s, r, c) - base);
+    if (v.clipped && was <= v.low_hu + 0.5F) {  // noise that was cut off
+      value += part * v.noise_hu * counter_normal(seed, 7, std::uint64_t((s * v.rows + r) * v.columns + c));
+    }
+    laid.hu(s, r, c) = std::clamp(value, v.low_hu, v.high_hu);
+    const float expected = base + part * (stroke.hu(s, r, c) - base);
+    const float least = stroke.type == HemorrhageType::subarachnoid ? 0.4F : 0.5F;
+    if (part < least || bone > 0.3F || was < base - 20) return;
+    auto& label = laid.label(s, r, c);
+    if (stands_out(v, stroke, expected, base, visible)) {
+      label = 1;
+      ++laid.pixels[std::size_t(s)];
+    } else {
+      label = unknown_label;
+    }
+  });
+  return laid;
+}
+
+}  // namespace
+
+bool Synthesised::shows(HemorrhageType type) const {
+  const auto i = std::size_t(type) - 1;
+  return std::any_of(pixels.begin(), pixels.end(), [&](const auto& slice) { return slice[i] > 0; });
+}
+
+bool Synthesised::any() const {
+  return std::any_of(types.begin(), types.end(), [&](auto type) { return shows(type); });
+}
+
+Ground crop_ground(const SliceStack& stack, const HeadAnatomy& anatomy, std::int64_t first, std::int64_t count) {
+  const auto [slices, rows, columns] = stack.geometry.shape();
+  if (first < 0 || count < 1 || first + count > slices) {
+    throw Error::mismatch(ErrorCode::shape, "slices of a slab", "some of 0 to " + std::to_string(slices - 1),
+                          std::to_string(first) + " to " + std::to_string(first + count - 1));
+  }
+  const Array3<float>::Shape shape{count, rows, columns};
+  const auto part = [&, from = first * rows * columns](const Array3<float>& all) {
+    return Array3<float>(const_cast<float*>(all.data()) + from, shape, all.owner());
+  };
+  const auto& planes = stack.geometry.planes();
+  std::vector<SlicePlane> own(planes.begin() + first, planes.begin() + first + count);
+  if (own.size() == 1 && own[0].thickness_mm <= 0) own[0].thickness_mm = stack.geometry.nominal_gap_mm();
+  Array3<std::uint8_t> padding;
+  if (!stack.padding.empty()) {
+    padding = Array3<std::uint8_t>(const_cast<std::uint8_t*>(stack.padding.data()) + first * rows * columns, shape,
+                                   stack.padding.owner());
+  }
+  HeadAnatomy cropped;
+  cropped.depth_mm = part(anatomy.depth_mm);
+  cropped.ventricle = part(anatomy.ventricle);
+  cropped.csf = part(anatomy.csf);
+  cropped.midline_mm = part(anatomy.midline_mm);
+  cropped.head_to_lps = anatomy.head_to_lps;
+  cropped.assumptions = anatomy.assumptions;
+  return {SliceStack(SliceGeometry(std::move(own), rows, columns), part(stack.hu).clone(), padding), cropped};
+}
+
+Synthesised synthesise(SliceStack& slab, Array3<std::uint8_t>& mask, const HeadAnatomy& anatomy,
+                       const SynthesisOptions& options, std::uint64_t seed) {
+  if (mask.shape() != slab.hu.shape()) throw Error(ErrorCode::shape, "mask: expected the slab's shape, found another");
+  Synthesised result{std::vector<std::array<std::int64_t, 5>>(std::size_t(slab.hu.extent(0)))};
+  Canvas canvas = look_at(slab, anatomy);
+  if (canvas.cavity_mm2 < least_cavity_mm2) return result;
+  Dice dice(seed);
+  int wanted = 1;
+  while (wanted < 3 && dice.chance(options.further_type)) ++wanted;
+  const float pixel_mm2 = canvas.row_mm * canvas.column_mm;
+  for (int tries = 0; tries < 8 && wanted > 0; ++tries) {
+    const auto stroke = draw(draw_type(options.type_weights, dice), canvas, dice);
+    if (!stroke) continue;
+    const auto laid = lay(canvas, *stroke, dice);
+    const auto most = *std::max_element(laid.pixels.begin(), laid.pixels.end());
+    if (float(most) * pixel_mm2 < options.least_area_mm2) continue;
+    std::copy(laid.hu.begin(), laid.hu.end(), slab.hu.begin());
+    const auto kind = std::size_t(stroke->type) - 1;
+    for (std::int64_t i = 0; i < mask.size(); ++i) {
+      const auto label = laid.label.data()[i];
+      if (label == 1) mask.data()[i] = options.labels[kind];
+      if (label == unknown_label && mask.data()[i] == 0) mask.data()[i] = unknown_label;
+    }
+    for (std::size_t s = 0; s < result.pixels.size(); ++s) result.pixels[s][kind] += laid.pixels[s];
+    --wanted;
+  }
+  return result;
+}
+
+SynthesisOptions synthesis_options(const nlohmann::json& object, const std::string& subject) {
+  SynthesisOptions options;
+  const bundle::Node node(object, subject, "");
+  node.only({"intraparenchymal", "intraventricular", "subdural", "epidural", "subarachnoid", "further_type",
+             "least_area_mm2"});
+  const auto read = [&](const std::string& key, double& value) {
+    if (const auto found = node.find(key)) {
+      value = found->number();
+      found->expect(value >= 0, "a number not below 0");
+    }
+  };
+  for (std::size_t i = 0; i < types.size(); ++i) read(std::string(to_string(types[i])), options.type_weights[i]);
+  read("further_type", options.further_type);
+  read("least_area_mm2", options.least_area_mm2);
+  const auto& w = options.type_weights;
+  node.expect(std::any_of(w.begin(), w.end(), [](double weight) { return weight > 0; }),
+              "a type with a weight above 0");
+  return options;
+}
+
+}  // namespace ichdet::train
