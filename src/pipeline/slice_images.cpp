@@ -163,20 +163,71 @@ Array2f SliceImages::native(std::int64_t slice, const ChannelSpec& channel) cons
   return hu;
 }
 
-at::Tensor SliceImages::plane(std::int64_t slice, const ChannelSpec& channel) const {
+at::Tensor SliceImages::fitted(std::int64_t slice, float beyond,
+                               const std::function<Array2f(std::int64_t)>& read) const {
   const auto slices = shares(stack_.geometry.offsets_mm(), slice, image_.slice_mm);
-  auto hu = native(slices.front().slice, channel);
-  auto values = at::from_blob(hu.data(), {hu.extent(0), hu.extent(1)}, at::kFloat);
+  auto plane = read(slices.front().slice);
+  auto values = at::from_blob(plane.data(), {plane.extent(0), plane.extent(1)}, at::kFloat);
   if (slices.size() > 1) values.mul_(slices.front().weight);
   for (std::size_t i = 1; i < slices.size(); ++i) {
-    auto more = native(slices[i].slice, channel);
+    auto more = read(slices[i].slice);
     values.add_(at::from_blob(more.data(), values.sizes(), at::kFloat), slices[i].weight);
   }
-  if (scaled_ != hu.shape()) {
+  if (scaled_ != plane.shape()) {
     values = at::_upsample_bilinear2d_aa(values.unsqueeze(0).unsqueeze(0), scaled_, /*align_corners=*/false)[0][0];
   }
   const bool whole = std::ranges::all_of(padding_, [](auto n) { return n == 0; });
-  return whole ? values.clone() : at::constant_pad_nd(values, padding_, limits(image_).low).contiguous();
+  return whole ? values.clone() : at::constant_pad_nd(values, padding_, beyond).contiguous();
+}
+
+at::Tensor SliceImages::plane(std::int64_t slice, const ChannelSpec& channel) const {
+  return fitted(slice, limits(image_).low, [&](std::int64_t k) { return native(k, channel); });
+}
+
+at::Tensor SliceImages::hu(std::int64_t slice) const {
+  const at::NoGradGuard no_grad;
+  check_slice(slice);
+  return plane(slice, {});
+}
+
+at::Tensor SliceImages::part(const Array3<std::uint8_t>& mask, std::int64_t slice) const {
+  const at::NoGradGuard no_grad;
+  check_slice(slice);
+  check_shape("mask", stack_.geometry.shape(), mask.shape());
+  return fitted(slice, 0, [&](std::int64_t k) {
+    const auto pixels = shown(view_, mask, k);
+    Array2f part(pixels.shape());
+    std::ranges::transform(pixels, part.begin(), [](std::uint8_t value) { return float(value != 0); });
+    return part;
+  });
+}
+
+std::vector<SlicePlane> SliceImages::planes() const {
+  const double row_step = double(view_.rows) / double(scaled_[0]),
+               column_step = double(view_.columns) / double(scaled_[1]);
+  auto planes = stack_.geometry.planes();
+  for (auto& plane : planes) {
+    const auto own = plane;
+    // Of the upright slice, as `shown` turns it.
+    const auto at = [&](double row, double column) {
+      if (view_.rows_flipped) row = double(view_.rows - 1) - row;
+      if (view_.columns_flipped) column = double(view_.columns - 1) - column;
+      return view_.transposed ? own.to_lps(column, row) : own.to_lps(row, column);
+    };
+    plane.position_mm =
+        at((0.5 - double(padding_[2])) * row_step - 0.5, (0.5 - double(padding_[0])) * column_step - 0.5);
+    plane.along_row = (at(0, 1) - at(0, 0)).normalized();
+    plane.along_column = (at(1, 0) - at(0, 0)).normalized();
+    plane.column_spacing_mm = view_.column_mm * column_step;
+    plane.row_spacing_mm = view_.row_mm * row_step;
+  }
+  return planes;
+}
+
+void SliceImages::check_slice(std::int64_t slice) const {
+  if (slice >= 0 && slice < stack_.geometry.count()) return;
+  throw Error::mismatch(ErrorCode::options, "slice", "0 to " + std::to_string(stack_.geometry.count() - 1),
+                        std::to_string(slice));
 }
 
 std::int64_t SliceImages::neighbour(std::int64_t slice, std::int64_t step) const {
@@ -215,10 +266,7 @@ at::Tensor SliceImages::operator()(std::span<const std::int64_t> slices) const {
   if (slices.empty()) return at::empty({0, std::int64_t(channels_.size()), image_.size[0], image_.size[1]}, at::kFloat);
   std::vector<at::Tensor> images;
   for (const auto slice : slices) {
-    if (slice < 0 || slice >= stack_.geometry.count()) {
-      throw Error::mismatch(ErrorCode::options, "slice", "0 to " + std::to_string(stack_.geometry.count() - 1),
-                            std::to_string(slice));
-    }
+    check_slice(slice);
     images.push_back(image_at(double(slice)));
   }
   return at::stack(images);

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -38,6 +39,14 @@ class SliceImages {
   /// Where the exam's images lie: as slice indices with fractions.
   std::vector<double> exam_positions() const;
 
+  /// (row, column), float32: one slice's HU before windows, fitted; no brain is looked for. Throws as above.
+  at::Tensor hu(std::int64_t slice) const;
+  /// What part of each of the image's pixels is not 0 in a mask over the stack, fitted as HU are; 0 beyond the slice.
+  /// Throws Error(shape) where the mask has another shape than the stack.
+  at::Tensor part(const Array3<std::uint8_t>& mask, std::int64_t slice) const;
+  /// Where the images lie, in the order of the slices: theirs, turned upright and resized.
+  std::vector<SlicePlane> planes() const;
+
   /// A map over the network's image, brought back to the slice's own (row, column); 0 beyond the image.
   Array2f to_slice(const at::Tensor& map) const;
 
@@ -48,6 +57,8 @@ class SliceImages {
  private:
   at::Tensor image_at(double position) const;
   at::Tensor plane(std::int64_t slice, const ChannelSpec& channel) const;
+  at::Tensor fitted(std::int64_t slice, float beyond, const std::function<Array2f(std::int64_t)>& read) const;
+  void check_slice(std::int64_t slice) const;
   Array2f native(std::int64_t slice, const ChannelSpec& channel) const;
   std::int64_t neighbour(std::int64_t slice, std::int64_t step) const;
 

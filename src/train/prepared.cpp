@@ -1,0 +1,139 @@
+#include "ichdet/train/prepared.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <mutex>
+#include <optional>
+
+#include "blood_labels.hpp"
+#include "fitted.hpp"
+#include "fitted_file.hpp"
+#include "ichdet/core/error.hpp"
+#include "ichdet/core/parallel.hpp"
+
+namespace ichdet::train {
+namespace {
+
+Fitted fitted_or_cached(const StudyEntry& entry, const ModelSpec& model, const PreparationOptions& options) {
+  if (options.cache.empty()) return fit(entry, model, options);
+  const auto file = options.cache / (fitted_key(entry, model, options) + ".study");
+  if (auto cached = read_fitted(file)) return *std::move(cached);
+  auto fitted = fit(entry, model, options);
+  write_fitted(file, fitted);
+  return fitted;
+}
+
+/// By name, as far as known.
+LabelValues known(const std::vector<float>& labels, const std::vector<std::string>& names) {
+  LabelValues values;
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    if (!std::isnan(labels[i])) values[label_key(names[i])] = labels[i];
+  }
+  return values;
+}
+
+/// What the entry says of each of the fitted slices. Layers of a volume are no slices of the scan.
+std::vector<LabelValues> said_of_slices(const StudyEntry& entry, const std::vector<std::string>& names,
+                                        const Fitted& fitted, bool images) {
+  std::vector<LabelValues> result(std::size_t(fitted.geometry.count()));
+  for (const auto& [slice, labels] : entry.slice_labels) {
+    if (!images) continue;
+    if (slice >= fitted.geometry.count()) {
+      throw Error::mismatch(ErrorCode::options, "labels", "slices 0 to " + std::to_string(fitted.geometry.count() - 1),
+                            std::to_string(slice));
+    }
+    const auto place = fitted.reversed ? fitted.geometry.count() - 1 - slice : slice;
+    result[std::size_t(place)] = known(labels, names);
+  }
+  return result;
+}
+
+/// Of a study by its slices: 1 where one has it, 0 where none has.
+std::optional<float> over_slices(const std::vector<LabelValues>& slices, const std::string& key) {
+  bool all = true;
+  for (const auto& values : slices) {
+    const auto found = values.find(key);
+    if (found == values.end())
+      all = false;
+    else if (found->second == 1)
+      return 1;
+  }
+  return all ? std::optional(0.f) : std::nullopt;
+}
+
+void label(TrainingStudy& study, const StudyEntry& entry, const std::vector<std::string>& names, const Fitted& fitted,
+           bool images) {
+  auto slices = said_of_slices(entry, names, fitted, images);
+  auto whole = known(entry.labels, names);
+  complete(whole, "the study");
+  for (std::size_t k = 0; k < slices.size(); ++k) {
+    auto& values = slices[k];
+    for (const auto& [key, value] : whole) {
+      if (value == 0) values.emplace(key, 0.f);
+    }
+    if (!fitted.blood.empty() && fitted.blood[k] != unknown_label) values.emplace("any", float(fitted.blood[k]));
+    complete(values, "slice " + std::to_string(k));
+    study.labels.push_back(in_order(values, names));
+  }
+  std::vector<std::string> keys(blood_labels.begin(), blood_labels.end());
+  std::ranges::transform(names, std::back_inserter(keys), label_key);
+  for (const auto& key : keys) {
+    if (const auto found = over_slices(slices, key)) whole.emplace(key, *found);
+  }
+  study.study_labels = in_order(whole, names);
+
+  // Where there is no blood the mask is known.
+  const auto pixels = study.geometry.rows() * study.geometry.columns();
+  for (std::size_t k = 0; k < slices.size(); ++k) {
+    const auto any = slices[k].find("any");
+    if (!fitted.mask.empty() || any == slices[k].end() || any->second != 0) continue;
+    if (study.mask.empty()) study.mask = Array3<std::uint8_t>(study.geometry.shape(), unknown_label);
+    std::fill_n(study.mask.plane(std::int64_t(k)).begin(), pixels, std::uint8_t{0});
+  }
+}
+
+}  // namespace
+
+TrainingStudy prepare_study(const StudyEntry& entry, const std::vector<std::string>& label_names,
+                            const ModelSpec& model, const PreparationOptions& options) {
+  try {
+    const auto fitted = fitted_or_cached(entry, model, options);
+    TrainingStudy study{.study = entry.study,
+                        .patient = entry.patient,
+                        .split = entry.split,
+                        .group = entry.group,
+                        .geometry = fitted.geometry,
+                        .hu = fitted.hu,
+                        .mask = fitted.mask,
+                        .label_names = label_names,
+                        .labels = {},
+                        .study_labels = {},
+                        .anatomy = fitted.anatomy,
+                        .assumptions = fitted.assumptions};
+    label(study, entry, label_names, fitted, reads_images(model.task));
+    return study;
+  } catch (const Error& error) {
+    throw Error(error.code(), entry.source + ": " + error.what());
+  }
+}
+
+std::vector<TrainingStudy> prepare_studies(const Dataset& dataset, const ModelSpec& model,
+                                           const PreparationOptions& options, const Progress& progress) {
+  const auto count = dataset.studies.size();
+  std::vector<std::optional<TrainingStudy>> prepared(count);
+  std::mutex reporting;
+  std::size_t done = 0;
+  parallel_for(std::int64_t(count), options.threads, [&](std::int64_t i) {
+    prepared[std::size_t(i)] = prepare_study(dataset.studies[std::size_t(i)], dataset.label_names, model, options);
+    const std::scoped_lock lock(reporting);
+    ++done;
+    progress("prepare " + std::to_string(done) + " of " + std::to_string(count), double(done) / double(count));
+  });
+  std::vector<TrainingStudy> studies;
+  studies.reserve(count);
+  for (auto& study : prepared) studies.push_back(*std::move(study));
+  return studies;
+}
+
+}  // namespace ichdet::train
