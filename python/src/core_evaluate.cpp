@@ -354,6 +354,7 @@ void bind_evaluate(py::module_& m) {
   bind_calibration(evaluate);
   bind_evaluate_masks(evaluate);
   bind_evaluate_cohort(evaluate);
+  bind_evaluate_figures(evaluate);
 }
 
 }  // namespace ichdet::python

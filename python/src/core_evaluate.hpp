@@ -19,5 +19,6 @@ py::tuple to_tuple(const evaluate::Interval& interval);
 
 void bind_evaluate_masks(py::module_& m);
 void bind_evaluate_cohort(py::module_& m);
+void bind_evaluate_figures(py::module_& m);
 
 }  // namespace ichdet::python

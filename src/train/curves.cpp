@@ -80,6 +80,12 @@ draw::Color course_color(std::size_t i) {
   return colors[i % std::size(colors)];
 }
 
+/// From the first step to the last: rounder ends would look as if there were more to come.
+draw::PlotAxis step_axis(const std::vector<double>& steps) {
+  const auto [first, last] = std::minmax_element(steps.begin(), steps.end());
+  return *first < *last ? draw::PlotAxis{{*first, *last, "step"}, false} : draw::axis_around(steps, "step");
+}
+
 void draw_diagram(Image& picture, std::int64_t x, std::int64_t y, std::int64_t width, std::int64_t height,
                   const Diagram& diagram) {
   std::vector<double> steps, values;
@@ -87,7 +93,7 @@ void draw_diagram(Image& picture, std::int64_t x, std::int64_t y, std::int64_t w
     steps.insert(steps.end(), course.steps.begin(), course.steps.end());
     values.insert(values.end(), course.values.begin(), course.values.end());
   }
-  draw::Plot plot(picture, x, y, width, height, draw::axis_around(steps, "step"),
+  draw::Plot plot(picture, x, y, width, height, step_axis(steps),
                   draw::axis_around(values, "", is_logarithmic(diagram)), diagram.measure);
   constexpr std::size_t many = 80;
   std::vector<std::pair<std::string, draw::Color>> names;

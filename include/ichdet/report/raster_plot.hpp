@@ -26,7 +26,7 @@ PlotAxis axis_around(std::span<const double> values, std::string label, bool log
 /// Axes with round ticks in a rectangle of a picture, and marks in data coordinates, cut off at the axes.
 class Plot {
  public:
-  /// Draws axes, ticks and title at once; sizes in pixels, labels included.
+  /// Draws axes, ticks, the horizontal axis's label and the title at once; sizes in pixels, labels included.
   Plot(Image& image, std::int64_t x, std::int64_t y, std::int64_t width, std::int64_t height, PlotAxis horizontal,
        PlotAxis vertical, std::string_view title);
 
@@ -35,7 +35,7 @@ class Plot {
   void line(std::span<const double> x, std::span<const double> y, Color color, double width = 2, double opacity = 1);
   /// Filled, from corner to corner.
   void bar(double x1, double y1, double x2, double y2, Color color, double opacity = 1);
-  /// Names in their colours, top right, one below the other.
+  /// Names and their colours, above the axes at the right.
   void legend(const std::vector<std::pair<std::string, Color>>& entries);
 
  private:

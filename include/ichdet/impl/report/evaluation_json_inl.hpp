@@ -1,55 +1,11 @@
 #pragma once
 
-#include <cmath>
-#include <nlohmann/json.hpp>
-
+#include "ichdet/impl/report/figures_json.hpp"
 #include "ichdet/report/evaluation.hpp"
 
 namespace ichdet {
 
 namespace detail {
-
-using nlohmann::ordered_json;
-
-ICHDET_INLINE ordered_json defined(double value) { return std::isfinite(value) ? ordered_json(value) : ordered_json(); }
-
-ICHDET_INLINE ordered_json to_json(const evaluate::Interval& interval) {
-  return ordered_json::array({defined(interval.low), defined(interval.high)});
-}
-
-ICHDET_INLINE ordered_json to_json(const evaluate::BootstrapInterval& bootstrap) {
-  return {{"interval", to_json(bootstrap.interval)},
-          {"standard_error", defined(bootstrap.standard_error)},
-          {"resamples", bootstrap.resamples},
-          {"degenerate", bootstrap.degenerate}};
-}
-
-ICHDET_INLINE ordered_json to_json(const std::vector<evaluate::Estimate>& estimates) {
-  ordered_json json = ordered_json::object();
-  for (const auto& estimate : estimates) {
-    auto& one = json[estimate.name];
-    one["value"] = defined(estimate.value);
-    if (estimate.counts) one["of"] = {estimate.counts->successes, estimate.counts->trials};
-    if (estimate.exact) one[estimate.name == "roc_auc" ? "delong" : "exact"] = to_json(*estimate.exact);
-    one["bootstrap"] = to_json(estimate.bootstrap);
-  }
-  return json;
-}
-
-ICHDET_INLINE ordered_json to_json(const evaluate::Calibration& calibration) {
-  ordered_json bins = ordered_json::array();
-  for (const auto& bin : calibration.bins) {
-    bins.push_back({{"low", bin.low},
-                    {"high", bin.high},
-                    {"cases", bin.observed.trials},
-                    {"positive", bin.observed.successes},
-                    {"mean_probability", defined(bin.mean_probability)}});
-  }
-  return {{"brier", defined(calibration.brier)},
-          {"expected_error", defined(calibration.expected_error)},
-          {"largest_error", defined(calibration.largest_error)},
-          {"bins", bins}};
-}
 
 ICHDET_INLINE ordered_json to_json(const evaluate::ModelResult& model) {
   ordered_json thresholds = ordered_json::array();
@@ -69,39 +25,22 @@ ICHDET_INLINE ordered_json to_json(const evaluate::ModelResult& model) {
 ICHDET_INLINE ordered_json to_json(const evaluate::PairResult& pair, const std::vector<double>& thresholds) {
   ordered_json tests = ordered_json::array();
   for (std::size_t t = 0; t < thresholds.size(); ++t) {
-    const auto& test = pair.mcnemar[t];
-    tests.push_back({{"threshold", thresholds[t]},
-                     {"only_a_right", test.only_a},
-                     {"only_b_right", test.only_b},
-                     {"exact_p", test.exact_p},
-                     {"chi2", defined(test.chi2)},
-                     {"chi2_p", defined(test.chi2_p)}});
+    ordered_json test{{"threshold", thresholds[t]}};
+    test.update(to_json(pair.mcnemar[t]));
+    tests.push_back(std::move(test));
   }
   return {{"class", pair.class_name},
           {"a", pair.a},
           {"b", pair.b},
-          {"delong",
-           {{"difference", defined(pair.delong.difference)},
-            {"standard_error", defined(pair.delong.standard_error)},
-            {"interval", to_json(pair.delong.interval)},
-            {"z", defined(pair.delong.z)},
-            {"p", defined(pair.delong.p_value)}}},
+          {"delong", to_json(pair.delong)},
           {"bootstrap", to_json(pair.difference)},
           {"mcnemar", tests}};
 }
 
 ICHDET_INLINE ordered_json to_json(const evaluate::VolumeResult& volume) {
-  const auto& agreement = volume.agreement;
-  return {{"model", volume.model},
-          {"cases", agreement.cases},
-          {"left_out", volume.left_out},
-          {"bias_ml", defined(agreement.bias)},
-          {"bias_interval_ml", to_json(agreement.bias_interval)},
-          {"standard_deviation_ml", defined(agreement.standard_deviation)},
-          {"limits_of_agreement_ml", to_json(agreement.limits)},
-          {"low_limit_interval_ml", to_json(agreement.low_limit_interval)},
-          {"high_limit_interval_ml", to_json(agreement.high_limit_interval)},
-          {"mean_absolute_error_ml", defined(agreement.mean_absolute_error)}};
+  ordered_json json{{"model", volume.model}, {"cases", volume.agreement.cases}, {"left_out", volume.left_out}};
+  json.update(differences_ml(volume.agreement));
+  return json;
 }
 
 }  // namespace detail

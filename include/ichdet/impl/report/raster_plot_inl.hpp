@@ -83,7 +83,6 @@ ICHDET_INLINE Plot::Plot(Image& image, std::int64_t x, std::int64_t y, std::int6
   text(image, l, t - 12, fit(title, Face::strong, r - l), Face::strong, detail::ink);
   const auto& label = x_.range.label;
   text(image, (l + r - text_width(label, Face::small)) / 2, b + 36, label, Face::small, detail::ink);
-  text(image, r - text_width(y_.range.label, Face::small), t - 12, y_.range.label, Face::small, detail::ink);
 }
 
 ICHDET_INLINE double Plot::px(double x) const { return left_ + detail::part(x_, x) * (right_ - left_); }
@@ -132,15 +131,14 @@ ICHDET_INLINE void Plot::bar(double x1, double y1, double x2, double y2, Color c
 }
 
 ICHDET_INLINE void Plot::legend(const std::vector<std::pair<std::string, Color>>& entries) {
-  std::int64_t widest = 0;
-  for (const auto& [name, color] : entries) widest = std::max(widest, text_width(name, Face::small));
-  const auto x = std::int64_t(right_) - widest - 34;
-  auto y = std::int64_t(top_) + 4;
-  fill(*image_, x - 6, y, widest + 34, std::int64_t(entries.size()) * 17 + 4, {255, 255, 255}, 0.8);
-  for (const auto& [name, color] : entries) {
-    fill(*image_, x, y + 9, 18, 3, color);
-    text(*image_, x + 24, y + 15, name, Face::small, detail::ink);
-    y += 17;
+  auto x = std::int64_t(right_);
+  const auto baseline = std::int64_t(top_) - 12;
+  for (auto entry = entries.rbegin(); entry != entries.rend(); ++entry) {
+    x -= text_width(entry->first, Face::small);
+    text(*image_, x, baseline, entry->first, Face::small, detail::ink);
+    x -= 22;
+    fill(*image_, x, baseline - 6, 16, 3, entry->second);
+    x -= 14;
   }
 }
 
