@@ -30,7 +30,7 @@ TEST_CASE("a card holds figures with intervals, the worst cases by name, and say
   card.title = "A model";
   card.bundles.push_back({{"name", "m"}, {"version", "2"}, {"architecture", {{"name", "ViolaUnet"}}}});
   card.trainings.push_back({{"recipe", "r.yaml"},
-                            {"seconds", 5400.0},
+                            {"hours", 1.5},
                             {"parent", {{"name", "m"}, {"version", "1"}, {"sha256", "abc"}}},
                             {"sets", {{{"set", "train"}, {"studies", 62}, {"patients", 61}, {"slices", 1800}}}}});
   card.figures.emplace_back("validation, 17 patients", figures);
@@ -60,6 +60,6 @@ TEST_CASE("a card of wrong parts is refused by name") {
   CHECK_THROWS_WITH_AS(model_card(card), doctest::Contains("figures"), Error);
   card.figures.clear();
   card.bundles.push_back({{"name", "m"}});
-  card.trainings.push_back({{"seconds", "long"}});
+  card.trainings.push_back({{"hours", "long"}});
   CHECK_THROWS_WITH_AS(model_card(card), doctest::Contains("A model"), Error);
 }

@@ -22,9 +22,9 @@ struct ModelCard {
 
 /// The card as Markdown: what the model is for and not for, data and split, how it was trained, figures with intervals,
 /// calibration, the worst cases by name (never their pictures), limits, licence. What nobody stated says so. A
-/// training's record is an object with any of: recipe, command, seed, steps, best_step, seconds, machine, version,
-/// split_sha256, chosen_by, parent {name, version, sha256} and sets [{set, studies, patients, slices}].
-/// Throws Error(io) that names the field where one is of another type.
+/// training's record is the object that `ichdet train` leaves in record.json, or one with any of its fields, and
+/// machine, version, chosen_by, parent {name, version, sha256} and sets [{set, studies, patients, slices}]. Throws
+/// Error(io) that names the field where one is of another type.
 std::string model_card(const ModelCard& card);
 
 }  // namespace ichdet

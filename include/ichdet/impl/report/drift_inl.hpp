@@ -40,10 +40,11 @@ ICHDET_INLINE void draw_quantity(Image& picture, std::int64_t x, std::int64_t wi
   const auto reference = histogram(q.reference, 0, axis.high, bins), found = histogram(q.found, 0, axis.high, bins);
   const double top =
       std::max(*std::max_element(reference.begin(), reference.end()), *std::max_element(found.begin(), found.end()));
-  char title[96];
-  std::snprintf(title, sizeof title, "%s: stability %.2f, p %.2g", drift_name(q.verdict), q.stability.value,
+  char label[128];
+  std::snprintf(label, sizeof label, "%s (stability index %.2f, p %.2g)", q.name.c_str(), q.stability.value,
                 q.test.p_value);
-  draw::Plot plot(picture, x, 12, width, height, {{0, axis.high, q.name}, false}, {svg::around(0, top, ""), false},
+  const char* title = q.verdict == evaluate::Drift::none ? "no drift" : drift_name(q.verdict);
+  draw::Plot plot(picture, x, 12, width, height, {{0, axis.high, label}, false}, {svg::around(0, top, ""), false},
                   title);
   std::vector<double> at, level;
   for (int b = 0; b < bins; ++b) {

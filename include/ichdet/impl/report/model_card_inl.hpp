@@ -47,10 +47,11 @@ ICHDET_INLINE std::string training_rows(const ordered_json& training) {
   row("command", "`" + stated(training, "command") + "`");
   row("seed", stated(training, "seed"));
   row("steps", stated(training, "steps") + ", the best after " + stated(training, "best_step"));
-  row("hours", training.contains("seconds") ? fixed(training["seconds"].get<double>() / 3600, 2) : "not stated");
+  row("hours", training.contains("hours") ? fixed(training["hours"].get<double>(), 2) : "not stated");
+  row("began with", stated(training, "initial_weights"));
   row("machine", stated(training, "machine"));
   row("ichdet", stated(training, "version"));
-  row("split, SHA-256", stated(training, "split_sha256"));
+  row("split and scans, SHA-256", stated(training, "data_sha256"));
   row("checkpoint chosen by", stated(training, "chosen_by"));
   if (training.contains("parent")) {
     const auto& parent = training["parent"];

@@ -125,8 +125,8 @@ ICHDET_INLINE void Plot::line(std::span<const double> x, std::span<const double>
 ICHDET_INLINE void Plot::bar(double x1, double y1, double x2, double y2, Color color, double opacity) {
   const auto at_x = [&](double v) { return std::llround(std::clamp(px(v), left_, right_)); };
   const auto at_y = [&](double v) { return std::llround(std::clamp(py(v), top_, bottom_)); };
-  const auto [l, r] = std::minmax(at_x(x1), at_x(x2));
-  const auto [t, b] = std::minmax(at_y(y1), at_y(y2));
+  const auto [l, r] = std::minmax({at_x(x1), at_x(x2)});
+  const auto [t, b] = std::minmax({at_y(y1), at_y(y2)});
   fill(*image_, l, t, r - l, b - t, color, opacity);
 }
 
