@@ -119,12 +119,12 @@ Fitted fit_volume(const Scan& scan, const ModelSpec& model) {
   return fitted;
 }
 
-std::optional<CompactAnatomy> anatomy_of(const Fitted& fitted, std::vector<std::string>& assumptions) {
+/// Nothing, and a sentence, where no cavity is found.
+std::optional<CompactAnatomy> anatomy_of(const SliceStack& stack, std::vector<std::string>& assumptions) {
   AnatomyOptions options;
   options.threads = 1;
   try {
-    return CompactAnatomy(
-        anatomy_from_scan(SliceStack(fitted.geometry, fitted.hu.slices(0, fitted.geometry.count())), options));
+    return CompactAnatomy(anatomy_from_scan(stack, options));
   } catch (const Error& error) {
     if (error.code() != ErrorCode::geometry) throw;
     assumptions.emplace_back(std::string("No anatomy: ") + error.what() + '.');
@@ -138,8 +138,15 @@ bool reads_images(Task task) { return task != Task::segmentation && task != Task
 
 Fitted fit(const StudyEntry& entry, const ModelSpec& model, const PreparationOptions& options) {
   const auto scan = read_scan(entry, model, options);
-  auto fitted = reads_images(model.task) ? fit_images(scan, model) : fit_volume(scan, model);
-  if (options.anatomy) fitted.anatomy = anatomy_of(fitted, fitted.assumptions);
+  const auto fitted_to = [&](const ModelSpec& to) {
+    return reads_images(to.task) ? fit_images(scan, to) : fit_volume(scan, to);
+  };
+  auto fitted = fitted_to(model);
+  if (!options.anatomy) return fitted;
+  auto whole = model;  // skull and air are found best in HU that are not clipped
+  whole.image.clip_hu.reset();
+  const auto unclipped = model.image.clip_hu ? fitted_to(whole).hu : fitted.hu;
+  fitted.anatomy = anatomy_of({fitted.geometry, unclipped.slices(0, fitted.geometry.count())}, fitted.assumptions);
   return fitted;
 }
 

@@ -23,7 +23,7 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-constexpr std::string_view mark = "ICHFIT01";
+constexpr std::string_view mark = "ICHFIT02";
 
 std::string hash_of(const std::string& text) { return sha256(std::as_bytes(std::span(text))); }
 

@@ -20,8 +20,9 @@ struct PreparationOptions {
   double mask_tolerance_mm = 0.1;  ///< a mask's corner voxels lie no farther from the scan's
   double slice_thickness_mm = 0;   ///< of a single slice; 0: from the file, else 5 mm, said in the assumptions
   bool allow_gaps = true;          ///< read DICOM series in which slices are missing
-  bool anatomy = false;            ///< look for the head's anatomy; studies where it is not found do without
-  int threads = 0;                 ///< studies at a time; 0: as many as the machine has
+  bool anatomy =
+      false;        ///< look for the head's anatomy, in HU before `clip_hu`; studies where none is found do without
+  int threads = 0;  ///< studies at a time; 0: as many as the machine has
 };
 
 /// A study as the model's network reads it before windows.
