@@ -106,6 +106,8 @@ Recipe parse_recipe(std::string_view yaml, const std::string& subject) {
   return recipe;
 }
 
+ModelSpec model_of(const Recipe& recipe) { return parse_spec(completed(recipe), "recipe " + recipe.name); }
+
 std::vector<Recipe> builtin_recipes() {
   std::vector<Recipe> recipes;
   for (const auto& [name, text] : embedded::recipes) {

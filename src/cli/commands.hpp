@@ -13,9 +13,10 @@ namespace ichdet::cli {
 
 /// What every command may use.
 struct Context {
-  bool quiet = false;  ///< no progress, no summary
-  bool json = false;   ///< the summary on stdout as JSON
-  Progress progress;   ///< draws bars on a terminal; stops on Ctrl-C
+  bool quiet = false;        ///< no progress, no summary
+  bool json = false;         ///< the summary on stdout as JSON
+  std::string command_line;  ///< as typed
+  Progress progress;         ///< draws bars on a terminal; stops on Ctrl-C
 };
 
 /// Each adds one subcommand to `app`. Its callback throws ichdet::Error; main turns that into message and exit code.
@@ -30,6 +31,7 @@ void add_evaluate(CLI::App& app, Context& context);
 void add_calibrate(CLI::App& app, Context& context);
 void add_strip(CLI::App& app, Context& context);
 void add_import(CLI::App& app, Context& context);
+void add_train(CLI::App& app, Context& context);
 void add_models_make(CLI::App& models, Context& context);
 
 }  // namespace ichdet::cli

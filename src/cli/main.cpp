@@ -70,6 +70,7 @@ int main(int argc, char** argv) {
   const ichdet::cli::Interrupt interrupt;
   ichdet::cli::ProgressBar bar;
   ichdet::cli::Context context;
+  for (int i = 0; i < argc; ++i) context.command_line += (i > 0 ? " " : "") + std::string(i > 0 ? argv[i] : "ichdet");
   context.progress.stop = interrupt.token();
   context.progress.report = [&](std::string_view stage, double fraction) {
     if (!context.quiet) bar.draw(stage, fraction);
@@ -84,6 +85,7 @@ int main(int argc, char** argv) {
   ichdet::cli::add_calibrate(app, context);
   ichdet::cli::add_strip(app, context);
   ichdet::cli::add_import(app, context);
+  ichdet::cli::add_train(app, context);
   ichdet::cli::add_phantom(app, context);
   try {
     app.parse(argc, argv);

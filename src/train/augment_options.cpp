@@ -60,8 +60,9 @@ Chance chance(const bundle::Node& node) {
 
 AugmentOptions augment_options(const nlohmann::json& object, const std::string& subject) {
   const bundle::Node node(object, subject, "");
-  Options options;
-  std::set<std::string> known;
+  const auto only = node.find("only");
+  Options options = only && only->truth() ? no_augmentation() : Options();
+  std::set<std::string> known{"only"};
   for (const auto& [key, member] : probabilities) {
     known.insert(key);
     if (const auto found = node.find(key)) options.*member = probability(*found);

@@ -27,7 +27,8 @@ std::string shortest(double value) {
 std::string line(const LogRow& row) {
   char seconds[32];
   const auto* end = std::to_chars(seconds, seconds + sizeof seconds, row.seconds, std::chars_format::fixed, 2).ptr;
-  return std::to_string(row.step) + ',' + std::string(static_cast<const char*>(seconds), end) + ',' + row.name + ',' + shortest(row.value) + '\n';
+  return std::to_string(row.step) + ',' + std::string(static_cast<const char*>(seconds), end) + ',' + row.name + ',' +
+         shortest(row.value) + '\n';
 }
 
 template <class T>

@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "ichdet/bundle/spec.hpp"
+
 namespace ichdet {
 
 /// How a published system is put together: everything but its weights.
@@ -25,6 +27,9 @@ struct Recipe {
 /// A recipe from YAML 1.2; recipes/s1_efficient_classification.yaml is an example. The model's part is validated as
 /// parse_spec() does. Throws Error(weights) whose message starts with `subject` and names the place.
 Recipe parse_recipe(std::string_view yaml, const std::string& subject);
+
+/// What its bundles say of the model, but for weights and where they come from.
+ModelSpec model_of(const Recipe& recipe);
 
 /// The recipes that ichdet was built with (recipes/*.yaml), by name.
 std::vector<Recipe> builtin_recipes();

@@ -58,7 +58,7 @@ struct AugmentOptions {
 /// CPU, or `mask`, if defined, not uint8 of the same shape.
 void augment(Slab& slab, const AugmentOptions& options, std::uint64_t seed);
 
-/// From an object with any of the keys above; {} gives the defaults. `subject` names it in errors. Throws
+/// From an object with any of the keys above; {} gives the defaults, {"only": true} begins with no augmentation at all. `subject` names it in errors. Throws
 /// Error(weights) for an unknown key, a probability outside [0, 1] or bounds in the wrong order.
 AugmentOptions augment_options(const nlohmann::json& object, const std::string& subject);
 

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ichdet/bundle/recipe.hpp"
+#include "ichdet/core/progress.hpp"
+#include "ichdet/train/loop.hpp"
+#include "ichdet/train/training_study.hpp"
+
+namespace ichdet::train {
+
+/// What a training is of, beside its recipe.
+struct TrainOptions {
+  std::filesystem::path folder;                ///< of states, log and the bundle
+  std::filesystem::path initial;               ///< weights to begin with: a bundle's folder or a file; empty: random
+  std::vector<std::filesystem::path> members;  ///< of map weights: the bundles whose maps are weighed
+  std::string data_hash;                       ///< of splits and scans, for the state's identity and the bundle
+  std::string data_words;                      ///< what the data are: the bundle's `training_data`
+  std::string command;                         ///< for the record
+  std::string licence;                         ///< of the weights, SPDX
+  std::filesystem::path licence_file;
+  std::string name, version = "1";  ///< of the bundle; empty: the recipe's
+  double minutes = 0;               ///< of this sitting; 0: until the end
+  int workers = 1;
+  bool half_weights = false;  ///< the bundle's weights in bfloat16
+};
+
+struct TrainResult {
+  FitResult fit;
+  std::filesystem::path bundle;  ///< empty where the training is not yet at its end
+};
+
+/// Trains a recipe's network on prepared studies of the splits "train" and `validate.split`, in sittings that go on
+/// where the last one ended (fit), and makes a bundle at the end: `folder`/bundle, with provenance, split, figures.
+///
+/// Throws Error(options) where the recipe has no `training`, or a split is empty; and what fit and make_bundle throw.
+TrainResult train(const Recipe& recipe, const std::vector<TrainingStudy>& studies, const TrainOptions& options,
+                  const Progress& progress = {});
+
+}  // namespace ichdet::train

@@ -1,0 +1,135 @@
+#include "ichdet/train/train.hpp"
+
+#include <ATen/Functions.h>
+#include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
+
+#include <algorithm>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <span>
+
+#include "ichdet/bundle/bundle.hpp"
+#include "ichdet/bundle/sha256.hpp"
+#include "ichdet/core/error.hpp"
+#include "ichdet/models/create.hpp"
+#include "ichdet/models/load_weights.hpp"
+#include "ichdet/nn/state_dict.hpp"
+#include "ichdet/pipeline/make_bundle.hpp"
+#include "ichdet/train/examples.hpp"
+#include "ichdet/train/training_spec.hpp"
+#include "validation.hpp"
+
+namespace ichdet::train {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::shared_ptr<Network> begin(const Recipe& recipe, const ModelSpec& model, const TrainingSpec& training,
+                               const TrainOptions& options) {
+  at::manual_seed(training.seed);
+  auto network = models::create(model.architecture, model.options, "recipe " + recipe.name);
+  if (options.initial.empty()) return network;
+  const auto weights = fs::is_directory(options.initial) ? to_state_dict(open_bundle(options.initial).weights)
+                                                         : read_state_dict(options.initial);
+  models::load_weights(*network, weights, models::Fit::adapted);
+  return network;
+}
+
+Objective objective_of(const ModelSpec& model, const TrainingSpec& training) {
+  const bool deep = !training.loss.deep_supervision.empty();
+  if (training.loss.localisation <= 0) {
+    return [=](Network& network, const Batch& batch) {
+      return deep_loss(training.loss, heads_of(network, batch.input, deep), batch.target);
+    };
+  }
+  const auto blood = std::ranges::find(model.classes, true, &ClassSpec::blood) - model.classes.begin();
+  return [=](Network& network, const Batch& batch) {
+    if (!batch.mask.defined()) {
+      throw Error(ErrorCode::options, "training/loss/localisation: needs a mask for each slice it learns from");
+    }
+    const auto features = network.forward_features(batch.input);
+    const auto logits = network.forward_head(features);
+    const auto saliency = saliency_map(logits.select(1, blood), features).to(at::kFloat);
+    return loss(training.loss, logits, batch.target) + training.loss.localisation * localisation(saliency, batch.mask);
+  };
+}
+
+FitOptions fit_options(const TrainingSpec& training, std::int64_t epoch, const TrainOptions& options,
+                       const std::string& identity) {
+  FitOptions fit;
+  fit.epoch = std::max<std::int64_t>(epoch / training.batch, 1);
+  fit.steps = training.steps > 0 ? training.steps : training.epochs * fit.epoch;
+  fit.validate_every = training.validate_every;
+  fit.minutes = options.minutes;
+  fit.optimizer = training.optimizer;
+  fit.schedule = training.schedule;
+  fit.average = training.average;
+  fit.bfloat16 = training.bfloat16;
+  fit.workers = options.workers;
+  fit.seed = training.seed;
+  fit.identity = identity;
+  return fit;
+}
+
+void write_json(const fs::path& file, const nlohmann::json& json) {
+  std::ofstream out(file);
+  out << json.dump(2) << "\n";
+  out.close();
+  if (!out) throw Error(ErrorCode::io, file.string() + ": cannot be written");
+}
+
+nlohmann::json record_of(const Recipe& recipe, const TrainOptions& options, const FitOptions& fit,
+                         const FitResult& result, const std::string& initial) {
+  nlohmann::json values = nlohmann::json::object();
+  for (const auto& [name, value] : result.best.values) values[name] = value;
+  return {{"recipe", recipe.name},
+          {"training", recipe.training},
+          {"command", options.command},
+          {"data_sha256", options.data_hash},
+          {"initial_weights", initial},
+          {"seed", fit.seed},
+          {"steps", result.step},
+          {"best_step", result.best_step},
+          {"hours", result.seconds / 3600},
+          {"threads", at::get_num_threads()},
+          {"at_best", values}};
+}
+
+}  // namespace
+
+TrainResult train(const Recipe& recipe, const std::vector<TrainingStudy>& studies, const TrainOptions& options,
+                  const Progress& progress) {
+  if (recipe.training.is_null()) {
+    throw Error(ErrorCode::options, "recipe " + recipe.name + ": has no section \"training\"");
+  }
+  const auto model = model_of(recipe);
+  const auto training = parse_training(recipe.training, model, "recipe " + recipe.name);
+  const auto network = begin(recipe, model, training, options);
+  const auto examples = make_examples(studies, model, training, {});
+  const auto initial = options.initial.empty() ? std::string("random") : options.initial.string();
+  const auto all = recipe.model.dump() + recipe.training.dump() + options.data_hash + initial;
+  const auto identity = sha256(std::as_bytes(std::span(all)));
+  const auto fit_with = fit_options(training, examples.epoch, options, identity);
+
+  TrainResult result;
+  result.fit = fit(*network, batches(examples.at, training.batch), objective_of(model, training),
+                   make_validation(studies, model, training), fit_with, options.folder, progress);
+  const auto record = record_of(recipe, options, fit_with, result.fit, initial);
+  write_json(options.folder / "record.json", record);
+  if (result.fit.step < fit_with.steps) return result;
+
+  BundleOptions bundle;
+  bundle.name = options.name.empty() ? recipe.name : options.name;
+  bundle.version = options.version;
+  bundle.licence = options.licence;
+  bundle.licence_file = options.licence_file;
+  bundle.training_data = options.data_words;
+  result.bundle = options.folder / "bundle";
+  fs::remove_all(result.bundle);
+  make_bundle(recipe, read_state_dict(options.folder / "best.safetensors"), {options.folder / "best.safetensors"},
+              result.bundle, bundle);
+  return result;
+}
+
+}  // namespace ichdet::train
