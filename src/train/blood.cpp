@@ -32,7 +32,7 @@ Blood::Blood(HemorrhageType type, const Canvas& canvas, Dice& dice) : canvas_(ca
 }
 
 float Blood::operator()(std::int64_t s, std::int64_t r, std::int64_t c) const {
-  const Eigen::Vector3f p = canvas_.mm(s, r, c);
+  const Eigen::Vector3f p = canvas_.turned(s, r, c);
   float hu = density_hu_ + texture_hu_ / 0.35F * lattice_noise(seed_, p, texture_mm_);
   if (pocket_hu_ > 0) hu -= pocket_hu_ * shapes::ramp(lattice_noise(seed_ + 1, p, pocket_mm_), -0.1F, 0.45F);
   if (level_drop_hu_ > 0) {

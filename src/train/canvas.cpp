@@ -57,27 +57,98 @@ void find_range(Canvas& v) {
   v.high_hu = *high;
 }
 
-/// The box, the area and the median.
-void find_cavity(Canvas& v) {
-  std::vector<float> values;
+void find_box(Canvas& v) {
   v.box = {v.rows, -1, v.columns, -1};
   for (std::int64_t s = 0; s < v.slices; ++s) {
-    std::int64_t pixels = 0;
     for (std::int64_t r = 0; r < v.rows; ++r) {
       for (std::int64_t c = 0; c < v.columns; ++c) {
         if (!(v.depth(s, r, c) > 0)) continue;
-        ++pixels;
         v.box = {std::min(v.box[0], r), std::max(v.box[1], r), std::min(v.box[2], c), std::max(v.box[3], c)};
-        const float hu = v.stack.hu(s, r, c);
-        if ((r + c) % 3 == 0 && hu > 14 && hu < 60) values.push_back(hu);
       }
     }
-    v.cavity_mm2 = std::max(v.cavity_mm2, float(pixels) * v.row_mm * v.column_mm);
   }
+  if (v.box[1] < v.box[0]) v.box = {0, -1, 0, -1};
+}
+
+void find_brain(Canvas& v) {
+  std::vector<float> values;
+  v.inside([&](std::int64_t s, std::int64_t r, std::int64_t c) {
+    const float hu = v.stack.hu(s, r, c);
+    if ((r + c) % 3 == 0 && hu > 14 && hu < 60) values.push_back(hu);
+  });
   if (values.empty()) return;
   const auto middle = values.begin() + std::ptrdiff_t(values.size() / 2);
   std::nth_element(values.begin(), middle, values.end());
   v.brain_hu = *middle;
+}
+
+/// One piece of a slice's cavity.
+struct Piece {
+  std::vector<std::array<std::int64_t, 2>> pixels;
+  std::array<std::int64_t, 4> box{1 << 20, -1, 1 << 20, -1};
+  std::int64_t rim = 0, beside_bone = 0;
+};
+
+/// Collects the pixels that hang together with (row, column), where `state` is 1; it becomes 2. Counts how much of
+/// their rim has bone within some 6 mm outwards.
+Piece piece_at(const Canvas& v, Array3<std::uint8_t>& state, std::int64_t s, std::int64_t row, std::int64_t column) {
+  const float bone_hu = v.clipped ? v.high_hu - 1 : 180;
+  const auto reach = std::int64_t(std::ceil(6 / v.row_mm));
+  const auto there = [&](std::int64_t r, std::int64_t c) { return r >= 0 && c >= 0 && r < v.rows && c < v.columns; };
+  Piece piece;
+  piece.pixels.push_back({row, column});
+  state(s, row, column) = 2;
+  for (std::size_t i = 0; i < piece.pixels.size(); ++i) {
+    const auto [r, c] = piece.pixels[i];
+    piece.box = {std::min(piece.box[0], r), std::max(piece.box[1], r), std::min(piece.box[2], c),
+                 std::max(piece.box[3], c)};
+    for (const auto& [dy, dx] : {std::array<std::int64_t, 2>{-1, 0}, {1, 0}, {0, -1}, {0, 1}}) {
+      if (!there(r + dy, c + dx)) continue;
+      auto& beside = state(s, r + dy, c + dx);
+      if (beside == 1) {
+        beside = 2;
+        piece.pixels.push_back({r + dy, c + dx});
+      }
+      if (beside != 0) continue;
+      ++piece.rim;
+      for (std::int64_t k = 1; k <= reach && there(r + k * dy, c + k * dx); ++k) {
+        if (v.stack.hu(s, r + k * dy, c + k * dx) < bone_hu) continue;
+        ++piece.beside_bone;
+        break;
+      }
+    }
+  }
+  return piece;
+}
+
+/// Leaves the pieces that bone encloses, and says how round the middle slice's largest one is: the vertex is, the skull
+/// base is not.
+void find_pieces(Canvas& v) {
+  constexpr double least_enclosed = 0.7, least_mm2 = 150;
+  Array3<std::uint8_t> state(v.depth_mm.shape());
+  v.inside([&](std::int64_t s, std::int64_t r, std::int64_t c) { state(s, r, c) = 1; });
+  std::size_t largest = 0;
+  v.cavity_mm2 = 0;
+  for (std::int64_t s = 0; s < v.slices; ++s) {
+    std::size_t left = 0;
+    for (auto row = v.box[0]; row <= v.box[1]; ++row) {
+      for (auto column = v.box[2]; column <= v.box[3]; ++column) {
+        if (state(s, row, column) != 1) continue;
+        const Piece piece = piece_at(v, state, s, row, column);
+        const double area = double(piece.pixels.size()) * v.row_mm * v.column_mm;
+        if (area < least_mm2 || double(piece.beside_bone) < least_enclosed * double(piece.rim)) {
+          for (const auto& [r, c] : piece.pixels) v.depth_mm(s, r, c) = -1;
+          continue;
+        }
+        left += piece.pixels.size();
+        if (s != v.slices / 2 || piece.pixels.size() <= largest) continue;
+        largest = piece.pixels.size();
+        const auto& b = piece.box;
+        v.round = float(double(largest) / (0.7854 * double(b[1] - b[0] + 1) * double(b[3] - b[2] + 1)));
+      }
+    }
+    v.cavity_mm2 = std::max(v.cavity_mm2, float(left) * v.row_mm * v.column_mm);
+  }
 }
 
 /// Noise: from differences of neighbours along rows, deep inside (their median is 0.954 sigma).
@@ -193,13 +264,17 @@ Canvas::Canvas(SliceStack& slab, const HeadAnatomy& of_slab)
   if (anatomy.depth_mm.shape() != slab.hu.shape()) {
     throw Error(ErrorCode::shape, "anatomy, depth_mm: expected the slab's shape, found another");
   }
+  depth_mm = anatomy.depth_mm.clone();
 }
 
 Canvas look_at(SliceStack& slab, const HeadAnatomy& anatomy) {
   const auto& plane = slab.geometry.planes().front();
   Canvas v(slab, anatomy);
   find_range(v);
-  find_cavity(v);
+  find_box(v);
+  find_pieces(v);
+  find_box(v);
+  find_brain(v);
   const Eigen::Affine3d to_head = anatomy.head_to_lps.inverse();
   const auto head_step = [&](const Eigen::Vector3d& step) -> Eigen::Vector3f {
     return (to_head.linear() * step).cast<float>();
@@ -209,10 +284,7 @@ Canvas look_at(SliceStack& slab, const HeadAnatomy& anatomy) {
   v.head_column = head_step(plane.along_row * plane.column_spacing_mm);
   v.head_slice = head_step(slab.geometry.normal() * slab.geometry.nominal_gap_mm());
   v.smooth = Array3<float>(slab.hu.shape(), v.brain_hu);
-  if (v.box[1] < v.box[0]) {
-    v.box = {0, -1, 0, -1};
-    return v;
-  }
+  if (v.box[1] < v.box[0]) return v;
   v.inside([&](std::int64_t s, std::int64_t r, std::int64_t c) {
     v.smooth(s, r, c) = std::clamp(slab.hu(s, r, c), -20.0F, 90.0F);
   });

@@ -41,12 +41,15 @@ struct Canvas {
   float low_hu = -1024, high_hu = 3071;  ///< values the scan can have
   bool clipped = false;                  ///< the scan was stored windowed
   float cavity_mm2 = 0;                  ///< the largest area of it in a slice
+  float round = 0;                       ///< the cavity's area over that of an ellipse of its width and length
   Array3<float> smooth;                  ///< HU without noise, inside; `brain_hu` outside
   Array3<float> broad;                   ///< the same over some 5 mm
   Array3<float> csf;                     ///< part of the pixel that is CSF of any kind
   Array3<float> ventricle;               ///< part of the pixel that is ventricular CSF
 
-  float depth(std::int64_t s, std::int64_t r, std::int64_t c) const { return anatomy.depth_mm(s, r, c); }
+  /// The anatomy's, but -1 in those pieces of a slice that bone does not enclose: neck, orbits, nose.
+  Array3<float> depth_mm;
+  float depth(std::int64_t s, std::int64_t r, std::int64_t c) const { return depth_mm(s, r, c); }
   /// mm from the slab's first pixel: along columns, rows, slices.
   Eigen::Vector3f mm(std::int64_t s, std::int64_t r, std::int64_t c) const {
     return {float(c) * column_mm, float(r) * row_mm, float(s) * gap_mm};
@@ -55,6 +58,12 @@ struct Canvas {
   Eigen::Vector3f head(std::int64_t s, std::int64_t r, std::int64_t c) const {
     const Eigen::Vector3f p = head_origin + float(s) * head_slice + float(r) * head_row + float(c) * head_column;
     return {p.x() - (middle_mm + middle_slope * p.y()), p.y(), p.z()};
+  }
+  /// The same, turned, so that the lattice of a noise does not lie along the pixels.
+  Eigen::Vector3f turned(std::int64_t s, std::int64_t r, std::int64_t c) const {
+    const Eigen::Vector3f p = mm(s, r, c);
+    return {0.8F * p.x() + 0.6F * p.y(), -0.52F * p.x() + 0.693F * p.y() + 0.5F * p.z(),
+            0.3F * p.x() - 0.4F * p.y() + 0.866F * p.z()};
   }
   Eigen::Vector3f head_origin, head_slice, head_row, head_column;
   float middle_mm = 0, middle_slope = 0;
@@ -65,7 +74,7 @@ struct Canvas {
     for (std::int64_t s = 0; s < slices; ++s) {
       for (std::int64_t r = box[0]; r <= box[1]; ++r) {
         for (std::int64_t c = box[2]; c <= box[3]; ++c) {
-          if (anatomy.depth_mm(s, r, c) > 0) use(s, r, c);
+          if (depth_mm(s, r, c) > 0) use(s, r, c);
         }
       }
     }

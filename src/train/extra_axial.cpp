@@ -15,7 +15,10 @@ using shapes::ramp;
 constexpr float never = std::numeric_limits<float>::infinity();
 
 Stroke stroke(HemorrhageType type, const Canvas& v, const Array3<float>& distance, float edge_mm, Dice& dice) {
-  Stroke result{type, parts(v, distance, edge_mm, dice.between(0, 0.7)), Array3<float>(distance.shape())};
+  Stroke result;
+  result.type = type;
+  result.part = parts(v, distance, edge_mm, dice.between(0, 0.7));
+  result.hu = Array3<float>(distance.shape());
   const Blood blood(type, v, dice);
   v.inside([&](std::int64_t s, std::int64_t r, std::int64_t c) {
     if (result.part(s, r, c) > 0) result.hu(s, r, c) = blood(s, r, c);
@@ -39,7 +42,7 @@ Array3<float> crescent(const Canvas& v, Dice& dice) {
   const float over_midline = dice.chance(0.1) ? 4.0F : 0.0F;
   v.inside([&](std::int64_t s, std::int64_t r, std::int64_t c) {
     const float depth = v.depth(s, r, c);
-    if (depth > thick_mm + 4 + v.gap_mm) return;
+    if (depth > 60) return;
     Vector3f h = v.head(s, r, c);
     const float beyond = -(side * h.x() + over_midline);
     if (beyond > 0) return;
@@ -63,7 +66,8 @@ Array3<float> beside_falx(const Canvas& v, Dice& dice) {
     front = std::min(front, y);
     back = std::max(back, y);
   });
-  const bool above = front > back;
+  const bool above = front > back && v.round > 0.9F;
+  if (front > back && !above) return distance;
   const bool behind = dice.chance(0.6);
   float from = -200, to = 200;
   if (above) {
@@ -142,7 +146,9 @@ std::optional<Stroke> draw_subdural(const Canvas& v, Dice& dice) {
       distance.data()[i] = std::min(distance.data()[i], other.data()[i]);
     }
   }
-  return stroke(HemorrhageType::subdural, v, distance, dice.between(0.8, 2.5), dice);
+  auto result = stroke(HemorrhageType::subdural, v, distance, dice.between(0.8, 2.5), dice);
+  if (kind < 0.74 && dice.chance(0.75)) result.distance = distance;
+  return result;
 }
 
 std::optional<Stroke> draw_epidural(const Canvas& v, Dice& dice) {
@@ -163,9 +169,11 @@ std::optional<Stroke> draw_epidural(const Canvas& v, Dice& dice) {
     Vector3f from = v.mm(s, r, c) - centre;
     from.z() *= flat;
     const float d = from.norm() - radius_mm;
-    if (d < 5 + v.gap_mm) distance(s, r, c) = d + wave_mm / 0.35F * lattice_noise(seed, v.mm(s, r, c), 20);
+    if (d < 40) distance(s, r, c) = d + wave_mm / 0.35F * lattice_noise(seed, v.mm(s, r, c), 20);
   });
-  return stroke(HemorrhageType::epidural, v, distance, dice.between(0.8, 2.2), dice);
+  auto result = stroke(HemorrhageType::epidural, v, distance, dice.between(0.8, 2.2), dice);
+  if (dice.chance(0.8)) result.distance = distance;
+  return result;
 }
 
 }  // namespace ichdet::train

@@ -34,7 +34,7 @@ void inner_table(Canvas& v, const Keep& keep, Dice& dice) {
     float here = sector(h, towards, reach);
     if (both) here = std::max(here, sector(h, -towards, reach));
     if (here <= 0) return;
-    here *= thick_mm * (1 + bumps / 0.5F * lattice_noise(seed, v.mm(s, r, c), period));
+    here *= thick_mm * (1 + bumps / 0.5F * lattice_noise(seed, v.turned(s, r, c), period));
     put(v, keep, s, r, c, shapes::inside(depth - here, edge), hu);
   });
 }
@@ -47,7 +47,7 @@ void bone_partial(Canvas& v, const Keep& keep, Dice& dice) {
     v.inside([&](std::int64_t s, std::int64_t r, std::int64_t c) {
       const float depth = v.depth(s, r, c);
       if (depth > 6 * reach_mm) return;
-      const float rough = 1 + 0.8F * lattice_noise(seed, v.mm(s, r, c), 12);
+      const float rough = 1 + 0.8F * lattice_noise(seed, v.turned(s, r, c), 12);
       const float bone = share * rough * sector(v.head(s, r, c), towards, reach) * std::exp(-depth / reach_mm);
       put(v, keep, s, r, c, bone, 850);
     });
@@ -67,7 +67,7 @@ void bone_partial(Canvas& v, const Keep& keep, Dice& dice) {
       const float y = std::cos(turn) * from.y() - std::sin(turn) * from.x();
       const float away = (x * x + y * y + 0.3F * from.z() * from.z()) / (radius * radius);
       if (away > 6) return;
-      const float rough = 1 + 0.6F * lattice_noise(seed, v.mm(s, r, c), 5);
+      const float rough = 1 + 0.6F * lattice_noise(seed, v.turned(s, r, c), 5);
       put(v, keep, s, r, c, std::min(1.0F, peak * rough * std::exp(-away)), 850);
     });
   }
@@ -84,8 +84,8 @@ void infarct(Canvas& v, const Keep& keep, Dice& dice) {
     Vector3f from = v.mm(s, r, c) - at;
     if (std::abs(from.x()) > 2 * radius + edge || std::abs(from.y()) > 2 * radius + edge) return;
     from.z() *= 0.6F;
-    const float rough = 1 + 0.5F * lattice_noise(seed, v.mm(s, r, c), radius) +
-                        0.3F * lattice_noise(seed + 1, v.mm(s, r, c), std::max(3.0F, 0.4F * radius));
+    const float rough = 1 + 0.5F * lattice_noise(seed, v.turned(s, r, c), radius) +
+                        0.3F * lattice_noise(seed + 1, v.turned(s, r, c), std::max(3.0F, 0.4F * radius));
     const float part = shapes::inside(from.norm() - radius * rough, edge);
     const bool darker = v.smooth(s, r, c) > hu;
     if (darker && v.stack.hu(s, r, c) < 80) put(v, keep, s, r, c, part * (1 - v.csf(s, r, c)), hu);
@@ -119,7 +119,7 @@ void scalp(Canvas& v, const Keep& keep, Dice& dice) {
         const bool beside = (r >= v.box[0] && r <= v.box[1]) || (c >= v.box[2] && c <= v.box[3]);
         const float here = beside ? sector(v.head(s, r, c), towards, reach) : 0.0F;
         if (here <= 0) continue;
-        const float part = here * ramp(lattice_noise(seed, v.mm(s, r, c), 15), -0.5F, 0);
+        const float part = here * ramp(lattice_noise(seed, v.turned(s, r, c), 15), -0.5F, 0);
         v.stack.hu(s, r, c) = std::clamp(value + part * (hu - value) * 0.9F, v.low_hu, v.high_hu);
       }
     }

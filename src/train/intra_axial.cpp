@@ -23,14 +23,14 @@ void join_ellipsoid(const Canvas& v, Array3<float>& distance, const Vector3f& ce
   const float rough = radius_mm * dice.between(0.05, 0.35), fine = radius_mm * dice.between(0, 0.15);
   const float period = std::max(4.0F, radius_mm * dice.between(0.7, 1.4));
   const auto seed = dice.bits();
-  const float reach = radii.maxCoeff() + 3 * rough + 3 * fine + 4;
+  const float reach = radii.maxCoeff() + 3 * rough + 3 * fine + 12;
   v.inside([&](std::int64_t s, std::int64_t r, std::int64_t c) {
     const Vector3f from = v.mm(s, r, c) - centre;
     if (from.squaredNorm() > reach * reach) return;
     if (v.depth(s, r, c) < 1.2F) return;
     float d = shapes::ellipsoid(turn.transpose() * from, Vector3f::Zero(), radii);
-    d += rough / 0.35F * 0.6F * lattice_noise(seed, v.mm(s, r, c), period);
-    d += fine / 0.35F * 0.6F * lattice_noise(seed + 1, v.mm(s, r, c), period * 0.4F);
+    d += rough / 0.35F * 0.6F * lattice_noise(seed, v.turned(s, r, c), period);
+    d += fine / 0.35F * 0.6F * lattice_noise(seed + 1, v.turned(s, r, c), period * 0.4F);
     d += 4 * v.csf(s, r, c);  // blood keeps to tissue
     distance(s, r, c) = std::min(distance(s, r, c), d);
   });
@@ -73,13 +73,21 @@ std::optional<Stroke> draw_intraparenchymal(const Canvas& v, Dice& dice) {
       join_ellipsoid(v, distance, beside(centre, 0.7F * radius, dice), radius * dice.between(0.3, 0.8), dice);
     }
   }
-  Stroke result{HemorrhageType::intraparenchymal, parts(v, distance, dice.between(1, 3.5), dice.between(0, 0.8)),
-                Array3<float>(distance.shape())};
+  Stroke result;
+  result.part = parts(v, distance, dice.between(1, 4.5), dice.between(0, 0.8));
+  result.hu = Array3<float>(distance.shape());
   const Blood blood(HemorrhageType::intraparenchymal, v, dice);
   v.inside([&](std::int64_t s, std::int64_t r, std::int64_t c) {
     if (result.part(s, r, c) > 0) result.hu(s, r, c) = blood(s, r, c);
   });
-  if (dice.chance(0.6)) result.oedema_mm = dice.between(1.5, 10);
+  if (dice.chance(0.6)) {
+    const float width_mm = dice.between(1.5, 10), drop_hu = dice.between(4, 13), soft_mm = dice.between(2, 6);
+    result.oedema = Array3<float>(distance.shape());
+    v.inside([&](std::int64_t s, std::int64_t r, std::int64_t c) {
+      const float d = distance(s, r, c) - width_mm * (1 + lattice_noise(blood.seed(), v.mm(s, r, c), 10));
+      result.oedema(s, r, c) = drop_hu * shapes::inside(d, soft_mm) * (1 - v.csf(s, r, c));
+    });
+  }
   return result;
 }
 
@@ -107,7 +115,10 @@ std::optional<Stroke> draw_intraventricular(const Canvas& v, Dice& dice) {
   const float clot_hu = dice.chance(0.4) ? dice.between(0.2, 0.9) : 0.0F;  // lumps amid diluted blood
   const auto seed = dice.bits();
   const Blood blood(HemorrhageType::intraventricular, v, dice);
-  Stroke result{HemorrhageType::intraventricular, Array3<float>(v.stack.hu.shape()), Array3<float>(v.stack.hu.shape())};
+  Stroke result;
+  result.type = HemorrhageType::intraventricular;
+  result.part = Array3<float>(v.stack.hu.shape());
+  result.hu = Array3<float>(v.stack.hu.shape());
   v.inside([&](std::int64_t s, std::int64_t r, std::int64_t c) {
     const float fluid = v.ventricle(s, r, c);
     if (fluid <= 0) return;

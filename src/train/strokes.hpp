@@ -9,10 +9,11 @@ namespace ichdet::train {
 
 /// One hemorrhage, ready to be laid on a canvas.
 struct Stroke {
-  HemorrhageType type;
-  Array3<float> part;   ///< of each pixel that is blood, 0 to 1
-  Array3<float> hu;     ///< of that blood
-  float oedema_mm = 0;  ///< width of a dark rim around it
+  HemorrhageType type = HemorrhageType::intraparenchymal;
+  Array3<float> part;      ///< of each pixel that is blood, 0 to 1
+  Array3<float> hu;        ///< of that blood
+  Array3<float> oedema;    ///< by how many HU swollen tissue around it is darker; empty: none
+  Array3<float> distance;  ///< mm to its surface, negative inside; empty where it pushes nothing aside
 };
 
 /// How dense blood is, and how that varies in it. Drawn once for each hemorrhage.
@@ -21,6 +22,7 @@ class Blood {
   /// `type` says what is usual.
   Blood(HemorrhageType type, const Canvas& canvas, Dice& dice);
   float operator()(std::int64_t s, std::int64_t r, std::int64_t c) const;
+  std::uint64_t seed() const { return seed_; }
 
  private:
   const Canvas& canvas_;
@@ -30,6 +32,10 @@ class Blood {
   float level_y_ = 0, level_drop_hu_ = 0;  ///< in front of a level (head coordinates), how much darker
   float level_width_ = 1;
 };
+
+/// Pushes brain, and what is marked in it, away from the skull by as much as extra-axial blood is thick, less with
+/// distance.
+void push_aside(Canvas& canvas, Array3<std::uint8_t>& mask, const Stroke& stroke);
 
 /// Each draws one of its kind; nothing where it finds no room in this slab.
 std::optional<Stroke> draw_intraparenchymal(const Canvas& canvas, Dice& dice);

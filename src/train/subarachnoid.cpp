@@ -19,16 +19,16 @@ class DrawnSulci {
         half_mm_(dice.between(0.6, 1.4)),
         deep_mm_(dice.between(6, 18)) {}
   float operator()(const Vector3f& p, float depth) const {
-    if (depth > deep_mm_ + 3) return 0;
+    if (depth > deep_mm_ + 4) return 0;
     Vector3f slope;
     const float value = waves_(p, &slope);
     const float mm = std::abs(value) / std::max(slope.norm(), 0.02F);
-    return shapes::inside(mm - half_mm_, 1.6F) * ramp(deep_mm_ - depth, -3, 3);
+    return shapes::inside(mm - half_mm_, soft_mm_) * ramp(deep_mm_ - depth, -4, 6);
   }
 
  private:
   WaveField waves_;
-  float half_mm_, deep_mm_;
+  float half_mm_, deep_mm_, soft_mm_;
 };
 
 }  // namespace
@@ -51,7 +51,7 @@ std::optional<Stroke> draw_subarachnoid(const Canvas& v, Dice& dice) {
     if (at) foci.push_back({v.mm((*at)[0], (*at)[1], (*at)[2]), wide ? dice.between(35, 80) : dice.between(9, 35)});
   }
   if (foci.empty()) return std::nullopt;
-  const bool draw_sulci = !deep && dice.chance(0.35);
+  const float draw_sulci = !deep && dice.chance(0.3) ? dice.between(0.45, 0.9) : 0.0F;
   const DrawnSulci drawn(dice);
   const float widen = dice.between(1, 1.9);
   const float fill = dice.between(0.65, 1);
@@ -59,7 +59,10 @@ std::optional<Stroke> draw_subarachnoid(const Canvas& v, Dice& dice) {
   const float patchy = dice.between(0, 1);
   const auto seed = dice.bits();
   const Blood blood(HemorrhageType::subarachnoid, v, dice);
-  Stroke result{HemorrhageType::subarachnoid, Array3<float>(v.stack.hu.shape()), Array3<float>(v.stack.hu.shape())};
+  Stroke result;
+  result.type = HemorrhageType::subarachnoid;
+  result.part = Array3<float>(v.stack.hu.shape());
+  result.hu = Array3<float>(v.stack.hu.shape());
   float most = 0;
   v.inside([&](std::int64_t s, std::int64_t r, std::int64_t c) {
     const Vector3f p = v.mm(s, r, c);
@@ -74,7 +77,10 @@ std::optional<Stroke> draw_subarachnoid(const Canvas& v, Dice& dice) {
     const float valley = depth < 30 ? 0.75F * ramp(v.broad(s, r, c) - v.smooth(s, r, c), 2.0F, 6.5F) : 0.0F;
     float fluid = std::max(v.csf(s, r, c) * (1 - v.ventricle(s, r, c)), valley);
     fluid = std::min(1.0F, widen * fluid);
-    if (draw_sulci) fluid = std::max(fluid, 0.9F * drawn(p, depth));
+    if (draw_sulci > 0) {
+      const float broken = ramp(lattice_noise(seed + 1, p, 9), -0.3F, 0.1F);
+      fluid = std::max(fluid, draw_sulci * broken * drawn(p, depth));
+    }
     fluid = std::max(fluid, shapes::inside(depth - film_mm, 1.6F));
     if (fluid < 0.05F) return;
     const float gone = ramp(lattice_noise(seed, p, 13), 0.9F - patchy, 1.1F - patchy);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <optional>
 
 #include "../bundle/json_node.hpp"
 #include "canvas.hpp"
@@ -17,7 +18,7 @@ namespace {
 
 using shapes::ramp;
 
-constexpr float least_cavity_mm2 = 1500;  ///< smaller ones are the neck's, or an eye
+constexpr float least_cavity_mm2 = 1500;
 constexpr std::array types{HemorrhageType::intraparenchymal, HemorrhageType::intraventricular, HemorrhageType::subdural,
                            HemorrhageType::epidural, HemorrhageType::subarachnoid};
 
@@ -42,7 +43,7 @@ HemorrhageType draw_type(std::array<double, 5> weights, Dice& dice) {
 /// What a stroke makes of each pixel.
 struct Laid {
   Array3<float> hu;
-  Array3<std::uint8_t> label;  ///< 0, 1 blood, 2 oedema, `unknown_label`
+  Array3<std::uint8_t> label;  ///< 0, 1 blood, `oedema_label`, `unknown_label`
   std::vector<std::int64_t> pixels;
 };
 
@@ -59,8 +60,13 @@ Laid lay(const Canvas& v, const Stroke& stroke, Dice& dice) {
   const float visible = std::clamp(0.6F * v.noise_hu, 3.0F, 6.0F);
   v.inside([&](std::int64_t s, std::int64_t r, std::int64_t c) {
     const float part = stroke.part(s, r, c);
-    if (part < 0.02F) return;
     const float was = hu(s, r, c);
+    const float darker = stroke.oedema.empty() || was < 10 || was > 90 ? 0.0F : (1 - part) * stroke.oedema(s, r, c);
+    if (darker > 0) {
+      laid.hu(s, r, c) = std::clamp(was - darker, v.low_hu, v.high_hu);
+      if (darker > 3 && part < 0.5F) laid.label(s, r, c) = oedema_label;
+    }
+    if (part < 0.02F) return;
     if (was < -60) return;
     const float base = std::clamp(own_tissue(hu, s, r, c), std::max(0.0F, v.low_hu), v.brain_hu + 8);
     const float bone = std::clamp((was - 90) / 700, 0.0F, 1.0F);
@@ -68,7 +74,7 @@ Laid lay(const Canvas& v, const Stroke& stroke, Dice& dice) {
     if (v.clipped && was <= v.low_hu + 0.5F) {  // noise that was cut off
       value += part * v.noise_hu * counter_normal(seed, 7, std::uint64_t((s * v.rows + r) * v.columns + c));
     }
-    laid.hu(s, r, c) = std::clamp(value, v.low_hu, v.high_hu);
+    laid.hu(s, r, c) = std::clamp(value - darker, v.low_hu, v.high_hu);
     const float expected = base + part * (stroke.hu(s, r, c) - base);
     const float least = stroke.type == HemorrhageType::subarachnoid ? 0.4F : 0.5F;
     if (part < least || bone > 0.3F || was < base - 20) return;
@@ -126,27 +132,34 @@ Synthesised synthesise(SliceStack& slab, Array3<std::uint8_t>& mask, const HeadA
                        const SynthesisOptions& options, std::uint64_t seed) {
   if (mask.shape() != slab.hu.shape()) throw Error(ErrorCode::shape, "mask: expected the slab's shape, found another");
   Synthesised result{std::vector<std::array<std::int64_t, 5>>(std::size_t(slab.hu.extent(0)))};
-  Canvas canvas = look_at(slab, anatomy);
-  if (canvas.cavity_mm2 < least_cavity_mm2) return result;
+  std::optional<Canvas> canvas(look_at(slab, anatomy));
+  if (canvas->cavity_mm2 < least_cavity_mm2) return result;
   Dice dice(seed);
   int wanted = 1;
   while (wanted < 3 && dice.chance(options.further_type)) ++wanted;
-  const float pixel_mm2 = canvas.row_mm * canvas.column_mm;
+  const float pixel_mm2 = canvas->row_mm * canvas->column_mm;
   for (int tries = 0; tries < 8 && wanted > 0; ++tries) {
-    const auto stroke = draw(draw_type(options.type_weights, dice), canvas, dice);
+    const auto stroke = draw(draw_type(options.type_weights, dice), *canvas, dice);
     if (!stroke) continue;
-    const auto laid = lay(canvas, *stroke, dice);
+    auto laid = lay(*canvas, *stroke, dice);
     const auto most = *std::max_element(laid.pixels.begin(), laid.pixels.end());
     if (float(most) * pixel_mm2 < options.least_area_mm2) continue;
+    if (!stroke->distance.empty() && !result.any()) {
+      push_aside(*canvas, mask, *stroke);
+      laid = lay(*canvas, *stroke, dice);
+    }
     std::copy(laid.hu.begin(), laid.hu.end(), slab.hu.begin());
     const auto kind = std::size_t(stroke->type) - 1;
     for (std::int64_t i = 0; i < mask.size(); ++i) {
       const auto label = laid.label.data()[i];
       if (label == 1) mask.data()[i] = options.labels[kind];
+      if (label == ichdet::oedema_label && options.oedema_label != 0 && mask.data()[i] == 0) {
+        mask.data()[i] = options.oedema_label;
+      }
       if (label == unknown_label && mask.data()[i] == 0) mask.data()[i] = unknown_label;
     }
     for (std::size_t s = 0; s < result.pixels.size(); ++s) result.pixels[s][kind] += laid.pixels[s];
-    --wanted;
+    if (--wanted > 0) canvas.emplace(look_at(slab, anatomy));
   }
   return result;
 }
