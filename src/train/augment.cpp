@@ -130,6 +130,8 @@ void augment(Slab& slab, const AugmentOptions& o, std::uint64_t seed) {
   values.blur(draw(dice, o.blur_mm, 0));
   values.sharpen(draw(dice, o.sharpen, 0));
   values.blend_slices(draw(dice, o.slice_blend, 0));
+  const bool clipped = low > -200 && high < 300;
+  if (clipped) values.unclip(low, high);
   values.cup(draw(dice, o.cupping_hu, 0));
   const double shading = draw(dice, o.shading_hu, 0);
   values.shade(shading, dice.bits());
@@ -138,7 +140,7 @@ void augment(Slab& slab, const AugmentOptions& o, std::uint64_t seed) {
   values.tone(gain, offset, brain_gain, gamma);
   const double noise = draw(dice, o.noise_hu, 0), grain = draw(dice, o.noise_grain_mm, 0);
   values.add_noise(noise, grain, dice.bits());
-  if (low > -200 && high < 300) slab.hu.clamp_(low, high);
+  if (clipped) slab.hu.clamp_(low, high);
 }
 
 }  // namespace ichdet::train

@@ -75,6 +75,23 @@ void SlabValues::blend_slices(double share) {
   }
 }
 
+void SlabValues::unclip(float low_hu, float high_hu) {
+  // Single pixels at the lower end are noise in CSF; air fills an area.
+  constexpr float near_hu = 0.05F;
+  const std::vector<float> old(hu_, hu_ + slab_.hu.numel());
+  const auto at_low = [&](std::int64_t i) { return old[std::size_t(i)] <= low_hu + near_hu; };
+  for (std::int64_t line = 0; line < slices_ * rows_; ++line) {
+    const auto up = line % rows_ == 0 ? 0 : -columns_, down = (line + 1) % rows_ == 0 ? 0 : columns_;
+    for (std::int64_t c = 0; c < columns_; ++c) {
+      const auto i = line * columns_ + c;
+      if (hu_[i] >= high_hu - near_hu) hu_[i] = high_hu + 900;
+      const bool area = at_low(i) && at_low(i + up) && at_low(i + down) && at_low(c == 0 ? i : i - 1) &&
+                        at_low(c + 1 == columns_ ? i : i + 1);
+      if (area) hu_[i] = low_hu - 1000;
+    }
+  }
+}
+
 void SlabValues::cup(double rise_hu) {
   if (rise_hu == 0) return;
   const float* middle = hu_ + slices_ / 2 * rows_ * columns_;

@@ -15,7 +15,10 @@ class SlabValues {
   void blur(double sigma_mm);
   void sharpen(double strength);    ///< adds what a Gaussian of 1 mm takes away, at most 60 HU
   void blend_slices(double share);  ///< of each neighbour
-  void cup(double rise_hu);         ///< from the head's middle to its skin, with the square of the way
+  /// In a slab clipped to `low` and `high`: what lies at an end goes far beyond it, as bone and air do, so that what
+  /// follows does not bring it back. To be clipped again.
+  void unclip(float low_hu, float high_hu);
+  void cup(double rise_hu);  ///< from the head's middle to its skin, with the square of the way
   void shade(double hu, std::uint64_t seed);
   /// gain * hu + offset, then contrast about 32 HU, then a gamma between 0 and 90 HU.
   void tone(double gain, double offset_hu, double brain_gain, double gamma);

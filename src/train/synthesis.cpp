@@ -69,15 +69,15 @@ Laid lay(const Canvas& v, const Stroke& stroke, Dice& dice) {
     if (part < 0.02F) return;
     if (was < -60) return;
     const float base = std::clamp(own_tissue(hu, s, r, c), std::max(0.0F, v.low_hu), v.brain_hu + 8);
-    const float bone = std::clamp((was - 90) / 700, 0.0F, 1.0F);
+    const float bone = std::clamp(v.clipped ? (was - 64) / (v.high_hu - 64) : (was - 90) / 700, 0.0F, 1.0F);
     float value = was + part * (1 - bone) * (stroke.hu(s, r, c) - base);
     if (v.clipped && was <= v.low_hu + 0.5F) {  // noise that was cut off
       value += part * v.noise_hu * counter_normal(seed, 7, std::uint64_t((s * v.rows + r) * v.columns + c));
     }
     laid.hu(s, r, c) = std::clamp(value - darker, v.low_hu, v.high_hu);
     const float expected = base + part * (stroke.hu(s, r, c) - base);
-    const float least = stroke.type == HemorrhageType::subarachnoid ? 0.4F : 0.5F;
-    if (part < least || bone > 0.3F || was < base - 20) return;
+    const float least = stroke.type == HemorrhageType::subarachnoid ? 0.35F : 0.5F;
+    if (part < least || bone > (v.clipped ? 0.6F : 0.05F) || was < base - 20) return;
     auto& label = laid.label(s, r, c);
     if (stands_out(v, stroke, expected, base, visible)) {
       label = 1;
@@ -98,34 +98,6 @@ bool Synthesised::shows(HemorrhageType type) const {
 
 bool Synthesised::any() const {
   return std::any_of(types.begin(), types.end(), [&](auto type) { return shows(type); });
-}
-
-Ground crop_ground(const SliceStack& stack, const HeadAnatomy& anatomy, std::int64_t first, std::int64_t count) {
-  const auto [slices, rows, columns] = stack.geometry.shape();
-  if (first < 0 || count < 1 || first + count > slices) {
-    throw Error::mismatch(ErrorCode::shape, "slices of a slab", "some of 0 to " + std::to_string(slices - 1),
-                          std::to_string(first) + " to " + std::to_string(first + count - 1));
-  }
-  const Array3<float>::Shape shape{count, rows, columns};
-  const auto part = [&, from = first * rows * columns](const Array3<float>& all) {
-    return Array3<float>(const_cast<float*>(all.data()) + from, shape, all.owner());
-  };
-  const auto& planes = stack.geometry.planes();
-  std::vector<SlicePlane> own(planes.begin() + first, planes.begin() + first + count);
-  if (own.size() == 1 && own[0].thickness_mm <= 0) own[0].thickness_mm = stack.geometry.nominal_gap_mm();
-  Array3<std::uint8_t> padding;
-  if (!stack.padding.empty()) {
-    padding = Array3<std::uint8_t>(const_cast<std::uint8_t*>(stack.padding.data()) + first * rows * columns, shape,
-                                   stack.padding.owner());
-  }
-  HeadAnatomy cropped;
-  cropped.depth_mm = part(anatomy.depth_mm);
-  cropped.ventricle = part(anatomy.ventricle);
-  cropped.csf = part(anatomy.csf);
-  cropped.midline_mm = part(anatomy.midline_mm);
-  cropped.head_to_lps = anatomy.head_to_lps;
-  cropped.assumptions = anatomy.assumptions;
-  return {SliceStack(SliceGeometry(std::move(own), rows, columns), part(stack.hu).clone(), padding), cropped};
 }
 
 Synthesised synthesise(SliceStack& slab, Array3<std::uint8_t>& mask, const HeadAnatomy& anatomy,

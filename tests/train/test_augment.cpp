@@ -132,6 +132,18 @@ TEST_CASE("a clipped slab stays within its values, and a single slice works") {
   }
 }
 
+TEST_CASE("values change, and bone and air of a clipped slab stay at its ends") {
+  auto options = no_augmentation();
+  options.offset_hu = {1, {-5, -5}};
+  options.noise_hu = {1, {6, 6}};
+  const auto before = head(1, 64, true);
+  const auto slab = changed(head(1, 64, true), options, 3);
+  const auto bone = slab.hu.masked_select(before.hu.eq(80)), inside = slab.hu.masked_select(before.mask.eq(1));
+  CHECK(bone.min().item<float>() == 80);
+  CHECK(inside.mean().item<float>() == doctest::Approx(60).epsilon(0.02));
+  CHECK(slab.hu[0][0][0].item<float>() == 0);
+}
+
 TEST_CASE("neighbour dropout leaves one slice, three times") {
   auto options = no_augmentation();
   options.neighbour_dropout = 1;

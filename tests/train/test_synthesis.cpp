@@ -9,6 +9,7 @@
 
 #include "ichdet/core/error.hpp"
 #include "ichdet/phantom/phantom.hpp"
+#include "ichdet/train/compact_anatomy.hpp"
 #include "ichdet/train/distractors.hpp"
 #include "ichdet/train/training_study.hpp"
 
@@ -22,6 +23,15 @@ struct Head {
   SliceStack stack;
   HeadAnatomy anatomy;
 };
+
+Head slab_of(const Head& head, std::int64_t first, std::int64_t count) {
+  const auto& geometry = head.stack.geometry;
+  const std::vector<SlicePlane> planes(geometry.planes().begin() + first, geometry.planes().begin() + first + count);
+  Array3<float> hu({count, geometry.rows(), geometry.columns()});
+  for (std::int64_t s = 0; s < count; ++s) std::ranges::copy(head.stack.hu.plane(first + s), hu.plane(s).begin());
+  return {SliceStack(SliceGeometry(planes, geometry.rows(), geometry.columns()), hu),
+          CompactAnatomy(head.anatomy).slices(first, count)};
+}
 
 Head make_head(bool clipped) {
   PhantomOptions o;
@@ -56,15 +66,14 @@ SynthesisOptions only(HemorrhageType type) {
 }
 
 struct Painted {
-  Ground before, after;
+  Head before, after;
   Array3<std::uint8_t> mask;
   Synthesised what;
 };
 
 Painted painted(const Head& head, std::int64_t first, std::int64_t count, const SynthesisOptions& options,
                 std::uint64_t seed) {
-  Painted p{
-      crop_ground(head.stack, head.anatomy, first, count), crop_ground(head.stack, head.anatomy, first, count), {}, {}};
+  Painted p{slab_of(head, first, count), slab_of(head, first, count), {}, {}};
   p.mask = Array3<std::uint8_t>(p.after.stack.hu.shape());
   p.what = synthesise(p.after.stack, p.mask, p.after.anatomy, options, seed);
   return p;
@@ -146,13 +155,13 @@ TEST_CASE("a labelled pixel stands out from what was there") {
 TEST_CASE("a single slice works, and a slab without brain is left alone") {
   int shown = 0;
   for (std::uint64_t seed = 0; seed < 20; ++seed) {
-    const auto alone = crop_ground(full_range().stack, full_range().anatomy, 15, 1);
-    auto ground = crop_ground(alone.stack, anatomy_from_scan(alone.stack), 0, 1);
+    const auto alone = slab_of(full_range(), 15, 1);
+    Head ground{SliceStack(alone.stack.geometry, alone.stack.hu.clone()), anatomy_from_scan(alone.stack)};
     Array3<std::uint8_t> mask(ground.stack.hu.shape());
     shown += synthesise(ground.stack, mask, ground.anatomy, {}, seed).any() ? 1 : 0;
   }
   CHECK(shown >= 17);
-  auto empty = crop_ground(full_range().stack, full_range().anatomy, 15, 1);
+  auto empty = slab_of(full_range(), 15, 1);
   empty.anatomy.depth_mm = Array3<float>(empty.stack.hu.shape(), -1);
   Array3<std::uint8_t> mask(empty.stack.hu.shape());
   CHECK_FALSE(synthesise(empty.stack, mask, empty.anatomy, {}, 1).any());
@@ -161,7 +170,7 @@ TEST_CASE("a single slice works, and a slab without brain is left alone") {
 TEST_CASE("labels are those asked for, and what was marked stays") {
   auto options = only(HemorrhageType::epidural);
   options.labels = {1, 2, 3, 4, 5};
-  auto ground = crop_ground(full_range().stack, full_range().anatomy, 13, 3);
+  auto ground = slab_of(full_range(), 13, 3);
   Array3<std::uint8_t> mask(ground.stack.hu.shape(), 9);
   const auto what = synthesise(ground.stack, mask, ground.anatomy, options, 2);
   REQUIRE(what.shows(HemorrhageType::epidural));
@@ -171,12 +180,12 @@ TEST_CASE("labels are those asked for, and what was marked stays") {
 TEST_CASE("distractors: a pure function of the seed, each changes a slab, kept pixels stay") {
   auto none = DistractorOptions{};
   const auto changed = [](const DistractorOptions& options, std::uint64_t seed, const Array3<std::uint8_t>& keep = {}) {
-    auto ground = crop_ground(full_range().stack, full_range().anatomy, 13, 3);
+    auto ground = slab_of(full_range(), 13, 3);
     distract(ground.stack, ground.anatomy, keep, options, seed);
     return ground.stack.hu;
   };
   CHECK(same(changed(none, 4), changed(none, 4)));
-  const auto before = crop_ground(full_range().stack, full_range().anatomy, 13, 3).stack.hu;
+  const auto before = slab_of(full_range(), 13, 3).stack.hu;
   const std::vector<std::string> names{"pineal",  "choroid_plexus", "basal_ganglia", "falx",         "tentorium",
                                        "sinuses", "arteries",       "inner_table",   "bone_partial", "bands",
                                        "streaks", "motion",         "bright_rim",    "bright_side",  "bright_cortex",
@@ -203,8 +212,7 @@ TEST_CASE("options are read from JSON, wrong ones and wrong shapes refused") {
   CHECK_THROWS_WITH_AS(synthesis_options({{"sdh", 3}}, "recipe"), "recipe: /sdh: unknown key", Error);
   CHECK_THROWS_AS(synthesis_options({{"further_type", -1}}, "recipe"), Error);
   CHECK_THROWS_AS(distractor_options({{"falx", 1.5}}, "recipe"), Error);
-  CHECK_THROWS_AS(crop_ground(full_range().stack, full_range().anatomy, 25, 3), Error);
-  auto ground = crop_ground(full_range().stack, full_range().anatomy, 13, 3);
+  auto ground = slab_of(full_range(), 13, 3);
   Array3<std::uint8_t> mask({3, 5, 5});
   CHECK_THROWS_AS(synthesise(ground.stack, mask, ground.anatomy, {}, 1), Error);
 }

@@ -13,15 +13,6 @@
 
 namespace ichdet::train {
 
-/// Some slices of a study and their anatomy, to paint on.
-struct Ground {
-  SliceStack stack;     ///< its HU are a copy
-  HeadAnatomy anatomy;  ///< shares the study's memory
-};
-
-/// Slices `first` to `first + count - 1`. Throws Error(shape) where there are none such.
-Ground crop_ground(const SliceStack& stack, const HeadAnatomy& anatomy, std::int64_t first, std::int64_t count);
-
 /// Settings of `synthesise`.
 struct SynthesisOptions {
   /// How often a slab's main hemorrhage is of each type, in the order of HemorrhageType; relative.
