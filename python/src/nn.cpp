@@ -13,6 +13,7 @@ void bind_attribution(py::module_& m);
 void bind_classifier(py::module_& m);
 void bind_slice_segmenter(py::module_& m);
 void bind_skull_strip(py::module_& m);
+void bind_train(py::module_& m);
 }  // namespace ichdet::python
 
 PYBIND11_MODULE(_nn, m) {
@@ -27,4 +28,5 @@ PYBIND11_MODULE(_nn, m) {
   ichdet::python::bind_classifier(m);
   ichdet::python::bind_slice_segmenter(m);
   ichdet::python::bind_skull_strip(m);
+  ichdet::python::bind_train(m);
 }
