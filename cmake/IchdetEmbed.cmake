@@ -1,5 +1,5 @@
 # What `ichdet models` must find wherever the binary lies, compiled in: the registry, the scripts that convert published
-# weights, the recipes, and the Python that has torch.
+# weights, the recipes, where the source tree's bundles lie, and the Python that has torch.
 function(ichdet_embed target)
   set(registry ${PROJECT_SOURCE_DIR}/bundles/registry.json)
   file(GLOB converters CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/python/ichdet/convert/*.py)
@@ -17,6 +17,7 @@ function(ichdet_embed target)
     endforeach()
     string(APPEND content "};\n\n")
   endforeach()
+  string(APPEND content "const std::string_view bundles = \"${PROJECT_SOURCE_DIR}/bundles\";\n")
   string(APPEND content "const std::string_view python = \"${ICHDET_PYTHON}\";\n")
   string(APPEND content "\n}  // namespace ichdet::embedded\n")
   set(unit ${PROJECT_BINARY_DIR}/units/bundle/embedded.cpp)

@@ -6,6 +6,7 @@ write_basic_package_version_file(ichdet-config-version.cmake COMPATIBILITY SameM
 install(FILES ${PROJECT_BINARY_DIR}/ichdet-config.cmake ${PROJECT_BINARY_DIR}/ichdet-config-version.cmake
   cmake/IchdetFind.cmake DESTINATION ${package_dir})
 install(DIRECTORY include/ichdet DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(DIRECTORY bundles/ DESTINATION ${CMAKE_INSTALL_DATADIR}/ichdet/bundles PATTERN registry.json EXCLUDE)
 
 # `cmake --build build --target ichdet_installed` builds what is installed, and neither tests nor examples.
 set(installed ${components})

@@ -1,5 +1,7 @@
 #include <pybind11/stl/filesystem.h>
 
+#include <algorithm>
+
 #include "convert.hpp"
 #include "ichdet/pipeline/detector.hpp"
 #include "ichdet/pipeline/write_detection.hpp"
@@ -16,6 +18,16 @@ void bind_detector(py::module_& m) {
           [](const Detection& d) { return py::module_::import("json").attr("loads")(to_json_text(d.result)); })
       .def_readonly("labels", &Detection::labels)
       .def_readonly("grid_labels", &Detection::grid_labels)
+      .def_property_readonly(
+          "evidence",
+          [](const Detection& d) {
+            py::array_t<double> values({py::ssize_t(d.evidence.size()), py::ssize_t(3)});
+            for (std::size_t k = 0; k < d.evidence.size(); ++k) {
+              std::ranges::copy(d.evidence[k].values(), values.mutable_data(py::ssize_t(k), 0));
+            }
+            return values;
+          },
+          "Of an ensemble, what its members said about each slice: (slice, 3), map, area and classifier; else none.")
       .def("__str__", [](const Detection& d) { return summary(d.result); })
       .def(
           "write",

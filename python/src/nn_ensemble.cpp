@@ -22,6 +22,9 @@ min_lesion_ml : smaller pieces are not listed as lesions; their volume still cou
              ClassifierOptions classifier;
              classifier.network.threads = threads;
              classifier.network.engine = segmenter.network.engine;
+             if (segmenter.network.precision != Precision::adaptive) {
+               classifier.network.precision = segmenter.network.precision;
+             }
              DetectorOptions options;
              options.threads = threads;
              options.decision_threshold = decision_threshold;

@@ -10,6 +10,8 @@
 #include <cstring>
 #include <thread>
 
+#include "ichdet/bundle/shipped.hpp"
+
 namespace ichdet {
 namespace {
 
@@ -69,7 +71,14 @@ fs::path resolve_bundle(const std::string& name_or_path) {
 
 std::vector<fs::path> resolve_bundles(const std::string& name_or_path, const Registry& registry,
                                       const fs::path& cache) {
-  if (registry.find_or_null(name_or_path) == nullptr && fs::exists(name_or_path)) return {name_or_path};
+  if (registry.find_or_null(name_or_path) == nullptr) {
+    if (const auto shipped = find_shipped(name_or_path)) {
+      if (fs::exists(*shipped / "bundle.json")) return {*shipped};
+      throw Error(ErrorCode::options,
+                  name_or_path + ": expected a bundle, found an ensemble, which `ichdet detect` takes");
+    }
+    if (fs::exists(name_or_path)) return {name_or_path};
+  }
   std::vector<fs::path> folders;
   for (const auto* bundle : registry.bundles_of(*known(name_or_path, registry))) {
     folders.push_back(in_cache(*bundle, name_or_path, cache));

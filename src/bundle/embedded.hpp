@@ -13,6 +13,7 @@ struct Text {
 extern const std::string_view registry;       ///< bundles/registry.json
 extern const std::vector<Text> converters;    ///< python/ichdet/convert/*.py
 extern const std::vector<Text> recipes;       ///< recipes/*.yaml
+extern const std::string_view bundles;        ///< the folder in the source tree
 extern const std::string_view python;         ///< that had torch when ichdet was built; may be empty
 
 }  // namespace ichdet::embedded

@@ -34,6 +34,7 @@ EnsembleMember parse_member(const Node& node, CombineRule rule, bool staple) {
   member.bundle = node.at("bundle").text();
   if (const auto kind = node.find("kind")) {
     member.kind = kind->choice<Task>({{to_string(Task::segmentation), Task::segmentation},
+                                      {to_string(Task::slice_segmentation), Task::slice_segmentation},
                                       {to_string(Task::slice_classification), Task::slice_classification}});
   }
   if (const auto weight = node.find("weight")) {
@@ -51,6 +52,26 @@ EnsembleMember parse_member(const Node& node, CombineRule rule, bool staple) {
   return member;
 }
 
+ensemble::SliceRule parse_slice_rule(const Node& node) {
+  node.only({"intercept", "weights", "fade_below", "fitted_on"});
+  ensemble::SliceRule rule;
+  rule.intercept = node.at("intercept").number();
+  const auto weights = node.at("weights");
+  const auto& names = ensemble::slice_evidence_names;
+  weights.only({names.begin(), names.end()});
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (const auto weight = weights.find(std::string(names[i]))) rule.weights[i] = weight->number();
+  }
+  if (const auto fade = node.find("fade_below")) rule.fade_below = fade->number();
+  if (const auto fitted = node.find("fitted_on")) rule.fitted_on = fitted->text();
+  try {
+    ensemble::check(rule);
+  } catch (const Error& e) {
+    node.expect(false, e.what());
+  }
+  return rule;
+}
+
 std::size_t longest_part(const fs::path& path) {
   std::size_t longest = 0;
   for (const auto& part : path) longest = std::max(longest, part.native().size());
@@ -63,7 +84,8 @@ EnsembleSpec parse_ensemble(std::string_view yaml, const std::string& subject) {
   const auto document = bundle::parse_yaml(yaml, subject);
   const Node root(document, subject, "");
   root.at("ensemble").expect(root.at("ensemble").value() == 1, "1, the version of ensembles that ichdet reads");
-  std::set<std::string> keys{"ensemble", "name", "classes", "rule", "members", "calibration", "thresholds", "review"};
+  std::set<std::string> keys{"ensemble", "name",        "classes",    "rule",  "members",
+                             "slices",   "calibration", "thresholds", "review"};
   EnsembleSpec spec;
   spec.name = root.at("name").file_name();
   const auto rule = root.at("rule").choice<std::optional<CombineRule>>({{"mean", CombineRule::mean},
@@ -83,6 +105,7 @@ EnsembleSpec parse_ensemble(std::string_view yaml, const std::string& subject) {
   for (const auto& member : root.at("members").list(1)) {
     spec.members.push_back(parse_member(member, spec.rule, spec.staple));
   }
+  if (const auto slices = root.find("slices")) spec.slices = parse_slice_rule(*slices);
   if (const auto node = root.find("calibration")) spec.calibration = parse_calibration(node->value(), subject);
   if (const auto thresholds = root.find("thresholds")) {
     thresholds->only({"study"});
@@ -94,6 +117,16 @@ EnsembleSpec parse_ensemble(std::string_view yaml, const std::string& subject) {
     review->expect(range[0] >= 0 && range[1] <= 1, "two probabilities");
   }
   return spec;
+}
+
+nlohmann::json to_json(const ensemble::SliceRule& rule) {
+  nlohmann::json weights = nlohmann::json::object();
+  for (std::size_t i = 0; i < rule.weights.size(); ++i) {
+    weights[std::string(ensemble::slice_evidence_names[i])] = rule.weights[i];
+  }
+  nlohmann::json json{{"intercept", rule.intercept}, {"weights", weights}, {"fade_below", rule.fade_below}};
+  if (!rule.fitted_on.empty()) json["fitted_on"] = rule.fitted_on;
+  return json;
 }
 
 EnsembleSpec read_ensemble(const fs::path& file) {

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <sstream>
 #include <string>
 #include <system_error>
@@ -84,6 +85,37 @@ bool in_braces(const std::string& text) {
   return false;
 }
 
+/// Without the lines that this file's functions put at the end.
+std::string without_lines(const std::string& text, const std::set<std::string>& keys) {
+  std::string kept;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    const auto colon = line.find(": {");
+    if (colon == std::string::npos || !keys.contains(line.substr(0, colon))) kept += line + "\n";
+  }
+  return kept.size() > text.size() ? text : kept;  // a last line without an end stays so
+}
+
+void write_ensemble(const fs::path& file, const fs::path& copy, std::string text, const std::string& more) {
+  const auto place = check_new_place(copy);
+  if (!text.ends_with('\n')) text += '\n';
+  if (in_braces(text)) {
+    throw Error(
+        ErrorCode::weights,
+        file.string() + ": expected each key of the ensemble on a line of its own, for more to be put at the end");
+  }
+  const auto part = part_of(place);
+  write_new(part, text + more);
+  try {
+    read_ensemble(part);
+    give_name(part, place);
+  } catch (...) {
+    std::error_code ignored;
+    fs::remove(part, ignored);
+    throw;
+  }
+}
+
 }  // namespace
 
 fs::path check_new_place(const fs::path& copy) {
@@ -131,32 +163,33 @@ void copy_calibrated_bundle(const fs::path& bundle, const fs::path& copy, const 
 
 void copy_calibrated_ensemble(const fs::path& file, const fs::path& copy, const ensemble::Calibration& calibration,
                               std::optional<double> threshold) {
-  const auto place = check_new_place(copy);
+  auto text = read_text(file);
   const auto spec = read_ensemble(file);
-  if (!spec.calibration.empty() || !spec.thresholds.empty()) {
+  const auto rest = parse_ensemble(without_lines(text, {"calibration", "thresholds"}), file.string());
+  const bool again = (calibration.study && (spec.calibration.study || (!spec.thresholds.empty() && !threshold))) ||
+                     (calibration.slice && spec.calibration.slice) || (calibration.lesion && spec.calibration.lesion);
+  if (again || !rest.calibration.empty() || !rest.thresholds.empty()) {
     throw Error(ErrorCode::options, file.string() +
                                         ": expected no calibration and no thresholds, which would be given "
                                         "twice; take them out first");
   }
-  auto text = read_text(file);
-  if (!text.ends_with('\n')) text += '\n';
-  if (in_braces(text)) {
-    throw Error(
-        ErrorCode::weights,
-        file.string() + ": expected each key of the ensemble on a line of its own, for more to be put at the end");
+  auto stored = to_json(spec.calibration);
+  stored.update(to_json(calibration));
+  auto thresholds = spec.thresholds;
+  if (threshold) thresholds["study"] = *threshold;
+  std::string more = "calibration: " + stored.dump() + "\n";
+  if (!thresholds.empty()) more += "thresholds: " + nlohmann::json(thresholds).dump() + "\n";
+  write_ensemble(file, copy, without_lines(text, {"calibration", "thresholds"}), more);
+}
+
+void copy_stacked_ensemble(const fs::path& file, const fs::path& copy, const ensemble::SliceRule& rule) {
+  const auto spec = read_ensemble(file);
+  if (spec.slices || !spec.calibration.empty() || !spec.thresholds.empty()) {
+    throw Error(ErrorCode::options, file.string() +
+                                        ": expected no slices, calibration and thresholds, which belong to the rule "
+                                        "that was there; take them out first");
   }
-  text += "calibration: " + to_json(calibration).dump() + "\n";
-  if (threshold) text += "thresholds: " + nlohmann::json{{"study", *threshold}}.dump() + "\n";
-  const auto part = part_of(place);
-  write_new(part, text);
-  try {
-    read_ensemble(part);
-    give_name(part, place);
-  } catch (...) {
-    std::error_code ignored;
-    fs::remove(part, ignored);
-    throw;
-  }
+  write_ensemble(file, copy, read_text(file), "slices: " + to_json(rule).dump() + "\n");
 }
 
 }  // namespace ichdet

@@ -8,7 +8,11 @@
 
 namespace ichdet::cli {
 
-/// The bundles that names of the registry, or folders, stand for; a name may be several.
+/// What `ichdet detect` and `classify` use where nothing else is asked for.
+inline constexpr const char* default_detector = "blast-ct-v1";
+inline constexpr const char* default_classifier = "s1";
+
+/// The bundles that names, or folders, stand for; a name may be several.
 inline std::vector<Bundle> open_named(const std::vector<std::string>& names) {
   std::vector<std::filesystem::path> folders;
   for (const auto& name : names) {

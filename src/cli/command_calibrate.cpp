@@ -21,6 +21,8 @@
 #include "ichdet/report/evaluation.hpp"
 #include "options.hpp"
 #include "output_file.hpp"
+#include "result_folders.hpp"
+#include "stack_slices.hpp"
 
 namespace ichdet::cli {
 namespace {
@@ -33,7 +35,8 @@ struct CalibrateArguments {
   std::string predictions, truth, bundle, ensemble, out, html, method = "platt", target = "study";
   std::optional<double> sensitivity;
   std::vector<double> cost;
-  bool youden = false;
+  bool youden = false, stack = false;
+  double fade_below = 0.5;
   evaluate::CohortOptions cohort;
 };
 
@@ -148,8 +151,10 @@ void write_page(OutputFile& html, const CalibrateArguments& a, evaluate::Cohort 
 }
 
 void calibrate(const CalibrateArguments& a, const Context& context) {
+  if (a.stack) return stack_slices({a.predictions, a.truth, a.ensemble, a.out, a.fade_below, a.cohort}, context);
   check_arguments(a);
-  const auto cohort = evaluate::join_cohort(evaluate::read_csv(a.predictions), evaluate::read_csv(a.truth), a.cohort);
+  const auto cohort =
+      evaluate::join_cohort(read_predictions(a.predictions, a.target), evaluate::read_csv(a.truth), a.cohort);
   check_target(a.target, cohort);
   const auto cases = cases_of(cohort);
   const auto method = ensemble::parse_calibration_method(a.method);
@@ -197,13 +202,22 @@ void add_calibrate(CLI::App& app, Context& context) {
   auto& a = *arguments;
   auto* command = app.add_subcommand("calibrate", "Fit probabilities to observed frequencies, and choose a threshold");
   command->footer("Both files are as `ichdet evaluate` reads them, of cases that the model did not learn from.");
-  command->add_option("PREDICTIONS", a.predictions, "CSV file of raw probabilities")->required();
+  command
+      ->add_option("PREDICTIONS", a.predictions,
+                   "CSV file of raw probabilities, or a folder of results of `ichdet detect`")
+      ->required();
   command->add_option("TRUTH", a.truth, "CSV file of labels")->required();
   command->add_option("--method", a.method, "temperature, platt or isotonic")
       ->check(CLI::IsMember({"temperature", "platt", "isotonic"}))
       ->capture_default_str();
   command->add_option("--target", a.target, "What a case is: a study, a slice or a lesion")
       ->check(CLI::IsMember({"study", "slice", "lesion"}))
+      ->capture_default_str();
+  auto* stack =
+      command->add_flag("--stack", a.stack, "Instead: fit how an ensemble tells slices with blood from others");
+  command->add_option("--fade-below", a.fade_below, "--stack: outlines fade on slices less likely than this")
+      ->needs(stack)
+      ->check(number_from(0, 1, "0 to 1"))
       ->capture_default_str();
   command->add_option("--model", a.cohort.models, "Which model, where PREDICTIONS has several")->expected(1);
   command->add_option("--class", a.cohort.classes, "Which class, where TRUTH has several")->expected(1);

@@ -6,6 +6,7 @@
 
 #include "bundles.hpp"
 #include "commands.hpp"
+#include "ichdet/bundle/shipped.hpp"
 #include "ichdet/io/study.hpp"
 #include "ichdet/pipeline/exam_classifier.hpp"
 #include "ichdet/pipeline/slice_classifier.hpp"
@@ -96,7 +97,12 @@ Classified classify_exam(const std::vector<Bundle>& members, const ClassifierOpt
 }
 
 void classify(const ClassifyArguments& arguments, const Context& context) {
-  const auto members = open_named(arguments.bundles);
+  if (arguments.bundles.empty() && !find_shipped(default_classifier)) {
+    throw Error(ErrorCode::options, "classify: expected --bundle, as no bundle " + std::string(default_classifier) +
+                                        " came with this ichdet");
+  }
+  const auto members =
+      open_named(arguments.bundles.empty() ? std::vector<std::string>{default_classifier} : arguments.bundles);
   const auto& model = members.front().spec;
   if (model.task == Task::segmentation) require_task(model, Task::slice_classification);
   for (const auto& member : members) require_task(member.spec, model.task);
@@ -137,10 +143,10 @@ void add_classify(CLI::App& app, Context& context) {
   auto& a = *arguments;
   command->add_option("INPUT", a.input, "DICOM folder, one DICOM file, or NIfTI file (.nii, .nii.gz)")->required();
   command->add_option("-o,--out", a.out, "Folder for result.json, slices.csv and figure.png")->required();
-  command
-      ->add_option("-b,--bundle", a.bundles,
-                   "A classifier: a bundle's folder (see `ichdet models make`); several are averaged")
-      ->required();
+  command->add_option(
+      "-b,--bundle", a.bundles,
+      "A classifier: a bundle's folder (see `ichdet models make`); several are averaged. By default S1, where "
+      "it came with ichdet");
   command->add_option("--rule", a.rule, "From slices to the patient, in place of the bundle's rule")
       ->check(CLI::IsMember({"percent", "maximum", "noisy-or", "top-mean", "logistic"}));
   const auto probability = number_from(1e-6, 1 - 1e-6, "a number between 0 and 1");

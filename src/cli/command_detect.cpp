@@ -9,9 +9,11 @@
 
 #include "bundles.hpp"
 #include "commands.hpp"
+#include "ichdet/bundle/shipped.hpp"
 #include "ichdet/io/study.hpp"
 #include "ichdet/pipeline/detector.hpp"
 #include "ichdet/pipeline/ensemble_detector.hpp"
+#include "ichdet/pipeline/slice_segmenter.hpp"
 #include "ichdet/pipeline/write_detection.hpp"
 #include "ichdet/report/json.hpp"
 #include "ichdet/report/summary.hpp"
@@ -23,7 +25,7 @@ namespace {
 
 struct DetectArguments {
   std::string input, out, ensemble, precision = "auto", engine = "auto", region = "head";
-  std::vector<std::string> bundles = {"blast-ct-v1"};
+  std::vector<std::string> bundles = {default_detector};
   std::filesystem::path network_cache;
   double memory_mib = 0;
   io::StudyOptions study;
@@ -41,22 +43,48 @@ SegmenterOptions segmenter_options(const DetectArguments& arguments) {
   return options;
 }
 
-/// Made before the output is touched, since weights may be refused.
-std::function<Detection(const SliceStack&, const Progress&)> make_detector(
-    const DetectArguments& arguments, const std::optional<EnsembleSpec>& ensemble) {
-  const auto options = segmenter_options(arguments);
-  if (!ensemble) {
-    return Detector(Segmenter(open_named(arguments.bundles), options), arguments.detector);
+using AnyDetector = std::function<Detection(const SliceStack&, const Progress&)>;
+
+AnyDetector slice_segmenter(const std::vector<Bundle>& bundles, const ClassifierOptions& classifier,
+                            const DetectorOptions& detector) {
+  SliceSegmenterOptions options;
+  options.network = classifier.network;
+  options.min_lesion_ml = detector.min_lesion_ml;
+  if (detector.decision_threshold) {
+    options.rule = bundles.front().spec.rule;
+    options.rule->case_threshold = *detector.decision_threshold;
   }
+  return [segmenter = SliceSegmenter(bundles, std::nullopt, options)](
+             const SliceStack& stack, const Progress& progress) { return segmenter(stack, progress).detection; };
+}
+
+/// Made before the output is touched, since weights may be refused.
+AnyDetector make_detector(const DetectArguments& arguments, const std::optional<EnsembleSpec>& ensemble) {
+  const auto options = segmenter_options(arguments);
   ClassifierOptions classifier;
   classifier.network = options.network;
   if (classifier.network.precision == Precision::adaptive) classifier.network.precision = Precision::automatic;
-  return EnsembleDetector(*ensemble, options, classifier, arguments.detector);
+  if (ensemble) return EnsembleDetector(*ensemble, options, classifier, arguments.detector);
+  const auto bundles = open_named(arguments.bundles);
+  if (bundles.front().spec.task == Task::slice_segmentation) {
+    return slice_segmenter(bundles, classifier, arguments.detector);
+  }
+  return Detector(Segmenter(bundles, options), arguments.detector);
+}
+
+/// The ensemble asked for, if one is: by --ensemble, or by --bundle as a name or a folder.
+std::optional<EnsembleSpec> ensemble_of(const DetectArguments& arguments) {
+  if (!arguments.ensemble.empty()) {
+    return read_ensemble(find_ensemble(arguments.ensemble).value_or(arguments.ensemble));
+  }
+  if (arguments.bundles.size() != 1) return std::nullopt;
+  const auto& name = arguments.bundles.front();
+  const auto file = find_ensemble(name);
+  return file && *file != name ? std::optional(read_ensemble(*file)) : std::nullopt;
 }
 
 void detect(const DetectArguments& arguments, const Context& context) {
-  std::optional<EnsembleSpec> ensemble;
-  if (!arguments.ensemble.empty()) ensemble = read_ensemble(arguments.ensemble);
+  const auto ensemble = ensemble_of(arguments);
   const auto study = io::read_study(arguments.input, arguments.study, context.progress);
   const auto detector = make_detector(arguments, ensemble);
   check_writable(arguments.out);
@@ -78,13 +106,17 @@ void add_detect(CLI::App& app, Context& context) {
   auto& a = *arguments;
   command->add_option("INPUT", a.input, "DICOM folder, one DICOM file, or NIfTI file (.nii, .nii.gz)")->required();
   command->add_option("-o,--out", a.out, "Folder for result.json, labels.nii.gz, sheet.png and slices/")->required();
-  auto* bundle = command
-                     ->add_option("-b,--bundle", a.bundles,
-                                  "Weights: a name from `ichdet models list`, or a bundle's folder; the answers of "
-                                  "several are averaged")
-                     ->allow_extra_args(false)
-                     ->capture_default_str();
-  command->add_option("--ensemble", a.ensemble, "Instead: a YAML file that combines several bundles")->excludes(bundle);
+  auto* bundle =
+      command
+          ->add_option("-b,--bundle", a.bundles,
+                       "Weights: a name from `ichdet models list`, or the folder of a bundle or an ensemble; the "
+                       "answers of several bundles are averaged")
+          ->allow_extra_args(false)
+          ->capture_default_str();
+  command
+      ->add_option("--ensemble", a.ensemble,
+                   "Instead: a YAML file that combines several bundles, or a folder with ensemble.yaml")
+      ->excludes(bundle);
   command
       ->add_option("--precision", a.precision,
                    "float32; bfloat16; adaptive: bfloat16, and float32 again wherever it may matter; auto: adaptive "

@@ -12,7 +12,9 @@
 #include "ichdet/bundle/cache.hpp"
 #include "ichdet/bundle/fetch.hpp"
 #include "ichdet/bundle/registry.hpp"
+#include "ichdet/bundle/shipped.hpp"
 #include "options.hpp"
+#include "shipped_models.hpp"
 
 namespace ichdet::cli {
 namespace {
@@ -48,6 +50,17 @@ void list(const Context& context) {
   const auto registry = builtin_registry();
   json all = json::array();
   std::vector<std::vector<std::string>> rows{{"NAME", "DOWNLOAD", "LICENCE", "CACHED", "WHAT"}};
+  for (const auto& model : shipped_models()) {
+    rows.push_back({model.name, "-", model.licence, "shipped", model.title});
+    all.push_back({{"name", model.name},
+                   {"version", model.version},
+                   {"title", model.title},
+                   {"licence", model.licence},
+                   {"size_bytes", 0},
+                   {"cached", true},
+                   {"members", model.members},
+                   {"folder", model.folder.string()}});
+  }
   for (const auto& entry : registry.entries) {
     const bool cached = all_cached(registry, entry);
     rows.push_back(
@@ -123,7 +136,8 @@ void verify(std::vector<std::string> names, const Context& context) {
   json all = json::array();
   std::string broken;
   for (const auto& name : names) {
-    for (const auto& folder : resolve_bundles(name, registry, cache)) {
+    for (const auto& folder :
+         find_shipped(name) ? shipped_model(name).bundles : resolve_bundles(name, registry, cache)) {
       const auto faults = faults_of(folder, context);
       if (!faults.empty() && broken.empty()) broken = folder.string() + ": " + faults.front();
       if (!context.json && !context.quiet && faults.empty()) std::printf("ok  %s\n", folder.c_str());
@@ -166,6 +180,7 @@ std::string joined(const json& texts, const std::string& separator) {
 }
 
 void show(const std::string& name, const Context& context) {
+  if (find_shipped(name)) return show_shipped(name, context);
   const auto registry = builtin_registry();
   const auto details = details_of(registry, registry.find(name));
   if (context.json) return print_json(details);
@@ -215,7 +230,7 @@ void add_models(CLI::App& app, Context& context) {
   };
   const auto arguments = std::make_shared<Arguments>();
 
-  add("list", "Every bundle that ichdet knows by name")->callback([&context] { list(context); });
+  add("list", "Every model that ichdet knows by name")->callback([&context] { list(context); });
 
   auto* get_command = add("get", "Download, check and convert bundles into the cache");
   get_command->add_option("NAME", arguments->names, "Names from `ichdet models list`")->required();

@@ -40,6 +40,18 @@ void add_inference(Inference& all, const Inference& one) {
   all.patches_skipped += one.patches_skipped;
 }
 
+/// On the first grid that a voice answered on; where none did, on the slices' own if they are evenly spaced.
+LabelMap on_grid(const SliceLabels& labels, const std::vector<pipeline::Answer>& answers, int threads) {
+  for (const auto& answer : answers) {
+    if (const auto* map = std::get_if<ProbabilityMap>(&answer)) return resample_to(labels, map->geometry, threads);
+  }
+  const auto& slices = labels.geometry;
+  if (const auto grid = slices.regular()) return {labels.labels, labels.names, *grid};
+  const auto& plane = slices.planes().front();
+  const Eigen::Vector3d spacing(plane.column_spacing_mm, plane.row_spacing_mm, slices.nominal_gap_mm());
+  return resample_to(labels, segmentation_grid(slices, spacing), threads);
+}
+
 }  // namespace
 
 struct EnsembleDetector::State {
@@ -47,54 +59,80 @@ struct EnsembleDetector::State {
   pipeline::Members members;
   DetectorOptions options;
 
-  /// What each voice says, on its own grid.
-  std::vector<ProbabilityMap> ask(const SliceStack& stack, StudyResult& result, const Progress& progress) const;
-  /// Mean probability of each slice, and the slices that some judge finds positive; empty without judges.
+  /// What each voice says, and the slices that some voice looked at.
+  struct Said {
+    std::vector<pipeline::Answer> answers;
+    std::vector<bool> asked;
+  };
+  Said ask(const SliceStack& stack, StudyResult& result, const Progress& progress) const;
+  /// The judges' mean probability of each slice that they looked at, and the slices that some judge finds positive.
   struct Judgement {
-    std::vector<double> slices;
+    std::vector<std::optional<double>> slices;
     std::vector<bool> positive;
   };
   Judgement judge(const SliceStack& stack, StudyResult& result, const Progress& progress) const;
-  /// What they say together on the native slices: labels, and the probability of blood.
-  std::pair<Array3<std::uint8_t>, Array3<float>> combine(const std::vector<ProbabilityMap>& maps,
-                                                         const SliceGeometry& slices, const Judgement& judgement) const;
-  Array4<float> combine_slab(const std::vector<ProbabilityMap>& maps, const SliceGeometry& slab) const;
-  ensemble::Staple estimate(const std::vector<ProbabilityMap>& maps, const SliceGeometry& slices) const;
-  std::vector<Array3<std::uint8_t>> votes(const std::vector<ProbabilityMap>& maps, const SliceGeometry& slab) const;
+  /// What they say together on the native slices.
+  struct Combined {
+    Array3<std::uint8_t> labels;
+    Array3<float> blood;  ///< its probability
+    std::vector<ensemble::SliceEvidence> evidence;
+  };
+  Combined combine(const std::vector<pipeline::Answer>& answers, const SliceGeometry& slices,
+                   const Judgement& judgement) const;
+  Array4<float> combine_slab(const std::vector<pipeline::Answer>& answers, const pipeline::Slab& slab) const;
+  ensemble::Staple estimate(const std::vector<pipeline::Answer>& answers, const SliceGeometry& slices) const;
+  std::vector<Array3<std::uint8_t>> votes(const std::vector<pipeline::Answer>& answers,
+                                          const pipeline::Slab& slab) const;
+  void measure(StudyResult& result, const SliceLabels& labels, const LabelMap& grid_labels, const Combined& combined,
+               const std::vector<bool>& asked) const;
 };
 
-std::vector<ProbabilityMap> EnsembleDetector::State::ask(const SliceStack& stack, StudyResult& result,
-                                                         const Progress& progress) const {
+EnsembleDetector::State::Said EnsembleDetector::State::ask(const SliceStack& stack, StudyResult& result,
+                                                           const Progress& progress) const {
+  Said all;
+  all.asked.assign(std::size_t(stack.geometry.count()), false);
   const auto range = pipeline::measured_range(stack);
-  std::vector<ProbabilityMap> maps;
   std::optional<Volume> volume;
+  const auto on_grid = [&](const pipeline::Voice& voice, const Segmenter& segmenter) -> pipeline::Answer {
+    for (const auto& one : voice.models) add_trust(result.trust, pipeline::trust_in(range.high, one));
+    const auto grid = segmentation_grid(stack.geometry, Eigen::Vector3d(segmenter.spec().spacing_mm.data()));
+    if (!volume || !volume->geometry.same_as(grid)) {
+      volume.reset();
+      volume = resample_to(stack, grid, {.outside = range.low, .threads = options.threads});
+    }
+    const auto said = segmenter(*volume, progress);
+    add_inference(result.inference, said.inference);
+    add_new(result.assumptions, said.assumptions);
+    const auto identities = segmenter.identities();
+    result.bundles.insert(result.bundles.end(), identities.begin(), identities.end());
+    all.asked.assign(all.asked.size(), true);
+    return ensemble::to_classes(said.probabilities, voice.mapping);
+  };
+  const auto on_slices = [&](const SliceSegmenter& segmenter) -> pipeline::Answer {
+    const auto said = segmenter.read(stack, progress);
+    add_trust(result.trust, said.result.trust);
+    add_inference(result.inference, said.result.inference);
+    add_new(result.assumptions, said.result.assumptions);
+    result.bundles.insert(result.bundles.end(), said.result.bundles.begin(), said.result.bundles.end());
+    for (std::size_t k = 0; k < all.asked.size(); ++k) all.asked[k] = all.asked[k] || !said.weights[k].empty();
+    return said.blood;
+  };
   for (std::size_t m = 0; m < members.voices.size(); ++m) {
     const auto& voice = members.voices[m];
     const auto stage = "member " + std::to_string(m) + ": " + voice.name;
-    const auto& model = voice.segmenter.spec();
-    for (const auto& one : voice.models) add_trust(result.trust, pipeline::trust_in(range.high, one));
-    maps.push_back(pipeline::timed(result, stage.c_str(), [&] {
-      const auto grid = segmentation_grid(stack.geometry, Eigen::Vector3d(model.spacing_mm.data()));
-      if (!volume || !volume->geometry.same_as(grid)) {
-        volume.reset();
-        volume = resample_to(stack, grid, {.outside = range.low, .threads = options.threads});
-      }
-      const auto said = voice.segmenter(*volume, progress);
-      add_inference(result.inference, said.inference);
-      add_new(result.assumptions, said.assumptions);
-      return ensemble::to_classes(said.probabilities, voice.mapping);
+    all.answers.push_back(pipeline::timed(result, stage.c_str(), [&] {
+      const auto* segmenter = std::get_if<Segmenter>(&voice.segmenter);
+      return segmenter ? on_grid(voice, *segmenter) : on_slices(std::get<SliceSegmenter>(voice.segmenter));
     }));
-    const auto identities = voice.segmenter.identities();
-    result.bundles.insert(result.bundles.end(), identities.begin(), identities.end());
   }
-  return maps;
+  return all;
 }
 
 EnsembleDetector::State::Judgement EnsembleDetector::State::judge(const SliceStack& stack, StudyResult& result,
                                                                   const Progress& progress) const {
   const auto count = std::size_t(stack.geometry.count());
-  Judgement judgement{std::vector<double>(members.judges.empty() ? 0 : count), std::vector<bool>(count, false)};
-  std::vector<double> weights(count);
+  Judgement judgement{std::vector<std::optional<double>>(count), std::vector<bool>(count, false)};
+  std::vector<double> weights(count), sums(count);
   for (const auto& judge : members.judges) {
     const auto said = pipeline::timed(result, judge.name.c_str(), [&] { return judge.classifier(stack, progress); });
     for (std::size_t k = 0; k < count; ++k) {
@@ -102,77 +140,96 @@ EnsembleDetector::State::Judgement EnsembleDetector::State::judge(const SliceSta
       if (!slice.computed) continue;  // not asked, it has nothing against blood here
       const double p = slice.raw_probability.value_or(slice.probability);
       weights[k] += judge.weight;
-      judgement.slices[k] += judge.weight * p;
+      sums[k] += judge.weight * p;
       judgement.positive[k] = judgement.positive[k] || p > judge.classifier.rule().slice_threshold;
     }
     add_trust(result.trust, said.trust);
     add_new(result.assumptions, said.assumptions);
     result.bundles.insert(result.bundles.end(), said.bundles.begin(), said.bundles.end());
   }
-  for (std::size_t k = 0; k < judgement.slices.size(); ++k) {
-    judgement.slices[k] = weights[k] > 0 ? std::min(1.0, judgement.slices[k] / weights[k]) : 1;
+  for (std::size_t k = 0; k < count; ++k) {
+    if (weights[k] > 0) judgement.slices[k] = std::min(1.0, sums[k] / weights[k]);
   }
   return judgement;
 }
 
-Array4<float> EnsembleDetector::State::combine_slab(const std::vector<ProbabilityMap>& maps,
-                                                    const SliceGeometry& slab) const {
-  ensemble::Combiner combiner(members.names, slab.shape(), spec.rule, spec.intercept, options.threads);
-  for (std::size_t m = 0; m < maps.size(); ++m) {
-    combiner.add(members.voices[m].name, resample_to(maps[m], slab, {.threads = options.threads}),
-                 std::span(&members.voices[m].weight, 1), members.voices[m].mapping.answers);
+Array4<float> EnsembleDetector::State::combine_slab(const std::vector<pipeline::Answer>& answers,
+                                                    const pipeline::Slab& slab) const {
+  ensemble::Combiner combiner(members.names, slab.geometry.shape(), spec.rule, spec.intercept, options.threads);
+  for (std::size_t m = 0; m < answers.size(); ++m) {
+    const auto& voice = members.voices[m];
+    combiner.add(voice.name, pipeline::at_slices(answers[m], voice, slab, options.threads), std::span(&voice.weight, 1),
+                 voice.mapping.answers);
   }
   return combiner.finish();
 }
 
-std::vector<Array3<std::uint8_t>> EnsembleDetector::State::votes(const std::vector<ProbabilityMap>& maps,
-                                                                 const SliceGeometry& slab) const {
+std::vector<Array3<std::uint8_t>> EnsembleDetector::State::votes(const std::vector<pipeline::Answer>& answers,
+                                                                 const pipeline::Slab& slab) const {
   std::vector<Array3<std::uint8_t>> labels;
-  Array3<float> unused(slab.shape());
-  for (const auto& map : maps) {
-    auto& said = labels.emplace_back(slab.shape());
-    pipeline::paint_labels(said, unused, members.classes)({}, resample_to(map, slab, {.threads = options.threads}),
-                                                          nullptr);
+  Array3<float> unused(slab.geometry.shape());
+  for (std::size_t m = 0; m < answers.size(); ++m) {
+    auto& said = labels.emplace_back(slab.geometry.shape());
+    pipeline::paint_labels(said, unused, members.classes)(
+        {}, pipeline::at_slices(answers[m], members.voices[m], slab, options.threads), nullptr);
   }
   return labels;
 }
 
-ensemble::Staple EnsembleDetector::State::estimate(const std::vector<ProbabilityMap>& maps,
+ensemble::Staple EnsembleDetector::State::estimate(const std::vector<pipeline::Answer>& answers,
                                                    const SliceGeometry& slices) const {
   ensemble::Staple staple(members.voices.size(), members.names.size());
   for (const auto& slab : pipeline::slabs(slices)) {
-    const auto labels = votes(maps, slab.geometry);
+    const auto labels = votes(answers, slab);
     staple.count(pipeline::values_of(labels));
   }
   staple.fit();
   return staple;
 }
 
-std::pair<Array3<std::uint8_t>, Array3<float>> EnsembleDetector::State::combine(const std::vector<ProbabilityMap>& maps,
-                                                                                const SliceGeometry& slices,
-                                                                                const Judgement& judgement) const {
-  Array3<std::uint8_t> labels(slices.shape());
-  Array3<float> blood(slices.shape());
-  const auto paint = pipeline::paint_labels(labels, blood, members.classes);
+EnsembleDetector::State::Combined EnsembleDetector::State::combine(const std::vector<pipeline::Answer>& answers,
+                                                                   const SliceGeometry& slices,
+                                                                   const Judgement& judgement) const {
+  Combined all{Array3<std::uint8_t>(slices.shape()), Array3<float>(slices.shape()), {}};
+  const auto paint = pipeline::paint_labels(all.labels, all.blood, members.classes);
   std::optional<ensemble::Staple> staple;
-  if (spec.staple) staple = estimate(maps, slices);
+  if (spec.staple) staple = estimate(answers, slices);
   for (const auto& slab : pipeline::slabs(slices)) {
     Array4<float> combined;
     if (staple) {
       const auto shape = slab.geometry.shape();
-      const auto said = votes(maps, slab.geometry);
+      const auto said = votes(answers, slab);
       combined = Array4<float>::uninitialized({std::int64_t(members.names.size()), shape[0], shape[1], shape[2]});
       staple->posterior(pipeline::values_of(said), {combined.data(), std::size_t(combined.size())});
     } else {
-      combined = combine_slab(maps, slab.geometry);
-    }
-    if (!members.judges.empty()) {
-      ensemble::multiply_by_slice(
-          combined, std::span(judgement.slices).subspan(std::size_t(slab.first), std::size_t(combined.extent(1))));
+      combined = combine_slab(answers, slab);
     }
     paint({slab.first, 0, 0}, combined, nullptr);
+    std::vector<double> factors(static_cast<std::size_t>(combined.extent(1)), 1.0);
+    for (std::size_t i = 0; i < factors.size(); ++i) {
+      const auto k = slab.first + std::int64_t(i);
+      const auto& plane = slices.planes()[std::size_t(k)];
+      const auto judged = judgement.slices[std::size_t(k)];
+      all.evidence.push_back(
+          ensemble::slice_evidence(all.blood.plane(k), plane.row_spacing_mm * plane.column_spacing_mm, judged));
+      factors[i] = spec.slices ? spec.slices->fade((*spec.slices)(all.evidence.back())) : judged.value_or(1);
+    }
+    if (std::ranges::all_of(factors, [](double factor) { return factor == 1; })) continue;
+    ensemble::multiply_by_slice(combined, factors);
+    paint({slab.first, 0, 0}, combined, nullptr);
   }
-  return {std::move(labels), std::move(blood)};
+  return all;
+}
+
+void EnsembleDetector::State::measure(StudyResult& result, const SliceLabels& labels, const LabelMap& grid_labels,
+                                      const Combined& combined, const std::vector<bool>& asked) const {
+  pipeline::measure(result, {labels, combined.blood, grid_labels}, members.classes, options);
+  for (auto& slice : result.slices) {
+    slice.computed = asked[std::size_t(slice.index)];
+    if (!spec.slices) continue;
+    slice.probability = slice.computed ? (*spec.slices)(combined.evidence[std::size_t(slice.index)]) : 0;
+  }
+  pipeline::decide(result, spec.calibration, spec.thresholds, options);
 }
 
 EnsembleDetector::EnsembleDetector(EnsembleSpec spec, const SegmenterOptions& segmenter,
@@ -194,23 +251,28 @@ Detection EnsembleDetector::operator()(const SliceStack& stack, const Progress& 
   result.version = version;
   result.assumptions = stack.assumptions;
   result.assumptions.push_back(pipeline::in_words(state.spec, state.members));
-  const auto maps = state.ask(stack, result, progress);
-  const auto judgement = state.judge(stack, result, progress);
+  const auto said = state.ask(stack, result, progress);
+  auto judgement = state.judge(stack, result, progress);
 
   progress("combine", 0);
-  auto [label_values, blood] =
-      pipeline::timed(result, "combine", [&] { return state.combine(maps, stack.geometry, judgement); });
-  SliceLabels labels(std::move(label_values), state.members.names, stack.geometry);
+  auto combined =
+      pipeline::timed(result, "combine", [&] { return state.combine(said.answers, stack.geometry, judgement); });
+  SliceLabels labels(std::move(combined.labels), state.members.names, stack.geometry);
   progress("measure", 0);
-  LabelMap grid_labels = resample_to(labels, maps.front().geometry, state.options.threads);
+  auto grid_labels = on_grid(labels, said.answers, state.options.threads);
   pipeline::timed(result, "measure", [&] {
-    pipeline::measure(result, {labels, blood, grid_labels}, state.members.classes, state.options);
-    pipeline::decide(result, state.spec.calibration, state.spec.thresholds, state.options);
+    state.measure(result, labels, grid_labels, combined, said.asked);
     return 0;
   });
+  if (state.spec.slices) {
+    const double threshold = result.decision.slice_threshold.value_or(result.decision.threshold);
+    for (const auto& slice : result.slices) {
+      judgement.positive[std::size_t(slice.index)] = slice.computed && slice.probability >= threshold;
+    }
+  }
   pipeline::flag_disagreement(result, labels, judgement.positive);
   progress("measure", 1);
-  return {std::move(result), std::move(labels), std::move(grid_labels)};
+  return {std::move(result), std::move(labels), std::move(grid_labels), std::move(combined.evidence)};
 }
 
 }  // namespace ichdet

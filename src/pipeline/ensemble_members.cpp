@@ -1,9 +1,12 @@
 #include "ensemble_members.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstdio>
 
 #include "ichdet/core/error.hpp"
+#include "ichdet/preprocess/resample.hpp"
 
 namespace ichdet::pipeline {
 namespace {
@@ -12,11 +15,12 @@ std::vector<Bundle> open_member(const EnsembleMember& member) {
   auto bundles = open_bundles(member.folders);
   if (bundles.empty()) throw Error(ErrorCode::options, "member " + member.bundle + ": no bundle was found for it");
   const auto task = bundles.front().spec.task;
-  if (task == Task::exam_classification || (member.kind && *member.kind != task)) {
+  constexpr std::array kinds{Task::segmentation, Task::slice_segmentation, Task::slice_classification};
+  if (std::ranges::find(kinds, task) == kinds.end() || (member.kind && *member.kind != task)) {
     throw Error::mismatch(ErrorCode::options, "member " + member.bundle,
                           "a bundle for " + (member.kind ? to_string(*member.kind)
-                                                         : to_string(Task::segmentation) + " or " +
-                                                               to_string(Task::slice_classification)),
+                                                         : to_string(kinds[0]) + ", " + to_string(kinds[1]) + " or " +
+                                                               to_string(kinds[2])),
                           "one for " + to_string(task));
   }
   return bundles;
@@ -26,6 +30,27 @@ std::vector<std::string> names_of(const std::vector<ClassSpec>& classes) {
   std::vector<std::string> names;
   for (const auto& c : classes) names.push_back(c.name);
   return names;
+}
+
+struct Loaded {
+  std::variant<Segmenter, SliceSegmenter> segmenter;
+  std::vector<ClassSpec> classes;
+};
+
+Loaded of_volumes(const std::vector<Bundle>& bundles, const SegmenterOptions& options) {
+  Segmenter loaded(bundles, options);
+  const auto classes = loaded.spec().classes;
+  return {std::move(loaded), classes};
+}
+
+Loaded of_slices(const std::vector<Bundle>& bundles, const ClassifierOptions& options) {
+  SliceSegmenterOptions own;
+  own.network = options.network;
+  own.batch = options.batch;
+  own.skip_empty = options.skip_empty;
+  SliceSegmenter loaded(bundles, std::nullopt, own);
+  const std::vector<ClassSpec> classes{{"background", false}, {loaded.blood_name(), true}};
+  return {std::move(loaded), classes};
 }
 
 /// What a spec that no file gave may have wrong, too.
@@ -39,6 +64,7 @@ void check(const EnsembleSpec& spec) {
     throw Error::mismatch(ErrorCode::options, subject + "thresholds", "study, between 0 and 1",
                           key + ", " + std::to_string(threshold));
   }
+  if (spec.slices) ensemble::check(*spec.slices);
   if (!std::isfinite(spec.intercept)) {
     throw Error::mismatch(ErrorCode::options, subject + "intercept", "a finite number", std::to_string(spec.intercept));
   }
@@ -82,6 +108,11 @@ void check(const EnsembleSpec& spec, const Members& members) {
     throw Error(ErrorCode::options, "ensemble " + spec.name + ": expected at least one segmenter");
   }
   check_classes(spec, members.classes);
+  if (spec.slices && members.judges.empty() && spec.slices->weights[2] != 0) {
+    throw Error(
+        ErrorCode::options,
+        "ensemble " + spec.name + ": slices: weights: classifier: expected 0, as no member is a slice classifier");
+  }
   for (std::size_t c = 1; c < members.names.size(); ++c) {
     const auto& name = members.names[c];
     const auto answers = [&](const Voice& voice) { return voice.mapping.answers[c]; };
@@ -98,6 +129,24 @@ void check(const EnsembleSpec& spec, const Members& members) {
 
 }  // namespace
 
+Array4<float> at_slices(const Answer& answer, const Voice& voice, const Slab& slab, int threads) {
+  if (const auto* map = std::get_if<ProbabilityMap>(&answer)) {
+    return resample_to(*map, slab.geometry, {.threads = threads});
+  }
+  const auto& blood = std::get<Array3<float>>(answer);
+  const auto [count, rows, columns] = slab.geometry.shape();
+  auto values = Array4<float>::uninitialized({2, count, rows, columns});
+  const auto* from = blood.plane(slab.first).data();
+  const auto pixels = count * rows * columns;
+  for (std::int64_t i = 0; i < pixels; ++i) {
+    values.data()[i] = 1 - from[i];
+    values.data()[pixels + i] = from[i];
+  }
+  const auto& spec_names = std::get<SliceSegmenter>(voice.segmenter).blood_name();
+  const ProbabilityMap map(std::move(values), {"background", spec_names}, slab.geometry.nominal());
+  return ensemble::to_classes(map, voice.mapping).values;
+}
+
 Members open_members(const EnsembleSpec& spec, const SegmenterOptions& segmenter, const ClassifierOptions& classifier) {
   check(spec);
   Members members;
@@ -110,10 +159,11 @@ Members open_members(const EnsembleSpec& spec, const SegmenterOptions& segmenter
       members.judges.push_back({member.bundle, member.weight, SliceClassifier(bundles, classifier)});
       continue;
     }
-    Segmenter loaded(bundles, segmenter);
-    if (members.classes.empty()) members.classes = loaded.spec().classes;
+    auto [loaded, classes] =
+        task == Task::segmentation ? of_volumes(bundles, segmenter) : of_slices(bundles, classifier);
+    if (members.classes.empty()) members.classes = classes;
     members.names = names_of(members.classes);
-    auto mapping = ensemble::map_classes(member.bundle, names_of(loaded.spec().classes), members.names, member.classes);
+    auto mapping = ensemble::map_classes(member.bundle, names_of(classes), members.names, member.classes);
     std::vector<ModelSpec> models;
     for (const auto& bundle : bundles) models.push_back(bundle.spec);
     members.voices.push_back({member.bundle, member.weight, std::move(loaded), std::move(mapping), std::move(models)});
@@ -130,8 +180,16 @@ std::string in_words(const EnsembleSpec& spec, const Members& members) {
   };
   std::string text = "The ensemble " + spec.name + ": " + (spec.staple ? "STAPLE" : ensemble::to_string(spec.rule)) +
                      " of segmenters, " + list(members.voices);
-  if (!members.judges.empty()) text += ", times the slice probability of classifiers, " + list(members.judges);
-  return text + ".";
+  if (!spec.slices) {
+    if (!members.judges.empty()) text += ", times the slice probability of classifiers, " + list(members.judges);
+    return text + ".";
+  }
+  if (!members.judges.empty()) text += "; classifiers, " + list(members.judges);
+  char fade[80] = "";
+  if (spec.slices->fade_below > 0) {
+    std::snprintf(fade, sizeof fade, "; outlines fade on slices less likely than %g", spec.slices->fade_below);
+  }
+  return text + "; slices by a logistic of what they say" + fade + ".";
 }
 
 }  // namespace ichdet::pipeline

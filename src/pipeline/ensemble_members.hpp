@@ -1,12 +1,15 @@
 #pragma once
 
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "ichdet/bundle/ensemble_spec.hpp"
 #include "ichdet/ensemble/classes.hpp"
 #include "ichdet/pipeline/segmenter.hpp"
 #include "ichdet/pipeline/slice_classifier.hpp"
+#include "ichdet/pipeline/slice_segmenter.hpp"
+#include "slabs.hpp"
 
 // An ensemble's models, opened.
 namespace ichdet::pipeline {
@@ -15,10 +18,16 @@ namespace ichdet::pipeline {
 struct Voice {
   std::string name;
   double weight;
-  Segmenter segmenter;
+  std::variant<Segmenter, SliceSegmenter> segmenter;
   ensemble::ClassMapping mapping;
   std::vector<ModelSpec> models;  ///< that it averages
 };
+
+/// What a voice said: its classes' probabilities on its own grid, or that of blood on the native slices.
+using Answer = std::variant<ProbabilityMap, Array3<float>>;
+
+/// The ensemble's classes at the pixels of some native slices (linear): (class, slice, row, column).
+Array4<float> at_slices(const Answer& answer, const Voice& voice, const Slab& slab, int threads);
 
 /// A slice classifier, whose probabilities scale what the voices say.
 struct Judge {

@@ -36,14 +36,11 @@ void measure(StudyResult& result, const Found& found, const std::vector<ClassSpe
   } else {
     result.volumes_ml = volumes_ml(SliceLabels(grid.labels, grid.names, SliceGeometry(grid.geometry)));
     result.assumptions.emplace_back(
-        "The slices are not evenly spaced: total volumes are measured on the segmenter's regular grid, lesions on "
-        "the slices.");
+        "The slices are not evenly spaced: total volumes are measured on a regular grid, lesions on the "
+        "slices.");
   }
   result.lesions = lesions(labels, blood, lesion_options);
-  if (labels.geometry.count() == 1) {
-    result.assumptions.emplace_back(
-        "A single slice: the 3D network read it repeated over its thickness, without neighbours.");
-  }
+  if (labels.geometry.count() == 1) result.assumptions.emplace_back("A single slice: no network saw its neighbours.");
 }
 
 void decide(StudyResult& result, const ensemble::Calibration& calibration,

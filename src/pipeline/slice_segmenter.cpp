@@ -63,7 +63,7 @@ struct SliceSegmenter::State {
 
   at::Tensor maps(const at::Tensor& images) const;
   at::Tensor weights(const at::Tensor& maps) const;
-  void segment(SliceSegmentation& found, const SliceImages& images, const std::vector<std::int64_t>& slices,
+  void segment(SliceReading& found, const SliceImages& images, const std::vector<std::int64_t>& slices,
                const Progress& progress) const;
   void measure(SliceSegmentation& found) const;
 };
@@ -101,6 +101,9 @@ SliceSegmenter::SliceSegmenter(const std::vector<Bundle>& members, const std::op
 
 const ModelSpec& SliceSegmenter::spec() const noexcept { return state_->networks.spec(); }
 const CaseRule& SliceSegmenter::rule() const noexcept { return state_->networks.rule; }
+const std::string& SliceSegmenter::blood_name() const noexcept {
+  return spec().classes[std::size_t(state_->blood)].name;
+}
 
 std::vector<BundleIdentity> SliceSegmenter::identities() const {
   auto all = state_->networks.identities;
@@ -130,7 +133,7 @@ at::Tensor SliceSegmenter::State::weights(const at::Tensor& maps) const {
   return at::tensor(fixed_weights, at::kFloat).expand({maps.size(0), maps.size(1)});
 }
 
-void SliceSegmenter::State::segment(SliceSegmentation& found, const SliceImages& images,
+void SliceSegmenter::State::segment(SliceReading& found, const SliceImages& images,
                                     const std::vector<std::int64_t>& slices, const Progress& progress) const {
   for (std::size_t first = 0; first < slices.size(); first += std::size_t(options.batch)) {
     progress("slices", double(first) / double(slices.size()));
@@ -149,7 +152,8 @@ void SliceSegmenter::State::segment(SliceSegmentation& found, const SliceImages&
 }
 
 void SliceSegmenter::State::measure(SliceSegmentation& found) const {
-  auto& [result, labels, grid_labels] = found.detection;
+  auto& result = found.detection.result;
+  const auto& labels = found.detection.labels;
   result.labels = {{1, labels.names[1]}};
   result.blood_labels = {1};
   result.volumes_ml = volumes_ml(labels);
@@ -162,40 +166,27 @@ void SliceSegmenter::State::measure(SliceSegmentation& found) const {
   networks.calibrate(result, for_members(options));
 }
 
-SliceSegmentation SliceSegmenter::operator()(const SliceStack& stack, const Progress& progress) const {
+SliceReading SliceSegmenter::read(const SliceStack& stack, const Progress& progress) const {
   const auto& state = *state_;
-  const auto& geometry = stack.geometry;
   const auto& spec = state.networks.spec();
-  const std::array<std::int64_t, 3> shape{geometry.count(), geometry.rows(), geometry.columns()};
-  const std::vector<std::string> names{"background", spec.classes[std::size_t(state.blood)].name};
-  Array3<std::uint8_t> pixels(shape);
-  SliceSegmentation found{{state.networks.blank_result(stack), SliceLabels(pixels, names, geometry),
-                           LabelMap(pixels, names, geometry.nominal())},
-                          Array3<float>(shape),
-                          std::vector<std::vector<double>>(std::size_t(geometry.count()))};
-  auto& result = found.detection.result;
+  const auto threads = state.options.network.threads;
+  const auto count = stack.geometry.count();
+  SliceReading reading{state.networks.blank_result(stack), Array3<float>(stack.geometry.shape()),
+                       std::vector<std::vector<double>>(std::size_t(count))};
+  auto& result = reading.result;
   result.bundles = identities();
   result.classes.clear();
-
-  const auto threads = state.options.network.threads;
   const SliceImages images(stack, spec, threads);
   result.assumptions.insert(result.assumptions.end(), images.assumptions().begin(), images.assumptions().end());
-  std::vector<std::int64_t> slices(std::size_t(geometry.count()));
+  std::vector<std::int64_t> slices(static_cast<std::size_t>(count));
   std::iota(slices.begin(), slices.end(), 0);
   if (state.options.skip_empty) slices = slices_with_head(stack, threads);
   pipeline::timed(result, "slices", [&] {
-    state.segment(found, images, slices, progress);
+    state.segment(reading, images, slices, progress);
     return 0;
   });
-
-  for (std::int64_t i = 0; i < found.blood.size(); ++i) {
-    pixels.data()[i] = found.blood.data()[i] > state.pixel_threshold ? 1 : 0;
-  }
-  state.measure(found);
-
-  const auto skipped = geometry.count() - std::int64_t(slices.size());
-  if (skipped > 0) {
-    result.assumptions.push_back(std::to_string(skipped) + " of " + std::to_string(geometry.count()) +
+  if (const auto skipped = count - std::int64_t(slices.size()); skipped > 0) {
+    result.assumptions.push_back(std::to_string(skipped) + " of " + std::to_string(count) +
                                  " slices show no head: their probability is 0, and no network was asked.");
   }
   if (images.top() != 'A') {
@@ -206,6 +197,22 @@ SliceSegmentation SliceSegmenter::operator()(const SliceStack& stack, const Prog
   result.inference = state.networks.inference({std::min(state.options.batch, std::int64_t(slices.size())),
                                                std::int64_t(spec.channels.size()), size[0], size[1]});
   result.inference.voxels = std::int64_t(slices.size()) * size[0] * size[1];
+  return reading;
+}
+
+SliceSegmentation SliceSegmenter::operator()(const SliceStack& stack, const Progress& progress) const {
+  const auto& state = *state_;
+  const auto& geometry = stack.geometry;
+  auto [result, blood, weights] = read(stack, progress);
+  Array3<std::uint8_t> pixels(geometry.shape());
+  const auto threshold = float(state.pixel_threshold);
+  std::ranges::transform(blood, pixels.begin(), [=](float p) { return std::uint8_t(p > threshold ? 1 : 0); });
+  const std::vector<std::string> names{"background", blood_name()};
+  SliceSegmentation found{
+      {std::move(result), SliceLabels(pixels, names, geometry), LabelMap(pixels, names, geometry.nominal())},
+      std::move(blood),
+      std::move(weights)};
+  state.measure(found);
   return found;
 }
 

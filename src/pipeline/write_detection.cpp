@@ -1,6 +1,9 @@
 #include "ichdet/pipeline/write_detection.hpp"
 
+#include <charconv>
 #include <cstdio>
+#include <fstream>
+#include <string_view>
 #include <system_error>
 
 #include "ichdet/core/error.hpp"
@@ -25,11 +28,32 @@ void make_folder(const fs::path& folder) {
 void remove_earlier(const fs::path& folder) {
   if (!fs::remove(folder / "result.json")) return;
   fs::remove(folder / "labels_grid.nii.gz");
+  fs::remove(folder / "slices.csv");
   for (const auto& file : fs::directory_iterator(folder / "slices")) {
     const auto name = file.path().stem().string();
     const bool number = name.size() >= 3 && name.find_first_not_of("0123456789") == std::string::npos;
     if (number && file.path().extension() == ".png") fs::remove(file.path());
   }
+}
+
+/// What was said of each slice that was looked at, before calibration, as `ichdet evaluate` and `calibrate` read it.
+void write_evidence(const Detection& detection, const fs::path& file) {
+  std::ofstream out(file, std::ios::binary);
+  out << "slice";
+  for (const auto name : ensemble::slice_evidence_names) out << ',' << name;
+  out << ",probability\n";
+  const auto cell = [&](double value) {
+    char text[32];
+    out << ',' << std::string_view(text, std::to_chars(text, text + sizeof text, value).ptr);
+  };
+  for (const auto& slice : detection.result.slices) {
+    if (!slice.computed) continue;
+    out << slice.index;
+    for (const double value : detection.evidence[std::size_t(slice.index)].values()) cell(value);
+    cell(slice.raw_probability.value_or(slice.probability));
+    out << '\n';
+  }
+  if (!out.flush()) throw Error(ErrorCode::io, file.string() + ": cannot be written");
 }
 
 }  // namespace
@@ -60,6 +84,7 @@ StudyResult write_detection(const Detection& detection, const io::Study& study, 
   }
   io::write_png(folder / "sheet.png", render_sheet(study.stack, detection.labels, result, pictures));
   progress("pictures", 1);
+  if (!detection.evidence.empty()) write_evidence(detection, folder / "slices.csv");
   write_result(folder / "result.json", result);
   return result;
 }

@@ -18,7 +18,7 @@ std::filesystem::path cached_bundle_folder(const std::filesystem::path& cache, c
 /// Whether the cache holds this bundle; says nothing about its hashes (see verify_bundle).
 bool is_cached(const std::filesystem::path& cache, const std::string& name);
 
-/// The bundle that a user means: a folder or file that exists, else the name of a bundle in the cache.
+/// The bundle that a user means: the name of a shipped one or of one in the cache, else a folder or file that exists.
 /// Throws Error(weights) that says how to get it where it is not there, or which names are near.
 std::filesystem::path resolve_bundle(const std::string& name_or_path, const Registry& registry,
                                      const std::filesystem::path& cache);

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "ichdet/ensemble/calibrator.hpp"
+#include "ichdet/ensemble/slice_rule.hpp"
 
 namespace ichdet {
 
@@ -18,9 +19,14 @@ std::filesystem::path check_new_place(const std::filesystem::path& copy);
 void copy_calibrated_bundle(const std::filesystem::path& bundle, const std::filesystem::path& copy,
                             const ensemble::Calibration& calibration, std::optional<double> threshold);
 
-/// A copy of an ensemble's file, which has neither `calibration` nor `thresholds`, with them at its end. Its members
-/// have to be found from the copy's folder too. Throws as read_ensemble, and Error(io) as above.
+/// A copy of an ensemble's file with `calibration` and `thresholds` at its end. It may have them already where an
+/// earlier call put them there, for other targets. Its members have to be found from the copy's folder too. Throws as
+/// read_ensemble, and Error(io) as above.
 void copy_calibrated_ensemble(const std::filesystem::path& file, const std::filesystem::path& copy,
                               const ensemble::Calibration& calibration, std::optional<double> threshold);
+
+/// The same with a slice rule at its end, of a file that has no rule, calibration or thresholds.
+void copy_stacked_ensemble(const std::filesystem::path& file, const std::filesystem::path& copy,
+                           const ensemble::SliceRule& rule);
 
 }  // namespace ichdet

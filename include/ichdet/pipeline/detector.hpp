@@ -1,12 +1,14 @@
 #pragma once
 
 #include <optional>
+#include <vector>
 
 #include "ichdet/aggregate/review.hpp"
 #include "ichdet/core/progress.hpp"
 #include "ichdet/core/results.hpp"
 #include "ichdet/core/slice_stack.hpp"
 #include "ichdet/core/volume.hpp"
+#include "ichdet/ensemble/slice_rule.hpp"
 #include "ichdet/pipeline/segmenter.hpp"
 
 namespace ichdet {
@@ -24,7 +26,9 @@ struct DetectorOptions {
 struct Detection {
   StudyResult result;
   SliceLabels labels;    ///< on the stack's own slices
-  LabelMap grid_labels;  ///< on the regular grid that the segmenter read
+  LabelMap grid_labels;  ///< on the regular grid that the segmenter read, or, of slices alone, on theirs
+  /// Of an ensemble, what its members said about each slice, from which a SliceRule is fitted; else empty.
+  std::vector<ensemble::SliceEvidence> evidence = {};
 };
 
 /// A segmentation bundle, or an ensemble of them, applied to studies. Load once, apply to many.

@@ -11,12 +11,13 @@ namespace ichdet {
 
 /// Several models of any spacing, classes and kind, applied to studies as one. Load once, apply to many.
 ///
-/// Each segmenter answers on its own grid; its classes become the ensemble's by name. Slice by slice the members'
-/// probabilities are then read at the pixels of the native slices (linear) and combined there, a slab at a time, so
-/// that no more than the members' own maps are held. Where there are slice classifiers, every class but background is
-/// multiplied by their mean probability of the slice. Labels are the likeliest classes of the native pixels; everything
-/// else is measured as Detector does. A slice that a classifier finds positive, and where nothing is outlined, is
-/// flagged for review.
+/// Each segmenter answers on its own grid, one of slices on the native slices; its classes become the ensemble's by
+/// name. Slice by slice the members' probabilities are then read at the pixels of the native slices (linear) and
+/// combined there, a slab at a time, so that no more than the members' own maps are held. With EnsembleSpec::slices a
+/// slice's probability follows from what the members say about it, and the map of an unlikely slice fades; without, and
+/// where there are slice classifiers, every class but background is multiplied by their mean probability of the slice.
+/// Labels are the likeliest classes of the native pixels; everything else is measured as Detector does. A slice that is
+/// found positive, and where nothing is outlined, is flagged for review.
 ///
 /// Immutable; a call is const and may run from several threads at once.
 class EnsembleDetector {

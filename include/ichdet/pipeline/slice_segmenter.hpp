@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "ichdet/aggregate/case_rules.hpp"
@@ -24,6 +25,13 @@ struct SliceSegmenterOptions {
   std::optional<CaseRule> rule;  ///< in place of the bundle's
   std::vector<double> weights;   ///< of the members, at least 0, scaled to sum 1; empty: the weight model's, else equal
   double min_lesion_ml = 0.1;    ///< smaller pieces of blood are not listed as lesions; their volume still counts
+};
+
+/// What the networks said about each pixel, before anything is measured.
+struct SliceReading {
+  StudyResult result;   ///< bundles, trust, assumptions, times and how the networks were run; no findings
+  Array3<float> blood;  ///< probability: slice, row, column
+  std::vector<std::vector<double>> weights;  ///< of each member on each slice; of slices not computed empty
 };
 
 /// What a study showed, pixel by pixel of its own slices.
@@ -55,6 +63,8 @@ class SliceSegmenter {
   const ModelSpec& spec() const noexcept;
   std::vector<BundleIdentity> identities() const;  ///< the weight model's last
   const CaseRule& rule() const noexcept;
+  /// Of the one class that is blood.
+  const std::string& blood_name() const noexcept;
 
   /// Images (image, channel, row, column), as SliceImages gives them, to each member's map: (image, member, row,
   /// column), in [0, 1].
@@ -62,6 +72,7 @@ class SliceSegmenter {
   /// Maps to the members' weights: (image, member), each row's sum 1.
   at::Tensor weights(const at::Tensor& maps) const;
 
+  SliceReading read(const SliceStack& stack, const Progress& progress = {}) const;
   SliceSegmentation operator()(const SliceStack& stack, const Progress& progress = {}) const;
 
  private:
