@@ -48,6 +48,12 @@ void bind_slice_segmenter(py::module_& m) {
           "(slice, row, column) float32: the probability of blood.")
       .def_readonly("weights", &SliceSegmentation::weights,
                     "Of each member on each slice; empty for slices that were not computed.");
+  py::class_<SliceReading>(m, "SliceReading", "What the networks said about each pixel, before anything is measured.")
+      .def_property_readonly(
+          "blood", [](const SliceReading& reading) { return lend(reading.blood); },
+          "(slice, row, column) float32: the probability of blood.")
+      .def_readonly("weights", &SliceReading::weights,
+                    "Of each member on each slice; empty for slices that were not computed.");
   py::class_<SliceSegmenter>(m, "SliceSegmenter",
                              R"(Segments each slice by several 2D networks whose maps are weighted and summed: S3.
 
@@ -62,6 +68,9 @@ others : as for SliceClassifier; min_lesion_ml as for Detector)")
       .def(
           "__call__", [](const SliceSegmenter& segmenter, const SliceStack& stack) { return segmenter(stack); },
           py::arg("stack"), py::call_guard<py::gil_scoped_release>(), "A SliceSegmentation.")
+      .def(
+          "read", [](const SliceSegmenter& segmenter, const SliceStack& stack) { return segmenter.read(stack); },
+          py::arg("stack"), py::call_guard<py::gil_scoped_release>(), "A SliceReading.")
       .def(
           "images",
           [](const SliceSegmenter& segmenter, const SliceStack& stack, const std::vector<std::int64_t>& slices) {
