@@ -134,7 +134,9 @@ class Lowering {
   void instance_norm(const Node* node);
 
   // lower_modulation.cpp
-  using LeafKey = std::tuple<Name, std::int64_t, Triple>;  ///< what lies differently for maps of other places
+  /// What lies differently for maps of other places.
+  using LeafKey = std::tuple<Name, std::int64_t, std::vector<std::int64_t>, Triple>;
+  static LeafKey key_of(Name leaf, const Value& like) { return {leaf, like.places(), like.channel_of, like.size}; }
   struct LazyExpression {
     std::vector<std::pair<Expression::Term, std::optional<std::size_t>>> terms;  ///< with the storage of each
   };
@@ -143,7 +145,9 @@ class Lowering {
     std::size_t storage = 0;
   };
   bool take_small(const Node* node);
+  std::set<std::int64_t> reduced(const Node* mean) const;
   bool partial_mean(const Node* node);
+  void image_means(Name name);
   void modulate(Name name);
   LazyExpression expression_of(const std::vector<Name>& factors, const Value& like);
   void place_leaves(const std::vector<Name>& wanted, const Value& like);

@@ -114,8 +114,7 @@ class Rows {
   std::int64_t group_ = 0;
 };
 
-ICHDET_NATIVE double squares(const Row& row, std::int64_t count, std::int64_t channels) {
-  const auto counted = __mmask16(channels >= lanes ? 0xffff : (1 << channels) - 1);
+ICHDET_NATIVE double squares(const Row& row, std::int64_t count, std::uint16_t counted) {
   __m512 sum = _mm512_setzero_ps();
   for (std::int64_t x = 0; x < count; ++x) {
     const __m512 v = _mm512_maskz_load_ps(counted, row.at + x * row.step);
@@ -148,7 +147,7 @@ void SquareSum::run(char* arena, std::int64_t begin, std::int64_t end) const {
     for (std::int64_t z = 0; z < size[0]; ++z) {
       for (std::int64_t x = 0; x < size[2]; x += piece) {
         const auto count = std::min(piece, size[2] - x);
-        total += squares(rows.pixels(z, x, count), count, options_.channels - group * lanes);
+        total += squares(rows.pixels(z, x, count), count, options_.counted[std::size_t(group)]);
       }
     }
     reinterpret_cast<double*>(arena + options_.row_sums)[unit] = total;

@@ -32,19 +32,19 @@ struct Expression {
   std::vector<Term> terms;  ///< each after those that it is made of; the last one is the result
 };
 
-/// The sum of all squares of an expression, over the first `channels` places of a volume of `size`.
+/// The sum of all squares of an expression, over the places that count of a volume of `size`.
 class SquareSum {
  public:
   struct Options {
     Expression expression;
     Triple size{};
-    std::int64_t channels = 0;
-    std::int64_t row_sums = 0;  ///< offset in the arena of room for (group, y) doubles
-    std::int64_t to = 0;        ///< of the sum, a float
+    std::vector<std::uint16_t> counted;  ///< of each group of 16 places, a bit for each
+    std::int64_t row_sums = 0;           ///< offset in the arena of room for (group, y) doubles
+    std::int64_t to = 0;                 ///< of the sum, a float
   };
   explicit SquareSum(Options options) : options_(std::move(options)) {}
 
-  std::int64_t units() const { return (options_.channels + lanes - 1) / lanes * options_.size[1]; }
+  std::int64_t units() const { return std::int64_t(options_.counted.size()) * options_.size[1]; }
   void run(char* arena, std::int64_t begin, std::int64_t end) const;
   /// After all units.
   void finish(char* arena) const;

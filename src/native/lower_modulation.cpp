@@ -21,14 +21,20 @@ at::Tensor floats_at(char* arena, std::int64_t offset, at::IntArrayRef size) {
 }
 
 /// (1, channel, ...) as floats for each group of 16 places, z, y, x; what is no channel as 0.
-void place(const at::Tensor& tensor, const Axes& axes, std::int64_t groups, char* arena, std::int64_t offset) {
-  const auto values = tensor[0].permute({0, 1 + axes[0], 1 + axes[1], 1 + axes[2]});
-  const auto count = values.size(0);
+void place(const at::Tensor& tensor, const Axes& axes, const std::vector<std::int64_t>& channel_of, std::int64_t groups,
+           char* arena, std::int64_t offset) {
+  const auto values =
+      axes[0] < 0 ? tensor[0].unsqueeze(1) : tensor[0].permute({0, 1 + axes[0], 1 + axes[1], 1 + axes[2]});
   auto to = floats_at(arena, offset, {groups, values.size(1), values.size(2), values.size(3), lanes});
-  for (std::int64_t g = 0; g < groups; ++g) {
-    const auto here = std::clamp<std::int64_t>(count - g * lanes, 0, lanes);
-    if (here > 0) to[g].narrow(3, 0, here).copy_(values.narrow(0, g * lanes, here).permute({1, 2, 3, 0}));
-    if (here < lanes) to[g].narrow(3, here, lanes - here).zero_();
+  to.zero_();
+  // Channels that lie beside each other at once.
+  for (std::int64_t c = 0, here = 1; c < values.size(0); c += here, here = 1) {
+    const auto first = channel_of[std::size_t(c)];
+    const auto follows = [&](std::int64_t i) {
+      return c + i < values.size(0) && first % lanes + i < lanes && channel_of[std::size_t(c + i)] == first + i;
+    };
+    while (follows(here)) ++here;
+    to[first / lanes].narrow(3, first % lanes, here).copy_(values.narrow(0, c, here).permute({1, 2, 3, 0}));
   }
 }
 
@@ -38,7 +44,7 @@ Name squared(Name value) {
   if (!is(node, "aten::sum")) return nullptr;
   const auto axes = constant(node->input(1));
   const auto size = size_of(node->input(0));
-  if (!axes || !axes->isIntList() || size.size() != 5 || axes->toIntVector().size() != 4) return nullptr;
+  if (!axes || !axes->isIntList() || size.size() < 4 || axes->toIntVector().size() != size.size() - 1) return nullptr;
   for (const auto axis : axes->toIntVector()) {
     if (axis == 0 || axis == -std::int64_t(size.size())) return nullptr;
   }
@@ -65,20 +71,53 @@ bool Lowering::take_small(const Node* node) {
   return true;
 }
 
+/// The axes that a mean is over: 0 planes, 1 rows, 2 columns.
+std::set<std::int64_t> Lowering::reduced(const Node* mean) const {
+  const auto axes = constant(mean->input(1));
+  if (!axes || !axes->isIntList()) refuse(mean);
+  std::set<std::int64_t> internal;
+  for (const auto axis : axes->toIntVector()) {
+    const auto spatial = (axis < 0 ? axis + 2 + dimensions() : axis) - 2;
+    internal.insert(std::find(axes_.begin(), axes_.end(), int(spatial)) - axes_.begin());
+  }
+  return internal;
+}
+
+/// All means of an image of which some are along one axis.
+void Lowering::image_means(Name name) {
+  const auto source = map(name);
+  if (source.narrow()) refuse("means of up to four channels");
+  read(source);
+  const auto count = std::int64_t(source.channel_of.size());
+  std::map<std::set<std::int64_t>, std::size_t> storages;
+  for (const auto& use : name->uses()) {
+    if (!is(use.user, "aten::mean")) continue;
+    const auto over = reduced(use.user);
+    const auto length = (over.contains(1) ? 1 : source.size[1]) * (over.contains(2) ? 1 : source.size[2]);
+    if (!storages.contains(over)) storages[over] = plan_.add_bytes(count * length * float_bytes, now());
+    Value value;
+    value.small = true;
+    value.floats_of_tensor = storages[over];
+    values_[use.user->output()] = value;
+    taken_.insert(use.user);
+  }
+  emit([=, this] {
+    const auto offset_of = [&](const std::set<std::int64_t>& over) -> std::optional<std::int64_t> {
+      const auto found = storages.find(over);
+      return found == storages.end() ? std::nullopt : std::optional(plan_.offset(found->second));
+    };
+    return step_of(ImageMeans({map_of(source), source.channel_of, offset_of({2}), offset_of({1}), offset_of({1, 2})}));
+  });
+}
+
 bool Lowering::partial_mean(const Node* node) {
   const auto name = node->input(0);
-  const auto reduced = [&](const Node* mean) {
-    std::set<std::int64_t> internal;
-    const auto axes = constant(mean->input(1));
-    if (!axes || !axes->isIntList()) refuse(mean);
-    for (const auto axis : axes->toIntVector()) {
-      const auto spatial = (axis < 0 ? axis + 2 + dimensions() : axis) - 2;
-      internal.insert(std::find(axes_.begin(), axes_.end(), int(spatial)) - axes_.begin());
-    }
-    return internal;
-  };
   const std::set<std::int64_t> over_planes{0}, over_pixels{1, 2};
   const auto own = reduced(node);
+  if (dimensions() == 2 && own.size() == 1) {
+    image_means(name);
+    return true;
+  }
   if (dimensions() != 3 || (own != over_planes && own != over_pixels)) return false;
   if (axes_[1] > axes_[2]) refuse(node, "where rows lie across columns");
 
@@ -150,7 +189,9 @@ void Lowering::square_sum(Name value, Name of, const Value& like) {
   const auto expression = expression_of({of}, like);
   SquareSum::Options options;
   options.size = like.size;
-  options.channels = std::int64_t(like.channel_of.size());
+  options.counted.assign(std::size_t(like.places() / lanes), 0);
+  for (const auto place : like.channel_of)
+    options.counted[std::size_t(place / lanes)] |= std::uint16_t(1 << place % lanes);
   const auto units = SquareSum(options).units();
   const auto sums = plan_.add_bytes(units * std::int64_t(sizeof(double)), now());
   const auto sum = plan_.add_bytes(float_bytes, now());
@@ -183,7 +224,8 @@ Lowering::LazyExpression Lowering::expression_of(const std::vector<Name>& factor
   const auto is_product = [](const Node* node) { return is(node, "aten::mul") && node->inputs().size() == 2; };
   // What lies along one axis is LibTorch's, and what lies along two where it is no sum or product.
   const auto is_leaf = [&](Name value) {
-    if (size_of(value).size() != 5) refuse(value->node(), "of other dimensions than the map that it multiplies");
+    if (std::int64_t(size_of(value).size()) != 2 + dimensions())
+      refuse(value->node(), "of other dimensions than the map that it multiplies");
     const auto extent = extent_of(value);
     const auto axes = std::ranges::count_if(extent, [](auto length) { return length > 1; });
     const auto* node = value->node();
@@ -210,7 +252,7 @@ Lowering::LazyExpression Lowering::expression_of(const std::vector<Name>& factor
     if (const auto number = factor_of(value)) {
       term.number = *number;
     } else if (is_leaf(value)) {
-      const auto& leaf = leaves_.at({value, like.places(), like.size});
+      const auto& leaf = leaves_.at(key_of(value, like));
       term.kind = leaf.kind;
       storage = leaf.storage;
     } else if (const auto* node = value->node(); is_product(node)) {
@@ -257,7 +299,7 @@ void Lowering::place_leaves(const std::vector<Name>& wanted, const Value& like) 
   roots(wanted, like);  // which may place some of them
   std::vector<Name> missing;
   for (const auto leaf : wanted) {
-    if (!leaves_.contains({leaf, like.places(), like.size}) && std::ranges::find(missing, leaf) == missing.end())
+    if (!leaves_.contains(key_of(leaf, like)) && std::ranges::find(missing, leaf) == missing.end())
       missing.push_back(leaf);
   }
   if (missing.empty()) return;
@@ -296,7 +338,7 @@ void Lowering::place_leaves(const std::vector<Name>& wanted, const Value& like) 
       refuse(leaf->node(), "along axes that have no kernel");
     }
     made.storage = plan_.add_bytes(count * float_bytes, now());
-    leaves_[{leaf, like.places(), like.size}] = made;
+    leaves_[key_of(leaf, like)] = made;
     placed.push_back(made);
   }
   emit([=, this, tensors = SmallTensors(given, missing)] {
@@ -304,7 +346,7 @@ void Lowering::place_leaves(const std::vector<Name>& wanted, const Value& like) 
     for (const auto storage : from) sources.push_back(plan_.offset(storage));
     for (const auto& leaf : placed) targets.push_back(plan_.offset(leaf.storage));
     return Step{1,
-                [=, axes = axes_](char* arena, std::int64_t, std::int64_t) {
+                [=, axes = axes_, places = like.channel_of](char* arena, std::int64_t, std::int64_t) {
                   std::vector<at::Tensor> inputs;
                   for (std::size_t i = 0; i < sources.size(); ++i) {
                     inputs.push_back(floats_at(arena, sources[i], sizes[i]));
@@ -314,7 +356,7 @@ void Lowering::place_leaves(const std::vector<Name>& wanted, const Value& like) 
                     if (placed[i].kind == Kind::one) {
                       *reinterpret_cast<float*>(arena + targets[i]) = made[i].item<float>();
                     } else {
-                      place(made[i], axes, groups, arena, targets[i]);
+                      place(made[i], axes, places, groups, arena, targets[i]);
                     }
                   }
                 },
@@ -340,14 +382,12 @@ Expression Lowering::placed_expression(const LazyExpression& expression) const {
 void Lowering::modulate(Name name) {
   const auto factors = at(name).factors;
   const auto source = map(at(name).source);
-  const auto count = std::int64_t(source.channel_of.size());
-  if (dimensions() != 3 || source.narrow() || source.channel_of != counted(count)) {
-    refuse(name->node(), "of a map whose channels lie apart");
-  }
+  if (source.narrow()) refuse(name->node(), "of a map of up to four channels");
   const auto expression = expression_of(factors, source);
   read(source);
   use_leaves(expression);
-  auto value = new_map(count, name, source.per_pixel);
+  auto value = new_map(source.places(), name, source.per_pixel);
+  value.channel_of = source.channel_of;
   emit([=, this] {
     Modulation::Options options{placed_expression(expression), map_of(source), map_of(value)};
     return step_of(Modulation(std::move(options)), map_of(value));

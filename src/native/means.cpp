@@ -27,6 +27,18 @@ ICHDET_NATIVE void add_planes(const Map& map, const char* from, float* over_plan
   for (int i = 0; i < count; ++i) _mm512_store_ps(over_planes + i * lanes, sum[i]);
 }
 
+/// Of one row of an image: its sum, and added to that of each column.
+ICHDET_NATIVE void add_row(const char* from, std::int64_t step, std::int64_t rest_bytes, std::int64_t count,
+                           float* columns, float* row) {
+  __m512 sum = _mm512_setzero_ps();
+  for (std::int64_t x = 0; x < count; ++x, from += step) {
+    const __m512 v = load_half(from, rest_bytes);
+    sum = _mm512_add_ps(sum, v);
+    _mm512_store_ps(columns + x * lanes, _mm512_add_ps(_mm512_load_ps(columns + x * lanes), v));
+  }
+  _mm512_store_ps(row, sum);
+}
+
 }  // namespace
 
 /// Of one row of pixels in all planes: sums over the planes (x, 16), and over each plane's row (z, y, 16).
@@ -79,6 +91,35 @@ void Means::finish(char* arena) const {
         sum += double(row_sums[((c / lanes * map.depth() + z) * map.height() + y) * lanes + c % lanes]);
       }
       to[c * map.depth() + z] = float(sum / double(map.height() * map.width()));
+    }
+  }
+}
+
+void ImageMeans::run(char* arena, std::int64_t begin, std::int64_t end) const {
+  const auto& [map, channel_of, along_rows, along_columns, over_all] = options_;
+  const auto height = map.height(), width = map.width();
+  const auto columns = scratch<float>(width * lanes), rows = scratch<float>(height * lanes);
+  for (auto group = begin; group < end; ++group) {
+    const auto first = group * lanes;
+    const char* from = arena + map.blocks[std::size_t(first / map.per_pixel)] + first % map.per_pixel * 2;
+    std::fill_n(columns.get(), width * lanes, 0.f);
+    for (std::int64_t y = 0; y < height; ++y) {
+      add_row(from + map.pixel(0, y, 0), map.pixel_bytes(), map.rest_bytes, width, columns.get(),
+              rows.get() + y * lanes);
+    }
+    for (std::int64_t c = 0; c < std::int64_t(channel_of.size()); ++c) {
+      const auto lane = channel_of[std::size_t(c)] - first;
+      if (lane < 0 || lane >= lanes) continue;
+      const auto write = [&](std::int64_t offset, const float* sums, std::int64_t count, std::int64_t of) {
+        auto* to = reinterpret_cast<float*>(arena + offset) + c * count;
+        for (std::int64_t i = 0; i < count; ++i) to[i] = sums[i * lanes + lane] / float(of);
+      };
+      if (along_rows) write(*along_rows, rows.get(), height, width);
+      if (along_columns) write(*along_columns, columns.get(), width, height);
+      if (!over_all) continue;
+      double sum = 0;
+      for (std::int64_t y = 0; y < height; ++y) sum += double(rows[std::size_t(y * lanes + lane)]);
+      reinterpret_cast<float*>(arena + *over_all)[c] = float(sum / double(height * width));
     }
   }
 }

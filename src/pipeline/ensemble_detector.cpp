@@ -69,6 +69,8 @@ struct EnsembleDetector::State {
   struct Judgement {
     std::vector<std::optional<double>> slices;
     std::vector<bool> positive;
+    std::vector<std::string> classes;           ///< where there is one judge, its own ...
+    std::vector<std::vector<double>> by_class;  ///< ... and what it says of each slice
   };
   Judgement judge(const SliceStack& stack, StudyResult& result, const Progress& progress) const;
   /// What they say together on the native slices.
@@ -131,7 +133,7 @@ EnsembleDetector::State::Said EnsembleDetector::State::ask(const SliceStack& sta
 EnsembleDetector::State::Judgement EnsembleDetector::State::judge(const SliceStack& stack, StudyResult& result,
                                                                   const Progress& progress) const {
   const auto count = std::size_t(stack.geometry.count());
-  Judgement judgement{std::vector<std::optional<double>>(count), std::vector<bool>(count, false)};
+  Judgement judgement{std::vector<std::optional<double>>(count), std::vector<bool>(count, false), {}, {}};
   std::vector<double> weights(count), sums(count);
   for (const auto& judge : members.judges) {
     const auto said = pipeline::timed(result, judge.name.c_str(), [&] { return judge.classifier(stack, progress); });
@@ -146,6 +148,9 @@ EnsembleDetector::State::Judgement EnsembleDetector::State::judge(const SliceSta
     add_trust(result.trust, said.trust);
     add_new(result.assumptions, said.assumptions);
     result.bundles.insert(result.bundles.end(), said.bundles.begin(), said.bundles.end());
+    if (members.judges.size() > 1) continue;
+    judgement.classes = said.classes;
+    for (const auto& slice : said.slices) judgement.by_class.push_back(slice.classes);
   }
   for (std::size_t k = 0; k < count; ++k) {
     if (weights[k] > 0) judgement.slices[k] = std::min(1.0, sums[k] / weights[k]);
@@ -264,6 +269,8 @@ Detection EnsembleDetector::operator()(const SliceStack& stack, const Progress& 
     state.measure(result, labels, grid_labels, combined, said.asked);
     return 0;
   });
+  result.classes = judgement.classes;
+  for (std::size_t k = 0; k < judgement.by_class.size(); ++k) result.slices[k].classes = judgement.by_class[k];
   if (state.spec.slices) {
     const double threshold = result.decision.slice_threshold.value_or(result.decision.threshold);
     for (const auto& slice : result.slices) {

@@ -167,6 +167,25 @@ std::vector<Case> networks() {
     auto first = net.add(tn::Linear(600, 70)), second = net.add(tn::Linear(70, 5));
     return [=](const Tensor& x) mutable { return second(at::relu(first(at::relu(conv(x)).flatten(1)))); };
   }));
+  // As VIOLA multiplies an image: by functions of its means along each axis, and by the norm of what they make. Parts
+  // of 16 channels leave places between them that are none.
+  for (const std::int64_t channels : {16, 20, 32}) {
+    cases.push_back(make(
+        "multiplied by its own profiles, twice " + std::to_string(channels) + " channels", {20, 12, 35},
+        [channels](Net& net) {
+          auto one = net.conv(20, channels, kernel(3)), two = net.conv(20, channels, kernel(1)),
+               after = net.conv(2 * channels, 16, kernel(3));
+          auto mixed = net.add(tn::Conv1d(tn::Conv1dOptions(2 * channels, 2 * channels, 3).padding(1)));
+          return [=](const Tensor& x) mutable {
+            const auto y = at::cat({one(x), two(x)}, 1);
+            const auto px = at::sigmoid(mixed(y.mean(3))), py = at::sigmoid(y.mean(2)), pz = at::tanh(y.mean({2, 3}));
+            const auto vx = px.unsqueeze(3), vy = py.unsqueeze(2), vz = pz.unsqueeze(2).unsqueeze(3);
+            const auto v = (0.1 * (vx * vy) + 0.3) + vz * (vx + vy) + at::relu((vx + vy) + vz);
+            const auto length = v.square().sum({1, 2, 3}, true).sqrt();
+            return after(at::relu(y * v * (1 + 1 / length.clamp_min(1e-12))));
+          };
+        }));
+  }
   return cases;
 }
 

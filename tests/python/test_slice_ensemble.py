@@ -121,6 +121,9 @@ def test_a_slices_probability_and_outlines(run, home, study, stack, said):
     assert result["probability"] == pytest.approx(p.max(), abs=1e-5) and len(result["bundles"]) == 2
     assert any("slices by a logistic of what they say; outlines fade on slices less likely than 0.4" in a
                for a in result["assumptions"])
+    assert result["classes"] == ["none", "hemorrhage"]
+    assert [s["classes"][1] for s in result["slices"]] == pytest.approx(list(classifier), abs=1e-5)
+    assert " mL" in str(found).splitlines()[0]
     with open(home / "out" / "slices.csv") as file:
         rows = list(csv.DictReader(file))
     np.testing.assert_allclose([[float(r[n]) for n in NAMES] for r in rows], expected, atol=1e-5)

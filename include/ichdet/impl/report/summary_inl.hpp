@@ -45,7 +45,9 @@ ICHDET_INLINE std::string place(const Eigen::Vector3d& lps_mm) {
 }
 
 ICHDET_INLINE std::string finding(const StudyResult& result) {
-  if (!result.classes.empty()) return result.decision.positive ? "Hemorrhage" : "No hemorrhage found";
+  if (!result.classes.empty() && result.labels.empty()) {
+    return result.decision.positive ? "Hemorrhage" : "No hemorrhage found";
+  }
   const auto blood = detail::volumes_text(result, true);
   const auto others = detail::volumes_text(result, false);
   if (!result.decision.positive) {
