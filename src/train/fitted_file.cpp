@@ -1,47 +1,34 @@
 #include "fitted_file.hpp"
 
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
-#include <algorithm>
 #include <cstring>
 #include <fstream>
-#include <iterator>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <string_view>
 #include <thread>
 
-#include "ichdet/bundle/sha256.hpp"
 #include "ichdet/core/error.hpp"
 
-// A file is `mark`, eight bytes that tell the length of a JSON text, that text, the arrays that it lists, each packed
-// by zlib, and the CRC-32 of all that. Numbers are little endian, as on every machine that LibTorch has a build for.
+// A file is `fitted_mark`, eight bytes that tell the length of a JSON text, that text, the arrays that it tells of,
+// each at a multiple of 64 bytes, and the CRC-32 of all that. Numbers are little endian, as on every machine that
+// LibTorch has a build for. Arrays are not packed, so that they can be mapped: a data set may be larger than memory.
 namespace ichdet::train {
 namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-constexpr std::string_view mark = "ICHFIT02";
+constexpr std::size_t alignment = 64;
+constexpr std::size_t header_bytes = fitted_mark.size() + sizeof(std::uint64_t);
 
-std::string hash_of(const std::string& text) { return sha256(std::as_bytes(std::span(text))); }
-
-/// Of a file, or of all files in a folder, whatever their names.
-std::vector<std::string> hashes_of(const std::vector<fs::path>& paths) {
-  std::vector<std::string> hashes;
-  for (const auto& path : paths) {
-    if (!fs::is_directory(path)) {
-      hashes.push_back(sha256_of_file(path));
-      continue;
-    }
-    for (const auto& file : fs::recursive_directory_iterator(path)) {
-      if (file.is_regular_file()) hashes.push_back(sha256_of_file(file.path()));
-    }
-  }
-  std::ranges::sort(hashes);
-  return hashes;
-}
+constexpr std::size_t aligned(std::size_t place) { return (place + alignment - 1) / alignment * alignment; }
 
 json to_json(const Eigen::Vector3d& v) { return {v[0], v[1], v[2]}; }
 Eigen::Vector3d to_vector(const json& values) {
@@ -69,171 +56,163 @@ SliceGeometry to_geometry(const json& said) {
   return {std::move(planes), said.at("rows"), said.at("columns"), said.at("frame")};
 }
 
-template <class T>
-std::string packed(const Array3<T>& values) {
-  const auto bytes = uLong(values.size()) * sizeof(T);
-  auto size = compressBound(bytes);
-  std::string result(size, '\0');
-  constexpr int fastest = 1;
-  compress2(reinterpret_cast<Bytef*>(result.data()), &size, reinterpret_cast<const Bytef*>(values.data()), bytes,
-            fastest);
-  result.resize(size);
-  return result;
+/// A file in memory, as far as it is read. What is written there does not reach the file.
+struct Mapping {
+  std::shared_ptr<char> bytes;
+  std::size_t size = 0;
+};
+
+/// Of no size where the file cannot be mapped.
+Mapping map_file(const fs::path& file) {
+  const int descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) return {};
+  struct stat status {};
+  const auto size = ::fstat(descriptor, &status) == 0 ? std::size_t(status.st_size) : 0;
+  void* address = size > 0 ? ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, descriptor, 0) : MAP_FAILED;
+  ::close(descriptor);
+  if (address == MAP_FAILED) return {};
+  return {std::shared_ptr<char>(static_cast<char*>(address), [size](char* p) { ::munmap(p, size); }), size};
 }
 
-/// The arrays of a file, taken off its front one after another.
-class Unpacker {
+/// The arrays of a file, one after another.
+class Arrays {
  public:
-  Unpacker(std::string_view bytes, const json& sizes, std::array<std::int64_t, 3> shape)
-      : bytes_(bytes), sizes_(sizes), shape_(shape) {}
+  Arrays(Mapping file, std::size_t place, std::array<std::int64_t, 3> shape)
+      : file_(std::move(file)), place_(place), shape_(shape) {}
 
   template <class T>
-  void next(Array3<T>& values) {
-    const auto size = sizes_.at(index_++).get<std::size_t>();
-    if (size == 0) return;
-    if (size > bytes_.size()) throw Error(ErrorCode::io, "cut off");
-    values = Array3<T>::uninitialized(shape_);
-    auto found = uLong(values.size()) * sizeof(T);
-    const auto expected = found;
-    const auto* from = reinterpret_cast<const Bytef*>(bytes_.data());
-    if (uncompress(reinterpret_cast<Bytef*>(values.data()), &found, from, size) != Z_OK || found != expected) {
-      throw Error(ErrorCode::io, "damaged");
-    }
-    bytes_.remove_prefix(size);
+  void next(bool there, Array3<T>& values) {
+    if (!there) return;
+    place_ = aligned(place_);
+    const auto bytes = std::size_t(shape_[0] * shape_[1] * shape_[2]) * sizeof(T);
+    if (place_ + bytes > file_.size) throw Error(ErrorCode::io, "cut off");
+    values = Array3<T>(reinterpret_cast<T*>(file_.bytes.get() + place_), shape_, file_.bytes);
+    place_ += bytes;
   }
 
  private:
-  std::string_view bytes_;
-  const json& sizes_;
+  Mapping file_;
+  std::size_t place_;
   std::array<std::int64_t, 3> shape_;
-  std::size_t index_ = 0;
 };
 
 json to_json(const CompactAnatomy& anatomy) {
   const Eigen::Matrix<double, 3, 4> affine = anatomy.head_to_lps.affine();
   return {{"head_to_lps", std::vector<double>(affine.data(), affine.data() + affine.size())},
+          {"midline", !anatomy.midline.empty()},
           {"midline_plane", anatomy.midline_plane},
           {"assumptions", anatomy.assumptions}};
 }
 
-CompactAnatomy to_anatomy(const json& said, Unpacker& arrays) {
+CompactAnatomy to_anatomy(const json& said, Arrays& arrays) {
   CompactAnatomy anatomy;
   const auto affine = said.at("head_to_lps").get<std::array<double, 12>>();
   anatomy.head_to_lps.affine() = Eigen::Map<const Eigen::Matrix<double, 3, 4>>(affine.data());
-  anatomy.midline_plane = said.at("midline_plane").get<std::vector<std::array<float, 3>>>();
-  anatomy.assumptions = said.at("assumptions").get<std::vector<std::string>>();
-  arrays.next(anatomy.depth);
-  arrays.next(anatomy.ventricle);
-  arrays.next(anatomy.csf);
-  arrays.next(anatomy.midline);
+  said.at("midline_plane").get_to(anatomy.midline_plane);
+  said.at("assumptions").get_to(anatomy.assumptions);
+  arrays.next(true, anatomy.depth);
+  arrays.next(true, anatomy.ventricle);
+  arrays.next(true, anatomy.csf);
+  arrays.next(said.at("midline").get<bool>(), anatomy.midline);
   return anatomy;
 }
 
-std::uint32_t crc_of(std::string_view bytes) {
-  return std::uint32_t(crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
-}
-
 template <class T>
-void append(std::string& bytes, T number) {
-  bytes.append(reinterpret_cast<const char*>(&number), sizeof number);
-}
-
-template <class T>
-T take_number(std::string_view bytes) {
+T number_at(const Mapping& file, std::size_t place) {
   T number;
-  std::memcpy(&number, bytes.data(), sizeof number);
+  std::memcpy(&number, file.bytes.get() + place, sizeof number);
   return number;
 }
 
-Fitted parse(std::string_view bytes) {
-  if (bytes.size() < mark.size() + 12 || !bytes.starts_with(mark)) throw Error(ErrorCode::io, "no prepared study");
-  const auto crc = take_number<std::uint32_t>(bytes.substr(bytes.size() - 4));
-  bytes.remove_suffix(4);
-  if (crc_of(bytes) != crc) throw Error(ErrorCode::io, "damaged");
-  const auto length = take_number<std::uint64_t>(bytes.substr(mark.size()));
-  bytes.remove_prefix(mark.size() + 8);
-  if (length > bytes.size()) throw Error(ErrorCode::io, "cut off");
-  const auto said = json::parse(bytes.substr(0, length));
-  Fitted fitted{
-      to_geometry(said.at("geometry")), {}, {}, said.at("blood"), {}, said.at("assumptions"), said.at("reversed")};
-  Unpacker arrays(bytes.substr(length), said.at("bytes"), fitted.geometry.shape());
-  arrays.next(fitted.hu.steps);
-  arrays.next(fitted.mask);
+Fitted parse(const Mapping& file) {
+  constexpr std::size_t crc_bytes = sizeof(std::uint32_t);
+  if (file.size < header_bytes + crc_bytes) throw Error(ErrorCode::io, "cut off");
+  const auto end = file.size - crc_bytes;
+  const auto crc = crc32_z(0, reinterpret_cast<const Bytef*>(file.bytes.get()), end);
+  if (number_at<std::uint32_t>(file, end) != crc) throw Error(ErrorCode::io, "damaged");
+  const auto length = number_at<std::uint64_t>(file, fitted_mark.size());
+  if (!std::string_view(file.bytes.get(), end).starts_with(fitted_mark) || length > end - header_bytes) {
+    throw Error(ErrorCode::io, "no prepared study");
+  }
+  const auto said = json::parse(std::string_view(file.bytes.get() + header_bytes, length));
+  Fitted fitted{to_geometry(said.at("geometry")), {}, {}, {}, {}, {}, said.at("reversed").get<bool>()};
+  said.at("blood").get_to(fitted.blood);
+  said.at("assumptions").get_to(fitted.assumptions);
+  Arrays arrays({file.bytes, end}, header_bytes + length, fitted.geometry.shape());
+  arrays.next(true, fitted.hu.steps);
+  arrays.next(said.at("mask").get<bool>(), fitted.mask);
   if (said.contains("anatomy")) fitted.anatomy = to_anatomy(said.at("anatomy"), arrays);
   return fitted;
 }
 
-}  // namespace
+/// A stream with the CRC-32 of what it was given.
+class Writer {
+ public:
+  explicit Writer(const fs::path& file) : stream_(file, std::ios::binary) {}
 
-std::string fitted_key(const StudyEntry& entry, const ModelSpec& model, const PreparationOptions& options) {
-  json parts{{"format", mark},
-             {"scan", hashes_of(entry.files)},
-             {"mask", entry.mask.empty() ? "" : sha256_of_file(entry.mask)},
-             {"slices", entry.slices},
-             {"tolerance", options.mask_tolerance_mm},
-             {"thickness", options.slice_thickness_mm},
-             {"gaps", options.allow_gaps},
-             {"anatomy", options.anatomy},
-             {"task", to_string(model.task)}};
-  for (const auto& [from, to] : options.mask_classes) parts["mask_classes"].push_back({from, to});
-  for (const auto& output : model.classes) parts["classes"].push_back(output.blood);
-  if (reads_images(model.task)) {
-    const auto& image = model.image;
-    parts["image"] = {image.size, int(image.fit), image.spacing_mm, int(image.centre), image.slice_mm};
-    if (image.clip_hu) parts["clip"] = *image.clip_hu;
-  } else {
-    parts["spacing"] = model.spacing_mm;
+  void write(const void* bytes, std::size_t size) {
+    stream_.write(static_cast<const char*>(bytes), std::streamsize(size));
+    crc_ = crc32_z(crc_, static_cast<const Bytef*>(bytes), size);
+    place_ += size;
   }
-  return hash_of(parts.dump());
-}
+  template <class T>
+  void write(const Array3<T>& values) {
+    if (values.empty()) return;
+    constexpr std::array<char, alignment> zeros{};
+    write(zeros.data(), aligned(place_) - place_);
+    write(values.data(), std::size_t(values.size()) * sizeof(T));
+  }
+  bool finish() {
+    const auto crc = std::uint32_t(crc_);
+    write(&crc, sizeof crc);
+    stream_.close();
+    return bool(stream_);
+  }
+
+ private:
+  std::ofstream stream_;
+  uLong crc_ = 0;
+  std::size_t place_ = 0;
+};
+
+}  // namespace
 
 void write_fitted(const fs::path& file, const Fitted& fitted) {
   json said{{"geometry", to_json(fitted.geometry)},
             {"blood", fitted.blood},
+            {"mask", !fitted.mask.empty()},
             {"assumptions", fitted.assumptions},
-            {"reversed", fitted.reversed},
-            {"bytes", json::array()}};
-  std::string arrays;
-  const auto add = [&](const auto& values) {
-    const auto bytes = values.empty() ? std::string() : packed(values);
-    said["bytes"].push_back(bytes.size());
-    arrays += bytes;
-  };
-  add(fitted.hu.steps);
-  add(fitted.mask);
-  if (fitted.anatomy) {
-    said["anatomy"] = to_json(*fitted.anatomy);
-    add(fitted.anatomy->depth);
-    add(fitted.anatomy->ventricle);
-    add(fitted.anatomy->csf);
-    add(fitted.anatomy->midline);
-  }
+            {"reversed", fitted.reversed}};
+  if (fitted.anatomy) said["anatomy"] = to_json(*fitted.anatomy);
   const auto text = said.dump();
-  std::string bytes(mark);
-  append(bytes, std::uint64_t(text.size()));
-  bytes += text + arrays;
-  append(bytes, crc_of(bytes));
+  const auto length = std::uint64_t(text.size());
 
   std::error_code failed;
   fs::create_directories(file.parent_path(), failed);
   std::ostringstream name;
   name << file.string() << '.' << ::getpid() << '.' << std::this_thread::get_id() << ".part";
   const fs::path part = name.str();
-  std::ofstream stream(part, std::ios::binary);
-  stream.write(bytes.data(), std::streamsize(bytes.size()));
-  stream.close();
-  if (stream) fs::rename(part, file, failed);
-  if (!stream || failed) {
+  Writer writer(part);
+  writer.write(fitted_mark.data(), fitted_mark.size());
+  writer.write(&length, sizeof length);
+  writer.write(text.data(), text.size());
+  writer.write(fitted.hu.steps);
+  writer.write(fitted.mask);
+  if (const auto& anatomy = fitted.anatomy) {
+    for (const auto* values : {&anatomy->depth, &anatomy->ventricle, &anatomy->csf}) writer.write(*values);
+    writer.write(anatomy->midline);
+  }
+  const bool written = writer.finish();
+  if (written) fs::rename(part, file, failed);
+  if (!written || failed) {
     fs::remove(part, failed);
     throw Error(ErrorCode::io, file.string() + ": cannot be written");
   }
 }
 
 std::optional<Fitted> read_fitted(const fs::path& file) {
-  std::ifstream stream(file, std::ios::binary);
-  const std::string bytes((std::istreambuf_iterator<char>(stream)), std::istreambuf_iterator<char>());
   try {
-    return parse(bytes);
+    return parse(map_file(file));
   } catch (const Error&) {
     return std::nullopt;
   } catch (const json::exception&) {

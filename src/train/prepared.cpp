@@ -19,9 +19,9 @@ Fitted fitted_or_cached(const StudyEntry& entry, const ModelSpec& model, const P
   if (options.cache.empty()) return fit(entry, model, options);
   const auto file = options.cache / (fitted_key(entry, model, options) + ".study");
   if (auto cached = read_fitted(file)) return *std::move(cached);
-  auto fitted = fit(entry, model, options);
-  write_fitted(file, fitted);
-  return fitted;
+  write_fitted(file, fit(entry, model, options));
+  if (auto made = read_fitted(file)) return *std::move(made);  // so that memory holds what is looked at
+  throw Error(ErrorCode::io, file.string() + ": was written and cannot be read");
 }
 
 /// By name, as far as known.

@@ -48,7 +48,8 @@ TrainingStudy prepare_study(const StudyEntry& entry, const std::vector<std::stri
 ///
 /// With a cache each study is a file there, named by a hash of everything that it was made from: the bytes of scan and
 /// mask, the model's part in it, the options and the format's version. Labels are not part of it. A file that is
-/// damaged or cut off is made again. Reports "prepare 12 of 87".
+/// damaged or cut off is made again. Files are mapped, so that a data set may be larger than memory. Reports "prepare
+/// 12 of 87".
 std::vector<TrainingStudy> prepare_studies(const Dataset& dataset, const ModelSpec& model,
                                            const PreparationOptions& options = {}, const Progress& progress = {});
 
