@@ -60,6 +60,7 @@ FitOptions fit_options(const TrainingSpec& training, std::int64_t epoch, const T
   FitOptions fit;
   fit.epoch = std::max<std::int64_t>(epoch / training.batch, 1);
   fit.steps = training.steps > 0 ? training.steps : training.epochs * fit.epoch;
+  fit.log_every = std::clamp<std::int64_t>(fit.steps / 50, 1, 20);
   fit.validate_every = training.validate_every;
   fit.minutes = options.minutes;
   fit.optimizer = training.optimizer;

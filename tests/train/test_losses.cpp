@@ -70,7 +70,7 @@ TEST_CASE("Binary cross entropy passes over unknown labels") {
   const auto logits = at::tensor({0.3, -1.0, 2.0}).reshape({1, 3}).to(at::kFloat);
   const auto truth = at::tensor({1.0, std::nan(""), 0.0}).reshape({1, 3}).to(at::kFloat);
   const double expected = (std::log1p(std::exp(-0.3)) + std::log1p(std::exp(2.0))) / 2;
-  CHECK(value(binary_cross_entropy(logits, truth)) == doctest::Approx(expected));
+  CHECK(value(ichdet::train::binary_cross_entropy(logits, truth)) == doctest::Approx(expected));
 }
 
 TEST_CASE("S3's localisation loss falls as the features that decide move into the blood") {

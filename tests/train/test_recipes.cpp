@@ -1,0 +1,144 @@
+#include <ATen/Functions.h>
+#include <ATen/Parallel.h>
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+
+#include "ichdet/bundle/bundle.hpp"
+#include "ichdet/bundle/recipe.hpp"
+#include "ichdet/io/nifti.hpp"
+#include "ichdet/models/load.hpp"
+#include "ichdet/nn/network.hpp"
+#include "ichdet/phantom/phantom.hpp"
+#include "ichdet/train/examples.hpp"
+#include "ichdet/train/log.hpp"
+#include "ichdet/train/manifest.hpp"
+#include "ichdet/train/prepared.hpp"
+#include "ichdet/train/train.hpp"
+#include "ichdet/train/training_spec.hpp"
+#include "io/synthetic.hpp"
+
+// Each recipe's network, losses and examples, on two small phantoms: a few steps, the loss falls, a bundle comes out
+// that opens and answers. Sizes are cut where the network takes others; batches and steps always.
+using namespace ichdet;
+using namespace ichdet::train;
+namespace fs = std::filesystem;
+using ichdet::test::TemporaryFolder;
+
+namespace {
+
+struct Case {
+  const char* recipe;
+  std::int64_t size;  ///< of images, or of patches along rows and columns; 0: the recipe's
+  std::int64_t steps;
+  double learning_rate;
+};
+
+const std::vector<Case> cases = {
+    {"s1", 0, 8, 0.001},
+    {"s2-dynunet", 64, 6, 0.01},
+    {"s2-viola-unet", 64, 6, 0.01},
+    {"s2-slice-detector", 96, 8, 0.001},
+    {"s3-densenet121", 96, 8, 0.001},
+    {"s3-inception-resnet-v2", 139, 6, 0.001},
+    {"s3-mobilenet-v2", 96, 10, 0.001},
+    {"s3-vgg19", 64, 8, 0.0002},
+    {"s3-weighted-ensemble", 96, 8, 0.001},
+    {"s4-heads-up-e1", 139, 6, 0.001},
+    {"s5-exam-lstm", 64, 6, 0.001},
+    {"ichdet-segmenter", 96, 10, 0.002},
+    {"ichdet-classifier", 96, 10, 0.001},
+};
+
+/// Two phantoms, one of them bleeding, for training and for validation alike.
+Dataset make_data(const fs::path& folder, const std::vector<std::string>& labels) {
+  std::ofstream csv(folder / "phantoms.csv");
+  csv << "study,scan,mask,split,any,hemorrhage,no finding,other\n";
+  for (const std::string split : {"train", "validation", "select"}) {
+    for (const bool bleeds : {true, false}) {
+      PhantomOptions options;
+      options.seed = bleeds ? 5 : 6;
+      options.rows = options.columns = 96;
+      options.pixel_mm = 2.4;
+      options.slices = 8;
+      options.thickness_mm = 15;
+      if (bleeds) options.hemorrhages.emplace_back();
+      const auto study = make_phantom(options);
+      const auto name = split + (bleeds ? "_blood" : "_none");
+      const auto grid = study.stack.geometry.nominal();
+      auto blood = study.truth.labels;
+      std::ranges::transform(blood, blood.begin(), [](std::uint8_t label) { return label > 0 && label < 6 ? 1 : 0; });
+      io::write_nifti(folder / (name + ".nii.gz"), Volume(study.stack.hu, grid));
+      io::write_nifti(folder / (name + "_mask.nii.gz"), LabelMap(blood, {"none", "blood"}, grid));
+      csv << name << "," << name << ".nii.gz," << name << "_mask.nii.gz," << split << ","
+          << (bleeds ? ",1,0,0" : "0,0,1,0") << "\n";
+    }
+  }
+  csv.close();
+  return read_manifest(folder / "phantoms.csv", labels);
+}
+
+Recipe small(const Case& one) {
+  auto recipe = find_recipe(one.recipe);
+  auto& training = recipe.training;
+  training.erase("epochs");
+  training.erase("validate");
+  training["steps"] = one.steps;
+  training["batch"] = recipe.model["task"] == "exam classification" ? 1 : 4;
+  training["optimizer"]["learning_rate"] = one.learning_rate;
+  training["schedule"] = {{"name", "constant"}};
+  training["augment"] = {{"only", true}};
+  training["painted"] = training["distracted"] = 0;
+  training["average"] = 0;
+  training["sampling"] = {{"balance", "share"}, {"blood_share", 0.5}};
+  if (one.size > 0 && recipe.model["input"].contains("size")) recipe.model["input"]["size"] = {one.size, one.size};
+  if (recipe.model["input"].contains("spacing_mm") && recipe.model["input"].contains("size")) {
+    recipe.model["input"]["spacing_mm"] = 2.4;
+  }
+  if (recipe.model.contains("patch")) {
+    for (const auto* key : {"input", "output"}) recipe.model["patch"][key] = {32, one.size, one.size};
+    recipe.model["procedure"].erase("rescue");
+  }
+  return recipe;
+}
+
+}  // namespace
+
+TEST_CASE("Each recipe trains on a few steps, and its bundle answers") {
+  for (const auto& one : cases) {
+    const std::string name = one.recipe;
+    CAPTURE(name);
+    const TemporaryFolder folder;
+    const auto recipe = small(one);
+    const auto model = model_of(recipe);
+    const auto data = make_data(folder.path(), label_names(model));
+    const auto studies = prepare_studies(data, model);
+    TrainOptions options;
+    options.folder = folder.path() / "training";
+    options.data_words = "two phantoms";
+    const auto result = train::train(recipe, studies, options);
+    CHECK(result.fit.step == one.steps);
+
+    const auto bundle = open_bundle(result.bundle);
+    CHECK(bundle.spec.training_data == "two phantoms");
+    CHECK_FALSE(bundle.spec.untrained);
+    const auto network = models::load(bundle);
+    const auto training = parse_training(recipe.training, model, one.recipe);
+    const auto batch = batches(make_examples(studies, model, training, {}).at, training.batch)(0);
+    const at::NoGradGuard no_grad;
+    const auto logits = network->forward(batch.input);
+    CHECK(logits.size(0) == batch.target.size(0));
+    CHECK(logits.isfinite().all().item<bool>());
+
+    std::vector<double> losses;
+    for (const auto& row : read_log(options.folder / "metrics.csv")) {
+      if (row.name == "train/loss") losses.push_back(row.value);
+    }
+    REQUIRE(losses.size() == std::size_t(one.steps));
+    MESSAGE(std::string(one.recipe), ": loss ", losses.front(), " to ", losses.back());
+    CHECK(*std::min_element(losses.begin() + 1, losses.end()) < losses.front());
+    CHECK((losses[losses.size() - 1] + losses[losses.size() - 2]) / 2 < losses.front());
+  }
+}
