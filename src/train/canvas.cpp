@@ -87,6 +87,7 @@ struct Piece {
   std::vector<std::array<std::int64_t, 2>> pixels;
   std::array<std::int64_t, 4> box{1 << 20, -1, 1 << 20, -1};
   std::int64_t rim = 0, beside_bone = 0;
+  std::int64_t tissue = 0;  ///< pixels with a value that brain or CSF can have
 };
 
 /// Collects the pixels that hang together with (row, column), where `state` is 1; it becomes 2. Counts how much of
@@ -100,6 +101,8 @@ Piece piece_at(const Canvas& v, Array3<std::uint8_t>& state, std::int64_t s, std
   state(s, row, column) = 2;
   for (std::size_t i = 0; i < piece.pixels.size(); ++i) {
     const auto [r, c] = piece.pixels[i];
+    const float hu = v.stack.hu(s, r, c);
+    piece.tissue += hu > 1 && hu < 55 ? 1 : 0;
     piece.box = {std::min(piece.box[0], r), std::max(piece.box[1], r), std::min(piece.box[2], c),
                  std::max(piece.box[3], c)};
     for (const auto& [dy, dx] : {std::array<std::int64_t, 2>{-1, 0}, {1, 0}, {0, -1}, {0, 1}}) {
@@ -124,7 +127,7 @@ Piece piece_at(const Canvas& v, Array3<std::uint8_t>& state, std::int64_t s, std
 /// Leaves the pieces that bone encloses, and says how round the middle slice's largest one is: the vertex is, the skull
 /// base is not.
 void find_pieces(Canvas& v) {
-  constexpr double least_enclosed = 0.7, least_mm2 = 150;
+  constexpr double least_enclosed = 0.7, least_tissue = 0.7, least_mm2 = 150;
   Array3<std::uint8_t> state(v.depth_mm.shape());
   v.inside([&](std::int64_t s, std::int64_t r, std::int64_t c) { state(s, r, c) = 1; });
   std::size_t largest = 0;
@@ -136,7 +139,9 @@ void find_pieces(Canvas& v) {
         if (state(s, row, column) != 1) continue;
         const Piece piece = piece_at(v, state, s, row, column);
         const double area = double(piece.pixels.size()) * v.row_mm * v.column_mm;
-        if (area < least_mm2 || double(piece.beside_bone) < least_enclosed * double(piece.rim)) {
+        const bool open = double(piece.beside_bone) < least_enclosed * double(piece.rim);
+        const bool other = double(piece.tissue) < least_tissue * double(piece.pixels.size());  // muscle, fat
+        if (area < least_mm2 || open || other) {
           for (const auto& [r, c] : piece.pixels) v.depth_mm(s, r, c) = -1;
           continue;
         }

@@ -76,7 +76,7 @@ Array3<float> beside_falx(const Canvas& v, Dice& dice) {
     (behind ? from : to) = behind ? back + 8 : front - 8;
   }
   const float side = dice.sign();
-  const float thick_mm = dice.log_between(2, 8);
+  const float thick_mm = dice.log_between(3.2, 9);
   const float wave_mm = dice.between(0, 0.3) * thick_mm;
   const auto seed = dice.bits();
   v.inside([&](std::int64_t s, std::int64_t r, std::int64_t c) {

@@ -30,7 +30,7 @@ struct AugmentOptions {
   Chance stretch{0.3, {0.9, 1.12}};         ///< of columns against rows
   Chance shear{0.2, {-0.08, 0.08}};
   Chance shift_mm{0.5, {-18, 18}};             ///< along rows and columns, each drawn for itself
-  Chance elastic_mm{0.25, {0.5, 3.5}};         ///< root mean square of the displacement
+  Chance elastic_mm{0.25, {0.5, 2.5}};         ///< root mean square of the displacement
   Chance elastic_period_mm{1, {20, 60}};       ///< distance of its control points
   Chance neighbour_shift_mm{0.1, {0.3, 1.5}};  ///< each slice against the middle one: a patient who moves
 

@@ -16,7 +16,7 @@ namespace ichdet::train {
 /// Settings of `synthesise`.
 struct SynthesisOptions {
   /// How often a slab's main hemorrhage is of each type, in the order of HemorrhageType; relative.
-  std::array<double, 5> type_weights{0.8, 1, 1.6, 1, 1.4};
+  std::array<double, 5> type_weights{1, 1.8, 1.6, 1, 1.4};
   double further_type = 0.3;                          ///< chance of a second type; of a third after that, the same
   std::array<std::uint8_t, 5> labels{1, 1, 1, 1, 1};  ///< mask value of each type
   std::uint8_t oedema_label = 0;                      ///< mask value of the dark rim around intraparenchymal blood
