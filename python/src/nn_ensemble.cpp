@@ -1,6 +1,7 @@
 #include <pybind11/stl/filesystem.h>
 
 #include "convert.hpp"
+#include "ichdet/bundle/shipped.hpp"
 #include "ichdet/pipeline/ensemble_detector.hpp"
 #include "options.hpp"
 
@@ -10,7 +11,7 @@ void bind_ensemble_detector(py::module_& m) {
   py::class_<EnsembleDetector>(m, "EnsembleDetector",
                                R"(Several models as one: the YAML file that docs/ensembles.md describes.
 
-file : path of the YAML file
+file : path of the YAML file, of a folder with ensemble.yaml in it, or the name of an ensemble that came with ichdet
 threads, precision, engine, region : as for Segmenter
 decision_threshold : study probability from which the answer is yes; None: the ensemble's, else 0.5
 min_lesion_ml : smaller pieces are not listed as lesions; their volume still counts)")
@@ -29,7 +30,8 @@ min_lesion_ml : smaller pieces are not listed as lesions; their volume still cou
              options.threads = threads;
              options.decision_threshold = decision_threshold;
              options.min_lesion_ml = min_lesion_ml;
-             return EnsembleDetector(read_ensemble(file), segmenter, classifier, options);
+             return EnsembleDetector(read_ensemble(find_ensemble(file.string()).value_or(file)), segmenter, classifier,
+                                     options);
            }),
            py::arg("file"), py::kw_only(), py::arg("threads") = 0, py::arg("precision") = "auto",
            py::arg("engine") = "auto", py::arg("region") = "head", py::arg("decision_threshold") = py::none(),

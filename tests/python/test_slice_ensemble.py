@@ -109,7 +109,7 @@ def test_a_slices_probability_and_outlines(run, home, study, stack, said):
     faded = blood * np.minimum(1, p / RULE["fade_below"])[:, None, None]
     assert (p < 0.4).any() and ((blood > 0.5) & (faded < 0.5)).any() and (faded > 0.5).any()
 
-    found = EnsembleDetector(home / "pair" / "ensemble.yaml", threads=1)(stack)
+    found = EnsembleDetector(home / "pair", threads=1)(stack)
     np.testing.assert_allclose(found.evidence, expected, atol=1e-6)
     clear = np.abs(faded - 0.5) > 1e-5
     np.testing.assert_array_equal(np.asarray(found.labels.labels)[clear], (faded > 0.5)[clear])
