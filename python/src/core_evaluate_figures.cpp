@@ -8,6 +8,7 @@
 #include "ichdet/report/drift.hpp"
 #include "ichdet/report/figures.hpp"
 #include "ichdet/report/json.hpp"
+#include "ichdet/report/model_card.hpp"
 
 namespace ichdet::python {
 
@@ -17,6 +18,10 @@ namespace {
 
 using ByteArray = py::array_t<std::uint8_t, py::array::c_style | py::array::forcecast>;
 using Types = std::map<std::string, std::vector<std::uint8_t>>;
+
+nlohmann::ordered_json from_python(const py::object& value) {
+  return nlohmann::ordered_json::parse(py::module_::import("json").attr("dumps")(value).cast<std::string>());
+}
 
 py::object to_python(const nlohmann::ordered_json& json) {
   return py::module_::import("json").attr("loads")(json.dump());
@@ -89,11 +94,7 @@ types : blood type -> 0 or 1 for each slice)")
       R"(What a model is worth on studies with truth, as a dict: Dice, areas, rates, false lesions, volumes, calibration,
 blood types and the worst cases, with bootstrap intervals that draw patients; docs/training.md tells the fields.)");
   m.def(
-      "figures_markdown",
-      [](const py::object& figures) {
-        const auto text = py::module_::import("json").attr("dumps")(figures).cast<std::string>();
-        return figures_markdown(nlohmann::ordered_json::parse(text));
-      },
+      "figures_markdown", [](const py::object& figures) { return figures_markdown(from_python(figures)); },
       py::arg("figures"), "The dict of `figures` as tables.");
   m.def(
       "choose_model",
@@ -106,6 +107,35 @@ blood types and the worst cases, with bootstrap intervals that draw patients; do
       py::arg("resamples") = 2000, py::arg("seed") = 0, py::arg("confidence") = 0.95, py::arg("threads") = 0,
       R"(Which of two versions of a model to keep, by Dice, AUC, sensitivity and specificity on the same studies: a dict
 with `keep` ("new" or "old"), `reason`, each figure's paired bootstrap, DeLong's and McNemar's tests.)");
+}
+
+void bind_model_card(py::module_& m) {
+  m.def(
+      "model_card",
+      [](std::string title, const std::vector<py::object>& bundles, const std::vector<py::object>& trainings,
+         const std::map<std::string, py::object>& figures, std::vector<std::string> data,
+         std::vector<std::string> limits) {
+        ModelCard card;
+        card.title = std::move(title);
+        for (const auto& bundle : bundles) card.bundles.push_back(from_python(bundle));
+        for (const auto& training : trainings) card.trainings.push_back(from_python(training));
+        for (const auto& [where, value] : figures) card.figures.emplace_back(where, from_python(value));
+        card.data = std::move(data);
+        card.limits = std::move(limits);
+        return model_card(card);
+      },
+      py::arg("title"), py::kw_only(), py::arg("bundles"), py::arg("trainings") = std::vector<py::object>{},
+      py::arg("figures") = std::map<std::string, py::object>{}, py::arg("data") = std::vector<std::string>{},
+      py::arg("limits") = std::vector<std::string>{},
+      R"(A model's README.md.
+
+Parameters
+----------
+bundles : what bundle.json holds, of the model or of an ensemble's members
+trainings : each one's record.json, or None
+figures : what it was measured on, in words -> the dict of `figures`; in alphabetical order
+data : what it learned from, with licences and what the labels are: a sentence each
+limits : what it cannot do: a sentence each)");
 }
 
 void bind_drift(py::module_& m) {
@@ -148,6 +178,7 @@ void bind_drift(py::module_& m) {
 
 void bind_evaluate_figures(py::module_& m) {
   bind_outcomes(m);
+  bind_model_card(m);
   bind_drift(m);
 }
 

@@ -86,10 +86,14 @@ int main(int argc, char** argv) {
   ichdet::cli::add_strip(app, context);
   ichdet::cli::add_import(app, context);
   ichdet::cli::add_train(app, context);
+  ichdet::cli::add_judge(app, context);
+  ichdet::cli::add_monitor(app, context);
   ichdet::cli::add_phantom(app, context);
   try {
     app.parse(argc, argv);
     return done;
+  } catch (const CLI::RuntimeError& e) {  // a command's own verdict
+    return e.get_exit_code();
   } catch (const CLI::ParseError& e) {
     if (e.get_exit_code() == 0) return app.exit(e);
     return refuse(bar, "options", usage_error(app, e), wrong_usage);

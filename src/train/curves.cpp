@@ -80,20 +80,13 @@ draw::Color course_color(std::size_t i) {
   return colors[i % std::size(colors)];
 }
 
-/// From the first step to the last: rounder ends would look as if there were more to come.
-draw::PlotAxis step_axis(const std::vector<double>& steps) {
-  const auto [first, last] = std::minmax_element(steps.begin(), steps.end());
-  return *first < *last ? draw::PlotAxis{{*first, *last, "step"}, false} : draw::axis_around(steps, "step");
-}
-
 void draw_diagram(Image& picture, std::int64_t x, std::int64_t y, std::int64_t width, std::int64_t height,
-                  const Diagram& diagram) {
-  std::vector<double> steps, values;
+                  const Diagram& diagram, double last_step) {
+  std::vector<double> values;
   for (const auto& course : diagram.courses) {
-    steps.insert(steps.end(), course.steps.begin(), course.steps.end());
     values.insert(values.end(), course.values.begin(), course.values.end());
   }
-  draw::Plot plot(picture, x, y, width, height, step_axis(steps),
+  draw::Plot plot(picture, x, y, width, height, {{0, last_step, "step"}, false},
                   draw::axis_around(values, "", is_logarithmic(diagram)), diagram.measure);
   constexpr std::size_t many = 80;
   std::vector<std::pair<std::string, draw::Color>> names;
@@ -119,9 +112,11 @@ Image draw_curves(const std::vector<LogRow>& rows) {
   const auto count = std::max<std::int64_t>(1, std::int64_t(all.size()));
   const auto across = std::min<std::int64_t>(count, count > 4 ? 3 : 2), down = (count + across - 1) / across;
   Image picture(down * height + 2 * margin, across * width + 2 * margin, 3, 255);
+  double last_step = 1;  // one axis for all, and no rounder: it would look as if there were more to come
+  for (const auto& row : rows) last_step = std::max(last_step, double(row.step));
   for (std::size_t i = 0; i < all.size(); ++i) {
     draw_diagram(picture, margin + std::int64_t(i) % across * width, margin + std::int64_t(i) / across * height, width,
-                 height, all[i]);
+                 height, all[i], last_step);
   }
   return picture;
 }

@@ -116,6 +116,15 @@ def test_figures_without_masks_and_of_one_class():
     assert "| slice AUC | - | - |" in text and "nan" not in text
 
 
+def test_a_card_has_the_figures_tables_and_the_worst_cases_names(cases):
+    figures = evaluate.figures([c[0] for c in cases], resamples=50)
+    card = evaluate.model_card("Test", bundles=[{"name": "m", "version": "3"}], trainings=[{"seed": 4, "hours": 2}],
+                               figures={"here": figures}, data=["Phantoms."], limits=["All."])
+    assert evaluate.figures_markdown(figures) in card
+    assert "| seed | 4 |" in card and "- Phantoms." in card and "- All." in card
+    assert f"| {figures['lowest_dice'][0]['study']} |" in card
+
+
 def test_wrong_outcomes_are_refused(cases):
     with pytest.raises(ichdet.Error, match="twice"):
         evaluate.figures([cases[0][0], cases[0][0]])

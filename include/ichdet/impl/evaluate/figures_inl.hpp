@@ -36,43 +36,6 @@ ICHDET_INLINE double auc_of(const Ranking& ranking, const SliceRows& rows, std::
   return times.empty() ? areas(ranking).roc_auc : areas(ranking, drawn_rows(rows, times)).roc_auc;
 }
 
-/// The slices that show the type, and those that show no blood.
-ICHDET_INLINE SliceRows rows_of_type(const std::vector<StudyOutcome>& outcomes, const OutcomeTable& table,
-                                     const std::string& type) {
-  SliceRows rows;
-  for (std::size_t i = 0; i < outcomes.size(); ++i) {
-    const auto found = outcomes[i].types.find(type);
-    for (std::size_t s = 0; s < outcomes[i].slices.size(); ++s) {
-      const auto& slice = outcomes[i].slices[s];
-      if (!slice.blood || std::isnan(slice.probability)) continue;
-      const bool shows = found != outcomes[i].types.end() && found->second[s] != 0;
-      if (!shows && *slice.blood) continue;
-      rows.probability.push_back(slice.probability);
-      rows.blood.push_back(shows);
-      rows.patient.push_back(table.patient_of_study[i]);
-    }
-  }
-  return rows;
-}
-
-struct RankedRows {
-  SliceRows rows;
-  Ranking ranking;
-};
-
-/// Studies with a probability and a truth, as rows.
-ICHDET_INLINE SliceRows study_rows(const std::vector<StudyOutcome>& outcomes, const OutcomeTable& table) {
-  SliceRows rows;
-  for (std::size_t i = 0; i < outcomes.size(); ++i) {
-    const auto blood = outcomes[i].blood();
-    if (!blood || std::isnan(outcomes[i].probability)) continue;
-    rows.probability.push_back(outcomes[i].probability);
-    rows.blood.push_back(*blood);
-    rows.patient.push_back(table.patient_of_study[i]);
-  }
-  return rows;
-}
-
 ICHDET_INLINE void list_worst(const std::vector<StudyOutcome>& outcomes, Figures& figures) {
   for (const auto& outcome : outcomes) {
     if (outcome.overlap && outcome.overlap->truth > 0) {
@@ -126,6 +89,45 @@ ICHDET_INLINE double median_dice(const OutcomeTable& table) {
   }
   std::sort(dice.begin(), dice.end());
   return sorted_quantile(dice, 0.5);
+}
+
+ICHDET_INLINE double specific_sensitivity(const Ranking& ranking, const SliceRows& rows, double specificity,
+                                          std::span<const std::uint32_t> times) {
+  return times.empty() ? sensitivity_at(ranking, specificity)
+                       : sensitivity_at(ranking, specificity, drawn_rows(rows, times));
+}
+
+ICHDET_INLINE void count_type(TypeFigures& figure, const std::string& type, const RankedRows& of,
+                              const FiguresOptions& options, std::vector<Resampled>& counted) {
+  using Times = std::span<const std::uint32_t>;
+  const auto found = [&of, threshold = options.threshold](Times t) {
+    return drawn_confusion(of.rows, threshold, t).sensitivity();
+  };
+  figure.type = type;
+  figure.slices = std::count(of.rows.blood.begin(), of.rows.blood.end(), 1);
+  figure.auc = named("auc");
+  figure.sensitivity = rate("sensitivity", found({}), options.bootstrap.confidence);
+  figure.sensitivity_at_specificity = named("sensitivity_at_specificity");
+  counted.push_back({&figure.auc, [&of](Times t) { return auc_of(of.ranking, of.rows, t); }});
+  counted.push_back({&figure.sensitivity, [found](Times t) { return found(t).value(); }});
+  counted.push_back({&figure.sensitivity_at_specificity, [&of, specificity = options.specificity](Times t) {
+                       return specific_sensitivity(of.ranking, of.rows, specificity, t);
+                     }});
+}
+
+/// Values and bootstrap intervals of all, over the same resamples.
+ICHDET_INLINE void estimate(const std::vector<Resampled>& counted, const OutcomeTable& table,
+                            const BootstrapOptions& options) {
+  const auto intervals = bootstrap(
+      every_patient(table), counted.size(),
+      [&](std::span<const std::uint32_t> times, std::span<double> values) {
+        for (std::size_t i = 0; i < counted.size(); ++i) values[i] = counted[i].value(times);
+      },
+      options);
+  for (std::size_t i = 0; i < counted.size(); ++i) {
+    counted[i].estimate->value = counted[i].value({});
+    counted[i].estimate->bootstrap = intervals[i];
+  }
 }
 
 }  // namespace detail
@@ -190,12 +192,9 @@ ICHDET_INLINE Figures figures(const std::vector<StudyOutcome>& outcomes, const F
   const auto confusion_of = [&](Times t) { return detail::drawn_confusion(rows, options.threshold, t); };
   counted.push_back({&result.sensitivity, [&](Times t) { return confusion_of(t).sensitivity().value(); }});
   counted.push_back({&result.specificity, [&](Times t) { return confusion_of(t).specificity().value(); }});
-  const auto specific = [&](const Ranking& ranked, const detail::SliceRows& of, Times t) {
-    return t.empty() ? sensitivity_at(ranked, options.specificity)
-                     : sensitivity_at(ranked, options.specificity, detail::drawn_rows(of, t));
-  };
   result.sensitivity_at_specificity = detail::named("sensitivity_at_specificity");
-  counted.push_back({&result.sensitivity_at_specificity, [&](Times t) { return specific(ranking, rows, t); }});
+  counted.push_back({&result.sensitivity_at_specificity,
+                     [&](Times t) { return detail::specific_sensitivity(ranking, rows, options.specificity, t); }});
   const auto roc = roc_curve(ranking);
   for (std::size_t i = 0; i < roc.thresholds.size(); ++i) {
     if (1 - roc.false_positive_rate[i] >= options.specificity - 1e-12) result.specific_threshold = roc.thresholds[i];
@@ -208,41 +207,12 @@ ICHDET_INLINE Figures figures(const std::vector<StudyOutcome>& outcomes, const F
   result.clean = detail::rate("clean", clean({}), confidence);
   counted.push_back({&result.clean, [&](Times t) { return clean(t).value(); }});
 
-  std::map<std::string, detail::RankedRows> of_type;
-  for (const auto& outcome : outcomes) {
-    for (const auto& [type, shown] : outcome.types) {
-      detail::check_rows("study " + outcome.study + ", " + type, outcome.slices.size(), shown.size());
-      of_type[type];
-    }
+  const auto of_type = detail::rows_by_type(outcomes, table);
+  result.types.reserve(of_type.size());  // `counted` points to its elements
+  for (const auto& entry : of_type) {
+    detail::count_type(result.types.emplace_back(), entry.first, entry.second, options, counted);
   }
-  result.types.reserve(of_type.size());
-  for (auto& entry : of_type) {
-    auto& of = entry.second;
-    of.rows = detail::rows_of_type(outcomes, table, entry.first);
-    of.ranking = rank(of.rows.blood, of.rows.probability);
-    auto& figure = result.types.emplace_back();
-    figure.type = entry.first;
-    figure.slices = std::count(of.rows.blood.begin(), of.rows.blood.end(), 1);
-    const auto found = [&of, &options](Times t) {
-      return detail::drawn_confusion(of.rows, options.threshold, t).sensitivity();
-    };
-    figure.auc = detail::named("auc");
-    figure.sensitivity = detail::rate("sensitivity", found({}), confidence);
-    figure.sensitivity_at_specificity = detail::named("sensitivity_at_specificity");
-    counted.push_back({&figure.auc, [&of](Times t) { return detail::auc_of(of.ranking, of.rows, t); }});
-    counted.push_back({&figure.sensitivity, [found](Times t) { return found(t).value(); }});
-    counted.push_back(
-        {&figure.sensitivity_at_specificity, [&of, &specific](Times t) { return specific(of.ranking, of.rows, t); }});
-  }
-
-  for (auto& c : counted) c.estimate->value = c.value({});
-  const auto intervals = bootstrap(
-      detail::every_patient(table), counted.size(),
-      [&](Times times, std::span<double> values) {
-        for (std::size_t i = 0; i < counted.size(); ++i) values[i] = counted[i].value(times);
-      },
-      options.bootstrap);
-  for (std::size_t i = 0; i < counted.size(); ++i) counted[i].estimate->bootstrap = intervals[i];
+  detail::estimate(counted, table, options.bootstrap);
   return result;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <map>
 #include <set>
@@ -10,6 +11,7 @@
 #include "ichdet/evaluate/confusion.hpp"
 #include "ichdet/evaluate/curves.hpp"
 #include "ichdet/evaluate/outcome.hpp"
+#include "ichdet/impl/evaluate/shared.hpp"
 
 /// Outcomes as rows that a bootstrap of patients can draw.
 namespace ichdet::evaluate::detail {
@@ -62,6 +64,60 @@ inline OutcomeTable table_of(const std::vector<StudyOutcome>& outcomes) {
   table.patients = std::int32_t(numbers.size());
   if (outcomes.empty()) throw Error::mismatch(ErrorCode::shape, "outcomes", "at least one study", "none");
   return table;
+}
+
+/// The slices that show the type, and those that show no blood.
+inline SliceRows rows_of_type(const std::vector<StudyOutcome>& outcomes, const OutcomeTable& table,
+                              const std::string& type) {
+  SliceRows rows;
+  for (std::size_t i = 0; i < outcomes.size(); ++i) {
+    const auto found = outcomes[i].types.find(type);
+    for (std::size_t s = 0; s < outcomes[i].slices.size(); ++s) {
+      const auto& slice = outcomes[i].slices[s];
+      if (!slice.blood || std::isnan(slice.probability)) continue;
+      const bool shows = found != outcomes[i].types.end() && found->second[s] != 0;
+      if (!shows && *slice.blood) continue;
+      rows.probability.push_back(slice.probability);
+      rows.blood.push_back(shows);
+      rows.patient.push_back(table.patient_of_study[i]);
+    }
+  }
+  return rows;
+}
+
+struct RankedRows {
+  SliceRows rows;
+  Ranking ranking;
+};
+
+/// Studies with a probability and a truth, as rows.
+inline SliceRows study_rows(const std::vector<StudyOutcome>& outcomes, const OutcomeTable& table) {
+  SliceRows rows;
+  for (std::size_t i = 0; i < outcomes.size(); ++i) {
+    const auto blood = outcomes[i].blood();
+    if (!blood || std::isnan(outcomes[i].probability)) continue;
+    rows.probability.push_back(outcomes[i].probability);
+    rows.blood.push_back(*blood);
+    rows.patient.push_back(table.patient_of_study[i]);
+  }
+  return rows;
+}
+
+/// By type; the slices that show it are the positive ones.
+inline std::map<std::string, RankedRows> rows_by_type(const std::vector<StudyOutcome>& outcomes,
+                                                      const OutcomeTable& table) {
+  std::map<std::string, RankedRows> by_type;
+  for (const auto& outcome : outcomes) {
+    for (const auto& [type, shown] : outcome.types) {
+      check_rows("study " + outcome.study + ", " + type, outcome.slices.size(), shown.size());
+      by_type[type];
+    }
+  }
+  for (auto& [type, of] : by_type) {
+    of.rows = rows_of_type(outcomes, table, type);
+    of.ranking = rank(of.rows.blood, of.rows.probability);
+  }
+  return by_type;
 }
 
 /// Mean Dice over the patients with blood, each counted as often as it was drawn (once where nothing was).
