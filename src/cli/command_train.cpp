@@ -15,6 +15,7 @@
 #include "ichdet/train/split.hpp"
 #include "ichdet/train/train.hpp"
 #include "ichdet/train/training_spec.hpp"
+#include "mask_classes.hpp"
 #include "options.hpp"
 
 namespace ichdet::cli {
@@ -31,20 +32,6 @@ struct TrainArguments {
   train::PreparationOptions preparation;
   train::TrainOptions train;
 };
-
-/// "1=1" as {1, 1}.
-std::map<std::uint8_t, std::uint8_t> mask_classes(const std::vector<std::string>& pairs) {
-  std::map<std::uint8_t, std::uint8_t> classes;
-  for (const auto& pair : pairs) {
-    int from = 0, to = 0;
-    char rest = 0;
-    if (std::sscanf(pair.c_str(), "%d=%d%c", &from, &to, &rest) != 2 || from < 0 || from > 254 || to < 0 || to > 254) {
-      throw Error::mismatch(ErrorCode::options, "--mask-class", "FILE=MODEL, such as 2=0", pair);
-    }
-    classes[std::uint8_t(from)] = std::uint8_t(to);
-  }
-  return classes;
-}
 
 /// The data sets that were named, with their splits.
 std::vector<train::Dataset> read_data(const TrainArguments& arguments, const std::vector<std::string>& labels,

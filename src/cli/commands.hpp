@@ -32,8 +32,9 @@ void add_calibrate(CLI::App& app, Context& context);
 void add_strip(CLI::App& app, Context& context);
 void add_import(CLI::App& app, Context& context);
 void add_train(CLI::App& app, Context& context);
-void add_monitor(CLI::App& app, Context& context);
+void add_finetune(CLI::App& app, Context& context);
 void add_judge(CLI::App& app, Context& context);
+void add_monitor(CLI::App& app, Context& context);
 void add_models_make(CLI::App& models, Context& context);
 
 }  // namespace ichdet::cli

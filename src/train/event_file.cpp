@@ -23,7 +23,7 @@ std::string little_endian(std::uint64_t value, int bytes) {
 
 std::string varint(std::uint64_t value) {
   std::string text;
-  for (; value >= 0x80; value >>= 7) text += char(value & 0x7F | 0x80);
+  for (; value >= 0x80; value >>= 7) text += char((value & 0x7F) | 0x80);
   return text + char(value);
 }
 

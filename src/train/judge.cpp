@@ -82,7 +82,8 @@ Model ensemble(const std::filesystem::path& file, int threads) {
   DetectorOptions detection;
   detection.threads = threads;
   const auto detector = std::make_shared<EnsembleDetector>(read_ensemble(file), segmenters, classifiers, detection);
-  return {detector->spec().name, true, detector->spec().classes,
+  const auto& spec = detector->spec();  // without classes it takes the first segmenter's: then the mask has to say
+  return {spec.name, !spec.classes.empty(), spec.classes,
           [detector](const SliceStack& stack, const Progress& progress) {
             return answer_of((*detector)(stack, progress));
           }};

@@ -126,6 +126,7 @@ TrainResult train(const Recipe& recipe, const std::vector<TrainingStudy>& studie
   bundle.licence = options.licence;
   bundle.licence_file = options.licence_file;
   bundle.training_data = options.data_words;
+  if (fs::is_directory(options.initial)) bundle.parent = open_bundle(options.initial).identity();
   result.bundle = options.folder / "bundle";
   fs::remove_all(result.bundle);
   make_bundle(recipe, read_state_dict(options.folder / "best.safetensors"), {options.folder / "best.safetensors"},

@@ -95,6 +95,45 @@ TEST_CASE("a new training begins a new log") {
   CHECK(text_of(folder.path / "metrics.csv") == "step,seconds,name,value\n");
 }
 
+TEST_CASE("events are framed with their lengths and check sums, and hold the picture") {
+  const Folder folder;
+  Image picture(3, 5, 3, 7);
+  {
+    EventFile file(folder.path, 4);
+    file.scalar(4, "train/loss", 0.5);
+    file.picture(5, "curves", picture);
+    const EventFile later(folder.path);  // of the same second: another name
+    CHECK(later.path() != file.path());
+    CHECK(later.path().string().starts_with(file.path().string().substr(0, file.path().string().rfind(".ichdet"))));
+  }
+  std::string bytes;
+  for (const auto& entry : fs::directory_iterator(folder.path)) {
+    if (const auto text = text_of(entry.path()); text.size() > bytes.size()) bytes = text;
+  }
+  const auto number = [&](std::size_t at, int size) {
+    std::uint64_t value = 0;
+    for (int i = size - 1; i >= 0; --i) value = value << 8 | static_cast<unsigned char>(bytes.at(at + std::size_t(i)));
+    return value;
+  };
+  const auto masked = [](const std::string& data) {
+    const auto crc = crc32c(data);
+    return std::uint64_t((crc >> 15 | crc << 17) + 0xA282EAD8U);
+  };
+  int records = 0;
+  for (std::size_t at = 0; at < bytes.size(); ++records) {
+    const auto length = number(at, 8);
+    CHECK(number(at + 8, 4) == masked(bytes.substr(at, 8)));
+    CHECK(number(at + 12 + length, 4) == masked(bytes.substr(at + 12, length)));
+    at += 16 + length;
+  }
+  CHECK(records == 4);  // version, start of the sitting, scalar, picture
+  CHECK(bytes.find("brain.Event:2") != bytes.npos);
+  const auto png = bytes.find("\x89PNG");
+  REQUIRE(png != bytes.npos);
+  const auto* begin = reinterpret_cast<const std::uint8_t*>(bytes.data()) + png;
+  CHECK(io::decode_png({begin, bytes.size() - png}).pixels == picture.pixels);
+}
+
 TEST_CASE("what is no log is refused, and what is no name") {
   const Folder folder;
   fs::create_directories(folder.path);

@@ -24,7 +24,7 @@ struct Answer {
 /// A bundle or an ensemble of any kind, ready for use on scans.
 struct Model {
   std::string name;
-  bool tissues = true;             ///< false of classifiers: all of a mask but 0 is blood
+  bool tissues = true;             ///< false where classes name no tissues: all of a mask but 0 is blood
   std::vector<ClassSpec> classes;  ///< what a mask's values mean
   std::function<Answer(const SliceStack& stack, const Progress& progress)> answer;
 };

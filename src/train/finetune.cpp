@@ -1,0 +1,234 @@
+#include "ichdet/train/finetune.hpp"
+
+#include <algorithm>
+#include <fstream>
+#include <set>
+#include <span>
+
+#include "blood_labels.hpp"
+#include "ichdet/bundle/bundle.hpp"
+#include "ichdet/bundle/sha256.hpp"
+#include "ichdet/core/error.hpp"
+#include "ichdet/report/figures.hpp"
+#include "ichdet/train/examples.hpp"
+#include "ichdet/train/judge.hpp"
+#include "ichdet/train/prepared.hpp"
+#include "ichdet/train/split.hpp"
+#include "ichdet/train/training_spec.hpp"
+
+namespace ichdet::train {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+constexpr const char* select = "select";  ///< what the studies are called that the best weights are chosen on
+
+std::vector<StudyEntry> in_split(const Dataset& dataset, const std::string& split) {
+  std::vector<StudyEntry> found;
+  std::ranges::copy_if(dataset.studies, std::back_inserter(found),
+                       [&](const StudyEntry& entry) { return entry.split == split; });
+  return found;
+}
+
+void add(Dataset& to, std::vector<StudyEntry> entries, const char* split, const std::string& group) {
+  for (auto& entry : entries) {
+    entry.split = split;
+    entry.group = group;
+    to.studies.push_back(std::move(entry));
+  }
+}
+
+/// Every fifth of the corrected patients is kept apart, at least one.
+std::vector<SplitPart> selection_parts() { return {{"train", 0.8}, {select, 0.2}}; }
+
+/// Who is learned from, and on whom the best weights are chosen; the latter in words.
+struct Material {
+  Dataset data;
+  std::string selection;
+};
+
+Material material(const Dataset& corrections, const Dataset& validation, const std::optional<Dataset>& replay,
+                  const FineTuneOptions& options) {
+  Material result;
+  result.data.name = "finetune";
+  result.data.label_names = corrections.label_names;
+  std::set<std::string> patients;
+  for (const auto& entry : corrections.studies) patients.insert(entry.patient);
+  auto chosen_on = in_split(validation, options.selection_split);
+  auto corrected = corrections.studies;
+  if (!chosen_on.empty()) {
+    result.selection = "split \"" + options.selection_split + "\" of the validation data";
+  } else if (patients.size() >= 5) {
+    const auto part = split_patients(patients, selection_parts(), 0);
+    std::ranges::copy_if(corrected, std::back_inserter(chosen_on),
+                         [&](const StudyEntry& entry) { return part.at(entry.patient) == select; });
+    std::erase_if(corrected, [&](const StudyEntry& entry) { return part.at(entry.patient) == select; });
+    result.selection = "a fifth of the corrected patients, kept apart";
+  } else {
+    chosen_on = corrected;
+    for (auto& entry : chosen_on) entry.study += " (again)";
+    result.selection = "the corrections themselves: they are too few to keep some apart";
+  }
+  add(result.data, std::move(corrected), "train", "corrections");
+  if (replay) add(result.data, in_split(*replay, options.replay_split), "train", "replay");
+  add(result.data, std::move(chosen_on), select, "selection");
+  return result;
+}
+
+void refuse_leak(const Dataset& learned, const std::vector<StudyEntry>& judged) {
+  std::set<std::string> patients;
+  for (const auto& entry : judged) patients.insert(entry.patient.empty() ? entry.study : entry.patient);
+  for (const auto& entry : learned.studies) {
+    const auto& patient = entry.patient.empty() ? entry.study : entry.patient;
+    if (!patients.contains(patient)) continue;
+    throw Error(ErrorCode::options, entry.source + ": patient " + patient + " is in the validation set too");
+  }
+}
+
+json read_json(const fs::path& file) {
+  std::ifstream stream(file);
+  auto read = json::parse(stream, nullptr, false);
+  if (read.is_discarded()) throw Error(ErrorCode::io, file.string() + ": not valid JSON");
+  return read;
+}
+
+/// The parent's network, to be trained as `training` says.
+Recipe recipe_of(const Bundle& parent, const json& training) {
+  const auto file = read_json(parent.folder / "bundle.json");
+  Recipe recipe;
+  recipe.name = parent.spec.name;
+  recipe.title = "finetune of " + parent.spec.name + " " + parent.spec.version;
+  for (const char* key :
+       {"task", "architecture", "input", "classes", "output", "decision", "thresholds", "patch", "procedure"}) {
+    if (file.contains(key)) recipe.model[key] = file[key];
+  }
+  recipe.citation = parent.spec.provenance.citation;
+  recipe.training = training;
+  return recipe;
+}
+
+json training_of(const Bundle& parent, const FineTuneOptions& options, bool replayed) {
+  auto training = options.training.is_null() ? finetune_training(parent.spec) : options.training;
+  training["validate"]["split"] = select;
+  if (replayed) {
+    auto& sampling = training["sampling"];
+    if (!sampling.is_object()) sampling = {{"balance", "uniform"}};
+    sampling["groups"] = {{"corrections", 1 - options.replay_share}, {"replay", options.replay_share}};
+  }
+  return training;
+}
+
+/// What the model's outputs need, and all types of blood for its figures.
+std::vector<std::string> names_for(const ModelSpec& model) {
+  auto names = label_names(model);
+  for (const auto name : blood_labels) {
+    if (std::ranges::find(names, name) == names.end()) names.emplace_back(name);
+  }
+  return names;
+}
+
+/// Of who is learned from and of their masks: with a mask corrected once more it is another training.
+std::string hash_of(const Dataset& data) {
+  auto all = split_hash(data.studies);
+  for (const auto& entry : data.studies) {
+    if (!entry.mask.empty()) all += sha256_of_file(entry.mask);
+  }
+  return sha256(std::as_bytes(std::span(all)));
+}
+
+void write(const fs::path& file, const std::string& text) {
+  std::ofstream out(file);
+  out << text;
+  if (!out.flush()) throw Error(ErrorCode::io, file.string() + ": cannot be written");
+}
+
+}  // namespace
+
+json finetune_training(const ModelSpec& model) {
+  const bool sigmoid = model.activation == Activation::sigmoid;
+  const bool classifier = model.task == Task::slice_classification;
+  return {{"steps", 300},
+          {"batch", model.task == Task::segmentation ? 2 : 4},
+          {"optimizer", {{"name", "adamw"}, {"learning_rate", 1e-4}, {"weight_decay", 1e-4}, {"clip_gradient", 5}}},
+          {"schedule", {{"name", "cosine"}}},
+          {"loss",
+           {{"name", sigmoid      ? "binary cross entropy"
+                     : classifier ? "cross entropy"
+                                  : "dice + cross entropy"}}},
+          {"validate", {{"every", 50}}}};
+}
+
+std::string next_version(const std::string& version) {
+  const auto digits = version.find_last_not_of("0123456789") + 1;
+  if (digits == version.size() || version.size() - digits > 9) return version + "-2";
+  return version.substr(0, digits) + std::to_string(std::stoll(version.substr(digits)) + 1);
+}
+
+FineTuned finetune(const fs::path& parent_folder, const FineTuneData& from, const FineTuneOptions& options,
+                   const Progress& progress) {
+  const auto parent = open_bundle(parent_folder);
+  const auto names = names_for(parent.spec);
+  const auto corrections = read_corrections(from.corrections, names);
+  auto judged = read_manifest(from.validation, names);
+  std::optional<Dataset> replay;
+  if (!from.replay.empty()) replay = read_manifest(from.replay, names);
+  const auto [data, selection] = material(corrections, judged, replay, options);
+  judged.studies = in_split(judged, options.validation_split);
+  if (judged.studies.empty()) {
+    throw Error::mismatch(ErrorCode::options, from.validation.string(),
+                          "studies of split \"" + options.validation_split + "\"", "none");
+  }
+  refuse_leak(data, judged.studies);
+
+  PreparationOptions preparation;
+  preparation.cache = options.cache;
+  preparation.mask_classes = options.mask_classes;
+  preparation.threads = options.threads;
+  const bool replayed = replay && !in_split(*replay, options.replay_split).empty();
+  const auto recipe = recipe_of(parent, training_of(parent, options, replayed));
+  const auto how = parse_training(recipe.training, parent.spec, recipe.title);
+  preparation.anatomy = how.painted > 0 || how.distracted > 0;
+  TrainOptions training;
+  training.folder = options.folder;
+  training.initial = parent_folder;
+  training.data_hash = hash_of(data);
+  training.data_words = "Finetuned on " + std::to_string(corrections.studies.size()) + " corrected studies.";
+  if (!parent.spec.untrained) training.data_words = parent.spec.training_data + " " + training.data_words;
+  training.command = options.command;
+  training.licence = parent.spec.licence;
+  if (!parent.spec.licence_file.empty()) training.licence_file = parent_folder / parent.spec.licence_file;
+  training.version = next_version(parent.spec.version);
+  training.minutes = options.minutes;
+  training.workers = options.workers;
+
+  FineTuned result;
+  result.selection = selection;
+  {
+    const auto studies = prepare_studies(data, parent.spec, preparation, progress);
+    result.training = train(recipe, studies, training, progress);
+  }
+  if (result.training.bundle.empty()) return result;
+
+  const auto answers = [&](const fs::path& bundle) {
+    return judge(open_model(bundle, options.threads), judged, preparation, progress).outcomes;
+  };
+  const auto before = answers(parent_folder), after = answers(result.training.bundle);
+  result.choice = evaluate::choose_model(before, after, options.choice);
+  evaluate::FiguresOptions figures;
+  figures.threshold = options.choice.threshold;
+  figures.bootstrap = options.choice.bootstrap;
+  result.before = evaluate::figures(before, figures);
+  result.after = evaluate::figures(after, figures);
+  const nlohmann::ordered_json comparison{
+      {"parent", {{"name", parent.spec.name}, {"version", parent.spec.version}, {"sha256", parent.sha256}}},
+      {"version", training.version},
+      {"weights_chosen_on", selection},
+      {"choice", to_json(*result.choice)},
+      {"before", to_json(*result.before)},
+      {"after", to_json(*result.after)}};
+  write(options.folder / "comparison.json", comparison.dump(2) + "\n");
+  return result;
+}
+
+}  // namespace ichdet::train
