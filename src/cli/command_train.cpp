@@ -72,8 +72,8 @@ std::string in_words(const std::vector<train::Dataset>& sets) {
 }
 
 void print_result(const train::TrainResult& result, const fs::path& folder) {
-  std::printf("Step %lld after %.1f h; best at step %lld:", static_cast<long long>(result.fit.step),
-              result.fit.seconds / 3600, static_cast<long long>(result.fit.best_step));
+  std::printf("Step %lld after %.1f h", static_cast<long long>(result.fit.step), result.fit.seconds / 3600);
+  if (result.fit.best_step >= 0) std::printf("; best at step %lld:", static_cast<long long>(result.fit.best_step));
   for (const auto& [name, value] : result.fit.best.values) std::printf(" %s %.4f", name.c_str(), value);
   std::printf("\n");
   if (result.bundle.empty()) {

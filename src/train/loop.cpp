@@ -80,14 +80,14 @@ class Training {
       }
     }
     if (saved_ != standing_.step) save();
-    if (standing_.best_step < 0) validate();
     FitResult result;
     result.step = standing_.step;
     result.seconds = seconds();
     result.best_step = standing_.best_step;
     result.best = {standing_.best_score, standing_.best_values};
     result.last = last_;
-    load_state_dict(network_, read_state_dict(folder_ / "best.safetensors"));
+    // A short sitting may end before anything was judged; judging here would make it another training.
+    if (standing_.best_step >= 0) load_state_dict(network_, read_state_dict(folder_ / "best.safetensors"));
     network_.eval();
     return result;
   }
