@@ -89,11 +89,6 @@ at::Tensor binary_cross_entropy(const at::Tensor& logits, const at::Tensor& trut
   return mean_of_known(each, mask);
 }
 
-at::Tensor map_dice(const at::Tensor& map, const at::Tensor& mask, double smooth) {
-  const auto p = map.flatten(1), t = mask.to(at::kFloat).flatten(1);
-  return (1 - (2 * (p * t).sum(1) + smooth) / (p.sum(1) + t.sum(1) + smooth)).mean();
-}
-
 at::Tensor saliency_map(const at::Tensor& score, const at::Tensor& features) {
   const auto gradient = torch::autograd::grad({score.sum()}, {features}, {}, /*retain_graph=*/true,
                                               /*create_graph=*/true)[0];

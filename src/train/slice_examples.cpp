@@ -80,7 +80,7 @@ class SliceSource {
     example.input = at::stack(channels);
     const auto mask = slab.mask[reach_].contiguous();
     example.painted = piece.blood && piece.blood->any();
-    if (model_.task == Task::slice_segmentation || model_.task == Task::map_weights) {
+    if (model_.task == Task::slice_segmentation) {
       example.target = mask;
     } else {
       const auto centre = std::size_t(chosen.slice - first);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <numeric>
 
 #include "ichdet/bundle/bundle.hpp"
 #include "ichdet/bundle/recipe.hpp"
@@ -32,52 +33,51 @@ namespace {
 struct Case {
   const char* recipe;
   std::int64_t size;  ///< of images, or of patches along rows and columns; 0: the recipe's
-  std::int64_t steps;
   double learning_rate;
 };
 
 const std::vector<Case> cases = {
-    {"s1", 0, 8, 0.001},
-    {"s2-dynunet", 64, 6, 0.01},
-    {"s2-viola-unet", 64, 6, 0.01},
-    {"s2-slice-detector", 96, 8, 0.001},
-    {"s3-densenet121", 96, 8, 0.001},
-    {"s3-inception-resnet-v2", 139, 6, 0.001},
-    {"s3-mobilenet-v2", 96, 10, 0.001},
-    {"s3-vgg19", 64, 8, 0.0002},
-    {"s3-weighted-ensemble", 96, 8, 0.001},
-    {"s4-heads-up-e1", 139, 6, 0.001},
-    {"s5-exam-lstm", 64, 6, 0.001},
-    {"ichdet-segmenter", 96, 10, 0.002},
-    {"ichdet-classifier", 96, 10, 0.001},
+    {"s1", 0, 0.0003},
+    {"s2-dynunet", 64, 0.01},
+    {"s2-viola-unet", 64, 0.01},
+    {"s2-slice-detector", 96, 0.001},
+    {"s3-densenet121", 96, 0.001},
+    {"s3-inception-resnet-v2", 139, 0.001},
+    {"s3-mobilenet-v2", 96, 0.001},
+    {"s3-vgg19", 64, 0.0002},
+    {"s3-weighted-ensemble", 96, 0.001},
+    {"s4-heads-up-e1", 139, 0.001},
+    {"s5-exam-lstm", 64, 0.001},
+    {"ichdet-segmenter", 96, 0.002},
+    {"ichdet-classifier", 96, 0.001},
 };
+constexpr std::int64_t steps = 6, epoch = 2;  ///< of 16 slices in batches of 8
 
-/// Two phantoms, one of them bleeding, for training and for validation alike.
-Dataset make_data(const fs::path& folder, const std::vector<std::string>& labels) {
+/// Two phantoms, one of them bleeding, in every split.
+fs::path write_data(const fs::path& folder) {
   std::ofstream csv(folder / "phantoms.csv");
   csv << "study,scan,mask,split,any,hemorrhage,no finding,other\n";
-  for (const std::string split : {"train", "validation", "select"}) {
-    for (const bool bleeds : {true, false}) {
-      PhantomOptions options;
-      options.seed = bleeds ? 5 : 6;
-      options.rows = options.columns = 96;
-      options.pixel_mm = 2.4;
-      options.slices = 8;
-      options.thickness_mm = 15;
-      if (bleeds) options.hemorrhages.emplace_back();
-      const auto study = make_phantom(options);
-      const auto name = split + (bleeds ? "_blood" : "_none");
-      const auto grid = study.stack.geometry.nominal();
-      auto blood = study.truth.labels;
-      std::ranges::transform(blood, blood.begin(), [](std::uint8_t label) { return label > 0 && label < 6 ? 1 : 0; });
-      io::write_nifti(folder / (name + ".nii.gz"), Volume(study.stack.hu, grid));
-      io::write_nifti(folder / (name + "_mask.nii.gz"), LabelMap(blood, {"none", "blood"}, grid));
-      csv << name << "," << name << ".nii.gz," << name << "_mask.nii.gz," << split << ","
+  for (const bool bleeds : {true, false}) {
+    PhantomOptions options;
+    options.seed = bleeds ? 5 : 6;
+    options.rows = options.columns = 96;
+    options.pixel_mm = 2.4;
+    options.slices = 8;
+    options.thickness_mm = 15;
+    if (bleeds) options.hemorrhages.emplace_back();
+    const auto study = make_phantom(options);
+    const std::string name = bleeds ? "blood" : "none";
+    const auto grid = study.stack.geometry.nominal();
+    auto blood = study.truth.labels;
+    std::ranges::transform(blood, blood.begin(), [](std::uint8_t label) { return label > 0 && label < 6 ? 1 : 0; });
+    io::write_nifti(folder / (name + ".nii.gz"), Volume(study.stack.hu, grid));
+    io::write_nifti(folder / (name + "_mask.nii.gz"), LabelMap(blood, {"none", "blood"}, grid));
+    for (const std::string split : {"train", "validation", "select"}) {
+      csv << split << "_" << name << "," << name << ".nii.gz," << name << "_mask.nii.gz," << split << ","
           << (bleeds ? ",1,0,0" : "0,0,1,0") << "\n";
     }
   }
-  csv.close();
-  return read_manifest(folder / "phantoms.csv", labels);
+  return folder / "phantoms.csv";
 }
 
 Recipe small(const Case& one) {
@@ -85,8 +85,9 @@ Recipe small(const Case& one) {
   auto& training = recipe.training;
   training.erase("epochs");
   training.erase("validate");
-  training["steps"] = one.steps;
-  training["batch"] = recipe.model["task"] == "exam classification" ? 1 : 4;
+  training["steps"] = steps;
+  training["batch"] =
+      recipe.model["task"] == "slice classification" || recipe.model["task"] == "slice segmentation" ? 8 : 1;
   training["optimizer"]["learning_rate"] = one.learning_rate;
   training["schedule"] = {{"name", "constant"}};
   training["augment"] = {{"only", true}};
@@ -107,19 +108,20 @@ Recipe small(const Case& one) {
 }  // namespace
 
 TEST_CASE("Each recipe trains on a few steps, and its bundle answers") {
+  const TemporaryFolder scans;
+  const auto csv = write_data(scans.path());
   for (const auto& one : cases) {
     const std::string name = one.recipe;
     CAPTURE(name);
     const TemporaryFolder folder;
     const auto recipe = small(one);
     const auto model = model_of(recipe);
-    const auto data = make_data(folder.path(), label_names(model));
-    const auto studies = prepare_studies(data, model);
+    const auto studies = prepare_studies(read_manifest(csv, label_names(model)), model);
     TrainOptions options;
     options.folder = folder.path() / "training";
     options.data_words = "two phantoms";
     const auto result = train::train(recipe, studies, options);
-    CHECK(result.fit.step == one.steps);
+    CHECK(result.fit.step == steps);
 
     const auto bundle = open_bundle(result.bundle);
     CHECK(bundle.spec.training_data == "two phantoms");
@@ -136,9 +138,10 @@ TEST_CASE("Each recipe trains on a few steps, and its bundle answers") {
     for (const auto& row : read_log(options.folder / "metrics.csv")) {
       if (row.name == "train/loss") losses.push_back(row.value);
     }
-    REQUIRE(losses.size() == std::size_t(one.steps));
-    MESSAGE(std::string(one.recipe), ": loss ", losses.front(), " to ", losses.back());
-    CHECK(*std::min_element(losses.begin() + 1, losses.end()) < losses.front());
-    CHECK((losses[losses.size() - 1] + losses[losses.size() - 2]) / 2 < losses.front());
+    REQUIRE(losses.size() == std::size_t(steps));
+    const auto mean = [](auto first) { return std::accumulate(first, first + epoch, 0.0) / epoch; };
+    const double before = mean(losses.begin()), after = mean(losses.end() - epoch);
+    MESSAGE(name, ": loss ", before, " to ", after);
+    CHECK(after < before);
   }
 }

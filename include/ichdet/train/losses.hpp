@@ -42,10 +42,6 @@ at::Tensor tversky(const at::Tensor& logits, const at::Tensor& classes, double f
 at::Tensor binary_cross_entropy(const at::Tensor& logits, const at::Tensor& truth,
                                 const std::vector<double>& positive_weights = {});
 
-/// 1 - Dice of a map of probabilities (N, space) and a mask of 0 and 1, samples averaged: what S3's weight model learns
-/// from.
-at::Tensor map_dice(const at::Tensor& map, const at::Tensor& mask, double smooth = 1);
-
 /// What a classifier's last feature map says for `score`, as Grad-CAM: relu of the features' sum, weighted by the mean
 /// gradients, over its own largest value. `score`: (N), of `features` (N, C, h, w); gives (N, h, w) in [0, 1].
 /// Differentiable once more.

@@ -16,7 +16,6 @@ namespace ichdet::train {
 struct TrainOptions {
   std::filesystem::path folder;                ///< of states, log and the bundle
   std::filesystem::path initial;               ///< weights to begin with: a bundle's folder or a file; empty: random
-  std::vector<std::filesystem::path> members;  ///< of map weights: the bundles whose maps are weighed
   std::string data_hash;                       ///< of splits and scans, for the state's identity and the bundle
   std::string data_words;                      ///< what the data are: the bundle's `training_data`
   std::string command;                         ///< for the record
@@ -25,7 +24,6 @@ struct TrainOptions {
   std::string name, version = "1";  ///< of the bundle; empty: the recipe's
   double minutes = 0;               ///< of this sitting; 0: until the end
   int workers = 1;
-  bool half_weights = false;  ///< the bundle's weights in bfloat16
 };
 
 struct TrainResult {
