@@ -88,7 +88,7 @@ void train_command(TrainArguments arguments, const Context& context) {
   if (recipe.training.is_null()) {
     throw Error(ErrorCode::options, arguments.recipe + ": the recipe has no section \"training\"");
   }
-  const auto model = model_of(recipe);
+  const auto model = train::data_model(recipe, arguments.train.members);
   const auto training = train::parse_training(recipe.training, model, arguments.recipe);
   auto& preparation = arguments.preparation;
   preparation.mask_classes = mask_classes(arguments.mask_classes);
@@ -135,6 +135,10 @@ void add_train(CLI::App& app, Context& context) {
   command->add_option("-o,--out", a.train.folder, "Folder for state, log, curves and the bundle")->required();
   command->add_option("--cache", a.preparation.cache, "Folder for prepared studies, used again by later trainings");
   command->add_option("--initial", a.train.initial, "Weights to begin with: a bundle's folder or a file");
+  command
+      ->add_option("--member", a.train.members,
+                   "Of a recipe that weighs maps: a bundle whose map it weighs; repeated, in the recipe's order")
+      ->allow_extra_args(false);
   command->add_option("--minutes", a.train.minutes, "Of this sitting; 0: until the end")
       ->check(zero_or_more())
       ->capture_default_str();

@@ -19,21 +19,24 @@
 #include "ichdet/train/examples.hpp"
 #include "ichdet/train/training_spec.hpp"
 #include "validation.hpp"
+#include "weighed_maps.hpp"
 
 namespace ichdet::train {
 namespace {
 
 namespace fs = std::filesystem;
 
-std::shared_ptr<Network> begin(const Recipe& recipe, const ModelSpec& model, const TrainingSpec& training,
-                               const TrainOptions& options) {
+std::shared_ptr<Network> begin(const Recipe& recipe, const TrainingSpec& training, const TrainOptions& options) {
+  const auto model = model_of(recipe);
   at::manual_seed(training.seed);
-  auto network = models::create(model.architecture, model.options, "recipe " + recipe.name);
-  if (options.initial.empty()) return network;
-  const auto weights = fs::is_directory(options.initial) ? to_state_dict(open_bundle(options.initial).weights)
-                                                         : read_state_dict(options.initial);
-  models::load_weights(*network, weights, models::Fit::adapted);
-  return network;
+  const auto network = models::create(model.architecture, model.options, "recipe " + recipe.name);
+  if (!options.initial.empty()) {
+    const auto weights = fs::is_directory(options.initial) ? to_state_dict(open_bundle(options.initial).weights)
+                                                           : read_state_dict(options.initial);
+    models::load_weights(*network, weights, models::Fit::adapted);
+  }
+  if (options.members.empty()) return network;
+  return std::make_shared<WeighedMaps>(options.members, network);
 }
 
 Objective objective_of(const ModelSpec& model, const TrainingSpec& training) {
@@ -97,19 +100,50 @@ nlohmann::json record_of(const Recipe& recipe, const TrainOptions& options, cons
           {"at_best", values}};
 }
 
+/// Without the name that WeighedMaps puts before them.
+StateDict own_weights(StateDict weights) {
+  const std::string prefix = "weigher.";
+  std::map<std::string, at::Tensor> own;
+  for (auto& [name, tensor] : weights.tensors)
+    own[name.starts_with(prefix) ? name.substr(prefix.size()) : name] = tensor;
+  weights.tensors = std::move(own);
+  return weights;
+}
+
 }  // namespace
+
+ModelSpec data_model(const Recipe& recipe, const std::vector<fs::path>& members) {
+  auto model = model_of(recipe);
+  const bool weighs = model.task == Task::map_weights;
+  if (weighs != !members.empty()) {
+    throw Error(ErrorCode::options, "recipe " + recipe.name +
+                                        (weighs ? ": weighs the maps of members, and none is given"
+                                                : ": weighs no maps, and has no members"));
+  }
+  if (!weighs) return model;
+  if (members.size() != model.classes.size()) {
+    throw Error::mismatch(ErrorCode::options, "recipe " + recipe.name + ": members",
+                          std::to_string(model.classes.size()), std::to_string(members.size()));
+  }
+  auto images = open_bundle(members.front()).spec;
+  require_task(images, Task::slice_segmentation);
+  images.classes = {{"background", false}, {"hemorrhage", true}};
+  images.activation = Activation::softmax;
+  return images;
+}
 
 TrainResult train(const Recipe& recipe, const std::vector<TrainingStudy>& studies, const TrainOptions& options,
                   const Progress& progress) {
   if (recipe.training.is_null()) {
     throw Error(ErrorCode::options, "recipe " + recipe.name + ": has no section \"training\"");
   }
-  const auto model = model_of(recipe);
+  const auto model = data_model(recipe, options.members);
   const auto training = parse_training(recipe.training, model, "recipe " + recipe.name);
-  const auto network = begin(recipe, model, training, options);
+  const auto network = begin(recipe, training, options);
   const auto examples = make_examples(studies, model, training, {});
   const auto initial = options.initial.empty() ? std::string("random") : options.initial.string();
-  const auto all = recipe.model.dump() + recipe.training.dump() + options.data_hash + initial;
+  auto all = recipe.model.dump() + recipe.training.dump() + options.data_hash + initial;
+  for (const auto& member : options.members) all += open_bundle(member).sha256;
   const auto identity = sha256(std::as_bytes(std::span(all)));
   const auto fit_with = fit_options(training, examples.epoch, options, identity);
 
@@ -129,8 +163,8 @@ TrainResult train(const Recipe& recipe, const std::vector<TrainingStudy>& studie
   if (fs::is_directory(options.initial)) bundle.parent = open_bundle(options.initial).identity();
   result.bundle = options.folder / "bundle";
   fs::remove_all(result.bundle);
-  make_bundle(recipe, read_state_dict(options.folder / "best.safetensors"), {options.folder / "best.safetensors"},
-              result.bundle, bundle);
+  const auto best = options.folder / "best.safetensors";
+  make_bundle(recipe, own_weights(read_state_dict(best)), {best}, result.bundle, bundle);
   return result;
 }
 

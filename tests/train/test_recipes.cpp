@@ -13,6 +13,8 @@
 #include "ichdet/models/load.hpp"
 #include "ichdet/nn/network.hpp"
 #include "ichdet/phantom/phantom.hpp"
+#include "ichdet/pipeline/make_bundle.hpp"
+#include "ichdet/pipeline/slice_segmenter.hpp"
 #include "ichdet/train/examples.hpp"
 #include "ichdet/train/log.hpp"
 #include "ichdet/train/manifest.hpp"
@@ -144,4 +146,40 @@ TEST_CASE("Each recipe trains on a few steps, and its bundle answers") {
     MESSAGE(name, ": loss ", before, " to ", after);
     CHECK(after < before);
   }
+}
+
+TEST_CASE("S3's weight model learns from its members' maps, which stay as they are") {
+  const TemporaryFolder folder;
+  const auto csv = write_data(folder.path());
+  auto member = find_recipe("s3-weighted-ensemble");
+  member.model["input"]["size"] = {64, 64};
+  member.model["architecture"]["options"]["filters"] = {8, 8, 8, 8, 8};
+  TrainOptions options;
+  options.folder = folder.path() / "training";
+  for (int i = 0; i < 5; ++i) {
+    options.members.push_back(folder.path() / ("member" + std::to_string(i)));
+    make_untrained_bundle(member, std::uint64_t(i), options.members.back());
+  }
+  auto recipe = find_recipe("s3-weight-model");
+  recipe.training.erase("epochs");
+  recipe.training.update({{"steps", 12}, {"optimizer", {{"name", "adam"}, {"learning_rate", 0.01}}}});
+  const auto model = data_model(recipe, options.members);
+  const auto studies = prepare_studies(read_manifest(csv, label_names(model)), model);
+  const auto result = train::train(recipe, studies, options);
+
+  std::vector<double> losses;
+  for (const auto& row : read_log(options.folder / "metrics.csv")) {
+    if (row.name == "train/loss") losses.push_back(row.value);
+  }
+  CHECK(losses.back() < losses.front());
+  SliceSegmenterOptions plain;
+  const auto members = open_bundles(options.members);
+  const SliceSegmenter weighed(members, open_bundle(result.bundle), plain);
+  const auto maps = at::rand({2, 5, 64, 64});
+  const auto weights = weighed.weights(maps);
+  CHECK(at::allclose(weights.sum(1), at::ones({2})));
+  CHECK_FALSE(at::allclose(weights, at::full({2, 5}, 0.2), 0, 1e-3));
+
+  options.members.pop_back();
+  CHECK_THROWS_WITH_AS(data_model(recipe, options.members), doctest::Contains("members"), Error);
 }

@@ -16,6 +16,7 @@ namespace ichdet::train {
 struct TrainOptions {
   std::filesystem::path folder;                ///< of states, log and the bundle
   std::filesystem::path initial;               ///< weights to begin with: a bundle's folder or a file; empty: random
+  std::vector<std::filesystem::path> members;  ///< of map weights: the bundles whose maps are weighed, in order
   std::string data_hash;                       ///< of splits and scans, for the state's identity and the bundle
   std::string data_words;                      ///< what the data are: the bundle's `training_data`
   std::string command;                         ///< for the record
@@ -31,7 +32,11 @@ struct TrainResult {
   std::filesystem::path bundle;  ///< empty where the training is not yet at its end
 };
 
-/// Trains a recipe's network on prepared studies of the splits "train" and `validate.split`, in sittings that go on
+/// What studies have to be prepared for: the recipe's model, or where it weighs maps the first member's. Throws
+/// Error(options) where members are missing, or given to another model.
+ModelSpec data_model(const Recipe& recipe, const std::vector<std::filesystem::path>& members);
+
+/// Trains a recipe's network on studies, prepared for data_model(), of the splits "train" and `validate.split`, in sittings that go on
 /// where the last one ended (fit), and makes a bundle at the end: `folder`/bundle, with provenance, split, figures.
 ///
 /// Throws Error(options) where the recipe has no `training`, or a split is empty; and what fit and make_bundle throw.
