@@ -1,7 +1,9 @@
 #include <ATen/Parallel.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <iostream>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <set>
@@ -44,13 +46,25 @@ std::vector<train::Dataset> read_data(const TrainArguments& arguments, const std
   }
   if (sets.empty()) throw Error(ErrorCode::options, "data: expected --data or --rsna");
   std::map<std::string, std::string> by_patient;
-  for (const auto& file : arguments.splits) by_patient.merge(train::read_split(file));
-  for (auto& set : sets) {
-    if (by_patient.empty()) {
-      train::assign_splits(set.studies, training.split, training.seed);
-    } else {
-      train::assign_splits(set.studies, by_patient);
+  for (const auto& file : arguments.splits) {
+    for (const auto& [patient, split] : train::read_split(file)) {
+      const auto [place, is_new] = by_patient.emplace(patient, split);
+      if (is_new || place->second == split) continue;
+      throw Error::mismatch(ErrorCode::options, file.string() + ": split of patient " + patient,
+                            place->second + ", as in another --split", split);
     }
+  }
+  // All at once, so that a patient of two data sets is on one side.
+  std::vector<train::StudyEntry> all;
+  for (auto& set : sets) std::ranges::move(set.studies, std::back_inserter(all));
+  if (by_patient.empty()) {
+    train::assign_splits(all, training.split, training.seed);
+  } else {
+    train::assign_splits(all, by_patient);
+  }
+  auto next = all.begin();
+  for (auto& set : sets) {
+    for (auto& study : set.studies) study = std::move(*next++);
   }
   return sets;
 }

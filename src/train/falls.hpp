@@ -36,7 +36,9 @@ inline void put(Canvas& v, const Keep& keep, std::int64_t s, std::int64_t r, std
   if (part <= 0.01F || (!keep.empty() && keep(s, r, c) != 0)) return;
   float& value = v.stack.hu(s, r, c);
   if (value < -60) return;
-  value = std::clamp(value + part * (hu - v.smooth(s, r, c)), v.low_hu, v.high_hu);
+  const float change = part * (hu - v.smooth(s, r, c));
+  value = std::clamp(value + change, v.low_hu, v.high_hu);
+  v.smooth(s, r, c) += change;  // what is painted next finds this one there
 }
 
 /// Raises a pixel that is neither air nor, in a clipped scan, at an end of its range.

@@ -55,6 +55,7 @@ void streaks(Canvas& v, const Keep&, Dice& dice) {
 }
 
 void motion(Canvas& v, const Keep& keep, Dice& dice) {
+  if (std::ranges::any_of(keep, [](auto label) { return label != 0; })) return;  // a label cannot follow a ghost
   const float reach = dice.between(1, 5), angle = dice.between(0, 6.2832), share = dice.between(0.15, 0.5);
   const auto down = std::int64_t(std::lround(reach * std::sin(angle) / v.row_mm));
   const auto across = std::int64_t(std::lround(reach * std::cos(angle) / v.column_mm));
@@ -62,7 +63,6 @@ void motion(Canvas& v, const Keep& keep, Dice& dice) {
   for (std::int64_t s = 0; s < v.slices; ++s) {
     for (std::int64_t r = 0; r < v.rows; ++r) {
       for (std::int64_t c = 0; c < v.columns; ++c) {
-        if (!keep.empty() && keep(s, r, c) != 0) continue;
         const auto y = std::clamp<std::int64_t>(r + down, 0, v.rows - 1);
         const auto x = std::clamp<std::int64_t>(c + across, 0, v.columns - 1);
         v.stack.hu(s, r, c) += share * (before(s, y, x) - before(s, r, c));

@@ -98,7 +98,7 @@ void hygroma(Canvas& v, const Keep& keep, Dice& dice) {
   const bool both = dice.chance(0.5);
   v.inside([&](std::int64_t s, std::int64_t r, std::int64_t c) {
     const float depth = v.depth(s, r, c);
-    if (depth > thick_mm + 2 || v.stack.hu(s, r, c) > 90) return;
+    if (depth > thick_mm + 2 || v.stack.hu(s, r, c) > (v.clipped ? v.high_hu - 1 : 90)) return;
     const Vector3f h = v.head(s, r, c);
     float here = sector(h, towards, reach);
     if (both) here = std::max(here, sector(h, -towards, reach));
@@ -114,7 +114,9 @@ void scalp(Canvas& v, const Keep& keep, Dice& dice) {
     for (std::int64_t r = 0; r < v.rows; ++r) {
       for (std::int64_t c = 0; c < v.columns; ++c) {
         const float value = v.stack.hu(s, r, c);
-        if (v.depth(s, r, c) > 0 || value > 80 || value < (v.clipped ? v.low_hu + 6 : -140)) continue;
+        if (v.depth(s, r, c) > 0 || value > (v.clipped ? v.high_hu - 1 : 80) ||
+            value < (v.clipped ? v.low_hu + 6 : -140))
+          continue;
         if (!keep.empty() && keep(s, r, c) != 0) continue;
         const bool beside = (r >= v.box[0] && r <= v.box[1]) || (c >= v.box[2] && c <= v.box[3]);
         const float here = beside ? sector(v.head(s, r, c), towards, reach) : 0.0F;

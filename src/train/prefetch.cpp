@@ -24,12 +24,15 @@ Prefetch::Prefetch(BatchSource source, std::int64_t first, std::int64_t last, in
 }
 
 Prefetch::~Prefetch() {
-  for (auto& batch : ahead_) batch.wait();
+  for (auto& batch : ahead_) {
+    if (batch.valid()) batch.wait();
+  }
 }
 
 void Prefetch::order() {
   if (ordered_ >= last_) return;
   ahead_.push_back(std::async(std::launch::async, [this, step = ordered_++] {
+    at::get_num_threads();  // which takes LibTorch's own number over, once a thread
 #ifdef _OPENMP
     omp_set_num_threads(1);  // of this thread alone: the network has the others
 #endif
@@ -39,8 +42,9 @@ void Prefetch::order() {
 
 Batch Prefetch::next() {
   if (workers_ <= 0) return make(source_, ordered_++);
-  auto batch = ahead_.front().get();
+  auto first = std::move(ahead_.front());
   ahead_.pop_front();
+  auto batch = first.get();
   order();
   return batch;
 }

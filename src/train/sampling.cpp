@@ -86,7 +86,9 @@ Sampler::Sampler(std::vector<Candidate> candidates, const SamplingOptions& optio
   for (std::size_t i = 0; i < candidates_.size(); ++i) {
     const auto& candidate = candidates_[i];
     const auto group = options.group_weights.empty() ? std::string() : candidate.group;
-    if (!options.group_weights.empty() && !options.group_weights.contains(group)) continue;
+    if (!options.group_weights.empty() && !options.group_weights.contains(group)) {
+      throw Error(ErrorCode::options, "sampling/groups: \"" + group + "\" has slices to draw, and no weight");
+    }
     if (options.balance != Balance::uniform && std::isnan(candidate.blood)) continue;
     const int blood = options.balance == Balance::uniform ? 0 : int(candidate.blood > 0.5f);
     kinds[{group, blood}].members.push_back(i);

@@ -76,18 +76,20 @@ void SlabValues::blend_slices(double share) {
 }
 
 void SlabValues::unclip(float low_hu, float high_hu) {
-  // Single pixels at the lower end are noise in CSF; air fills an area.
+  // Single pixels at an end are noise, in CSF or in dense blood; air and bone fill areas.
   constexpr float near_hu = 0.05F;
   const std::vector<float> old(hu_, hu_ + slab_.hu.numel());
   const auto at_low = [&](std::int64_t i) { return old[std::size_t(i)] <= low_hu + near_hu; };
+  const auto at_high = [&](std::int64_t i) { return old[std::size_t(i)] >= high_hu - near_hu; };
   for (std::int64_t line = 0; line < slices_ * rows_; ++line) {
     const auto up = line % rows_ == 0 ? 0 : -columns_, down = (line + 1) % rows_ == 0 ? 0 : columns_;
     for (std::int64_t c = 0; c < columns_; ++c) {
       const auto i = line * columns_ + c;
-      if (hu_[i] >= high_hu - near_hu) hu_[i] = high_hu + 900;
-      const bool area = at_low(i) && at_low(i + up) && at_low(i + down) && at_low(c == 0 ? i : i - 1) &&
-                        at_low(c + 1 == columns_ ? i : i + 1);
-      if (area) hu_[i] = low_hu - 1000;
+      const auto neighbours = [&](const auto& at_end) {
+        return at_end(i + up) + at_end(i + down) + at_end(c == 0 ? i : i - 1) + at_end(c + 1 == columns_ ? i : i + 1);
+      };
+      if (at_high(i) && neighbours(at_high) >= 2) hu_[i] = high_hu + 900;
+      if (at_low(i) && neighbours(at_low) == 4) hu_[i] = low_hu - 1000;
     }
   }
 }

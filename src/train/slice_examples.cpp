@@ -16,7 +16,6 @@ namespace ichdet::train {
 namespace {
 
 constexpr std::int64_t fewest_pixels = 4;  ///< of painted blood, for a slice to show it
-constexpr float air_hu = -1024;
 
 class SliceSource {
  public:
@@ -29,7 +28,7 @@ class SliceSource {
       throw Error(ErrorCode::options, "data: no slice in the split \"" + options.split + "\"");
     }
     if (options.augmented) sampler_.emplace(candidates_, training.sampling, training.seed);
-    if (std::ranges::any_of(model.channels, &ChannelSpec::brain)) find_brains();
+    if (brain_channel() != model_.channels.end()) find_brains();
   }
 
   std::int64_t epoch() const { return sampler_ ? sampler_->epoch_size() : std::int64_t(candidates_.size()); }
@@ -63,7 +62,7 @@ class SliceSource {
     if (!brains_.empty()) {
       const auto& own = brains_[std::size_t(chosen.study)];
       const auto mask = tensor_of(own).narrow(0, first, last - first + 1).index_select(0, selected);
-      brain.hu = at::where(mask.ne(0), slab.hu, air_hu);
+      brain.hu = at::where(mask.ne(0), slab.hu, brain_channel()->low_hu);
       brain.mask = at::Tensor();
     }
     if (options_.augmented) {
@@ -112,6 +111,10 @@ class SliceSource {
 
   static bool unclear(const Array3<std::uint8_t>& mask, std::int64_t slice) {
     return std::ranges::count(mask.plane(slice), unknown_label) >= fewest_pixels;
+  }
+
+  std::vector<ChannelSpec>::const_iterator brain_channel() const {
+    return std::ranges::find(model_.channels, true, &ChannelSpec::brain);
   }
 
   void find_brains() {

@@ -61,7 +61,8 @@ Laid lay(const Canvas& v, const Stroke& stroke, Dice& dice) {
   v.inside([&](std::int64_t s, std::int64_t r, std::int64_t c) {
     const float part = stroke.part(s, r, c);
     const float was = hu(s, r, c);
-    const float darker = stroke.oedema.empty() || was < 10 || was > 90 ? 0.0F : (1 - part) * stroke.oedema(s, r, c);
+    const bool brain = was >= 10 && was <= 90 && v.smooth(s, r, c) <= v.brain_hu + 8;  // blood has no oedema in it
+    const float darker = stroke.oedema.empty() || !brain ? 0.0F : (1 - part) * stroke.oedema(s, r, c);
     if (darker > 0) {
       laid.hu(s, r, c) = std::clamp(was - darker, v.low_hu, v.high_hu);
       if (darker > 3 && part < 0.5F) laid.label(s, r, c) = oedema_label;
@@ -74,6 +75,7 @@ Laid lay(const Canvas& v, const Stroke& stroke, Dice& dice) {
     if (v.clipped && was <= v.low_hu + 0.5F) {  // noise that was cut off
       value += part * v.noise_hu * counter_normal(seed, 7, std::uint64_t((s * v.rows + r) * v.columns + c));
     }
+    value = std::min(value, std::max(was, stroke.hu(s, r, c) + 2 * v.noise_hu));  // over blood or a dense falx
     laid.hu(s, r, c) = std::clamp(value - darker, v.low_hu, v.high_hu);
     const float expected = base + part * (stroke.hu(s, r, c) - base);
     const float least = stroke.type == HemorrhageType::subarachnoid ? 0.35F : 0.5F;

@@ -160,9 +160,13 @@ TrainResult train(const Recipe& recipe, const std::vector<TrainingStudy>& studie
   bundle.licence = options.licence;
   bundle.licence_file = options.licence_file;
   bundle.training_data = options.data_words;
+  bundle.split_sha256 = options.data_hash;
+  bundle.metrics = {
+      {"chosen by",
+       {{"split", training.validation_split}, {"step", result.fit.best_step}, {"values", record["at_best"]}}}};
   if (fs::is_directory(options.initial)) bundle.parent = open_bundle(options.initial).identity();
   result.bundle = options.folder / "bundle";
-  fs::remove_all(result.bundle);
+  if (fs::exists(result.bundle)) return result;  // made when the training ended; it may have been calibrated since
   const auto best = options.folder / "best.safetensors";
   make_bundle(recipe, own_weights(read_state_dict(best)), {best}, result.bundle, bundle);
   return result;

@@ -153,3 +153,18 @@ TEST_CASE("A loss that is no number ends the training") {
   CHECK_THROWS_WITH_AS(fit(network, batch_of, bad, validate, options_of(10), folder.path),
                        doctest::Contains("no number"), Error);
 }
+
+TEST_CASE("What goes wrong while a batch is made is said") {
+  for (const int workers : {0, 2}) {
+    const Folder folder;
+    Toy network;
+    auto options = options_of(10);
+    options.workers = workers;
+    const BatchSource broken = [](std::int64_t step) {
+      if (step == 4) throw Error(ErrorCode::shape, "study 7: no such slice");
+      return batch_of(step);
+    };
+    CHECK_THROWS_WITH_AS(fit(network, broken, objective, validate, options, folder.path), "study 7: no such slice",
+                         Error);
+  }
+}

@@ -108,7 +108,9 @@ TEST_CASE("shares of blood and of groups hold in each epoch, and none is drawn t
   CHECK(drawn.blood == 60);
   for (std::int64_t slice = 0; slice < 50; ++slice) CHECK(drawn.times.at({100 + slice / 10, slice % 10}) == 2);
   for (std::int64_t slice = 0; slice < 20; ++slice) CHECK(drawn.times.at({slice / 10, slice % 10}) == 3);
-  options.group_weights = {{"a", 0.6}, {"c", 0.4}};
+  options.group_weights = {{"a", 0.6}};
+  CHECK_THROWS_WITH_AS(Sampler(all, options, 3), doctest::Contains("\"b\" has slices"), Error);
+  options.group_weights = {{"a", 0.6}, {"b", 0.4}, {"c", 0.4}};
   CHECK_THROWS_WITH_AS(Sampler(all, options, 3), doctest::Contains("\"c\""), Error);
 }
 

@@ -207,6 +207,28 @@ TEST_CASE("distractors: a pure function of the seed, each changes a slab, kept p
   }
 }
 
+TEST_CASE("the skull of a clipped slab stays, whatever lies on the scalp") {
+  const auto before = slab_of(clipped(), 13, 3).stack.hu;
+  std::int64_t bone = 0, kept = 0;
+  for (std::uint64_t seed = 0; seed < 6; ++seed) {
+    auto ground = slab_of(clipped(), 13, 3);
+    nlohmann::json only{{"scalp", 1}, {"hygroma", 1}};
+    for (const auto* other : {"pineal", "choroid_plexus", "basal_ganglia", "falx", "tentorium", "sinuses", "arteries",
+                              "inner_table", "bone_partial", "bands", "streaks", "motion", "bright_rim", "bright_side",
+                              "bright_cortex", "nodules", "infarct"}) {
+      only[other] = 0;
+    }
+    distract(ground.stack, ground.anatomy, {}, distractor_options(only, "recipe"), seed);
+    for (std::int64_t i = 0; i < before.size(); ++i) {
+      if (before.data()[i] < 80) continue;
+      ++bone;
+      kept += ground.stack.hu.data()[i] == 80 ? 1 : 0;
+    }
+  }
+  CHECK(bone > 1000);
+  CHECK(kept == bone);
+}
+
 TEST_CASE("options are read from JSON, wrong ones and wrong shapes refused") {
   CHECK(synthesis_options({{"subdural", 3}}, "recipe").type_weights[2] == 3);
   CHECK_THROWS_WITH_AS(synthesis_options({{"sdh", 3}}, "recipe"), "recipe: /sdh: unknown key", Error);

@@ -38,7 +38,7 @@ struct AugmentOptions {
   Chance low_resolution{0.2, {1.2, 2.5}};  ///< pixels grow by this factor and are interpolated back
   Chance blur_mm{0.2, {0.3, 1.1}};         ///< sigma of a Gaussian
   Chance sharpen{0.2, {0.3, 1.5}};         ///< times what a Gaussian of 1 mm takes away: an edge kernel
-  Chance slice_blend{0.1, {0.05, 0.3}};    ///< part of each neighbour in a slice: thicker slices
+  Chance slice_blend{0.1, {0.05, 0.15}};    ///< part of each neighbour in a slice: thicker slices
 
   Chance cupping_hu{0.25, {-8, 12}};    ///< smooth rise (or fall) towards the skull: beam hardening
   Chance shading_hu{0.25, {0.5, 3.5}};  ///< root mean square of a smooth field
