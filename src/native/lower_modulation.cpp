@@ -78,6 +78,7 @@ std::set<std::int64_t> Lowering::reduced(const Node* mean) const {
   std::set<std::int64_t> internal;
   for (const auto axis : axes->toIntVector()) {
     const auto spatial = (axis < 0 ? axis + 2 + dimensions() : axis) - 2;
+    if (spatial < 0) refuse(mean, "over channels");
     internal.insert(std::find(axes_.begin(), axes_.end(), int(spatial)) - axes_.begin());
   }
   return internal;
