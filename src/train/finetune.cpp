@@ -103,6 +103,8 @@ Recipe recipe_of(const Bundle& parent, const json& training) {
        {"task", "architecture", "input", "classes", "output", "decision", "thresholds", "patch", "procedure"}) {
     if (file.contains(key)) recipe.model[key] = file[key];
   }
+  // A calibrated study threshold means nothing to probabilities that are not calibrated.
+  if (parent.spec.calibration.study && recipe.model.contains("thresholds")) recipe.model["thresholds"].erase("study");
   recipe.citation = parent.spec.provenance.citation;
   recipe.training = training;
   return recipe;
