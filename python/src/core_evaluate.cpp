@@ -34,6 +34,15 @@ py::array_t<double> to_numpy(const std::vector<double>& values) {
 
 py::tuple to_tuple(const Interval& interval) { return py::make_tuple(interval.low, interval.high); }
 
+BootstrapOptions bootstrap_options(std::int64_t resamples, std::uint64_t seed, double confidence, int threads) {
+  BootstrapOptions options;
+  options.resamples = resamples;
+  options.seed = seed;
+  options.confidence = confidence;
+  options.threads = threads;
+  return options;
+}
+
 namespace {
 
 /// Patients numbered from 0, from any array of names; each row its own where there is none.
@@ -51,15 +60,6 @@ std::vector<std::int32_t> patients_from(const py::object& patients, std::size_t 
   }
   std::copy(inverse.data(), inverse.data() + inverse.size(), numbers.begin());
   return numbers;
-}
-
-BootstrapOptions bootstrap_options(std::int64_t resamples, std::uint64_t seed, double confidence, int threads) {
-  BootstrapOptions options;
-  options.resamples = resamples;
-  options.seed = seed;
-  options.confidence = confidence;
-  options.threads = threads;
-  return options;
 }
 
 void bind_special(py::module_& m) {

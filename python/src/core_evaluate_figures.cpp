@@ -53,15 +53,6 @@ StudyOutcome make_outcome(std::string study, const DoubleArray& probabilities, c
   return outcome;
 }
 
-BootstrapOptions resampling(std::int64_t resamples, std::uint64_t seed, double confidence, int threads) {
-  BootstrapOptions options;
-  options.resamples = resamples;
-  options.seed = seed;
-  options.confidence = confidence;
-  options.threads = threads;
-  return options;
-}
-
 void bind_outcomes(py::module_& m) {
   py::class_<StudyOutcome>(m, "StudyOutcome", "What a model said about a study, beside the truth; holds no voxels.")
       .def(py::init(&make_outcome), py::arg("study"), py::arg("probabilities"), py::arg("blood") = py::none(),
@@ -86,7 +77,7 @@ types : blood type -> 0 or 1 for each slice)")
       [](const std::vector<StudyOutcome>& outcomes, double threshold, double specificity, double lesion_ml, int bins,
          std::size_t worst, std::int64_t resamples, std::uint64_t seed, double confidence, int threads) {
         return to_python(to_json(figures(outcomes, {threshold, specificity, lesion_ml, bins, worst,
-                                                    resampling(resamples, seed, confidence, threads)})));
+                                                    bootstrap_options(resamples, seed, confidence, threads)})));
       },
       py::arg("outcomes"), py::kw_only(), py::arg("threshold") = 0.5, py::arg("specificity") = 0.95,
       py::arg("lesion_ml") = 0.2, py::arg("bins") = 10, py::arg("worst") = 10, py::arg("resamples") = 2000,
@@ -101,7 +92,7 @@ blood types and the worst cases, with bootstrap intervals that draw patients; do
       [](const std::vector<StudyOutcome>& before, const std::vector<StudyOutcome>& after, double threshold,
          double tolerance, std::int64_t resamples, std::uint64_t seed, double confidence, int threads) {
         return to_python(to_json(
-            choose_model(before, after, {threshold, tolerance, resampling(resamples, seed, confidence, threads)})));
+            choose_model(before, after, {threshold, tolerance, bootstrap_options(resamples, seed, confidence, threads)})));
       },
       py::arg("before"), py::arg("after"), py::kw_only(), py::arg("threshold") = 0.5, py::arg("tolerance") = 0.01,
       py::arg("resamples") = 2000, py::arg("seed") = 0, py::arg("confidence") = 0.95, py::arg("threads") = 0,
