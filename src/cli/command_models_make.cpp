@@ -23,6 +23,7 @@ json to_json(const Recipe& recipe) {
               {"citation", recipe.citation},
               {"members", recipe.members},
               {"heat_map", recipe.heat_map},
+              {"training", recipe.training},
               {"stated", recipe.stated},
               {"unknown", recipe.unknown}});
   return all;
