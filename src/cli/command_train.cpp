@@ -99,9 +99,6 @@ void print_result(const train::TrainResult& result, const fs::path& folder) {
 
 void train_command(TrainArguments arguments, const Context& context) {
   const auto recipe = find_recipe(arguments.recipe);
-  if (recipe.training.is_null()) {
-    throw Error(ErrorCode::options, arguments.recipe + ": the recipe has no section \"training\"");
-  }
   const auto model = train::data_model(recipe, arguments.train.members);
   const auto training = train::parse_training(recipe.training, model, arguments.recipe);
   auto& preparation = arguments.preparation;

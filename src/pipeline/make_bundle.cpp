@@ -15,6 +15,7 @@
 #include "ichdet/nn/network.hpp"
 #include "ichdet/nn/state_dict.hpp"
 #include "untrained.hpp"
+#include "write_text.hpp"
 
 namespace ichdet {
 namespace {
@@ -32,13 +33,6 @@ struct Origin {
   bool untrained = false;
   std::string licence, licence_text;
 };
-
-void write_text(const fs::path& file, const std::string& text) {
-  std::ofstream out(file, std::ios::binary);
-  out << text;
-  out.close();
-  if (!out) throw Error(ErrorCode::io, file.string() + ": cannot be written");
-}
 
 json bundle_json(const Recipe& recipe, const Origin& origin, const BundleOptions& options) {
   json bundle = recipe.model;
@@ -88,8 +82,8 @@ void write_bundle(const Recipe& recipe, const Origin& origin, const fs::path& fo
   try {
     save_state_dict(*network, partial / weights_name, options.dtype);
     spec_json["weights"]["sha256"] = sha256_of_file(partial / weights_name);
-    write_text(partial / licence_name, origin.licence_text);
-    write_text(partial / "bundle.json", spec_json.dump(2) + "\n");
+    pipeline::write_text(partial / licence_name, origin.licence_text);
+    pipeline::write_text(partial / "bundle.json", spec_json.dump(2) + "\n");
     models::load(open_bundle(partial));
     fs::remove(folder);
     fs::rename(partial, folder);

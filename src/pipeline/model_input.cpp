@@ -5,32 +5,9 @@
 
 #include "ichdet/core/components.hpp"
 #include "ichdet/preprocess/masks.hpp"
+#include "normalisation.hpp"
 
 namespace ichdet::pipeline {
-namespace {
-
-/// Of one channel: HU to what the network reads.
-class Normalisation {
- public:
-  explicit Normalisation(const ChannelSpec& channel)
-      : low_(float(channel.low_hu)),
-        high_(float(channel.high_hu)),
-        to_low_(float(channel.to_low)),
-        slope_((float(channel.to_high) - float(channel.to_low)) / (high_ - low_)),
-        mean_(float(channel.mean)),
-        std_(float(channel.std)) {}
-
-  float operator()(float hu) const {
-    const float held = hu > low_ ? (hu < high_ ? hu : high_) : low_;  // NaN becomes low
-    return (to_low_ + (held - low_) * slope_ - mean_) / std_;
-  }
-
- private:
-  float low_, high_, to_low_, slope_, mean_, std_;
-};
-
-}  // namespace
-
 void check_same(const ModelSpec& first, const ModelSpec& other) {
   const auto refuse = [&](const std::string& what) {
     throw Error(ErrorCode::options, "ensemble: " + other.name + " and " + first.name + " differ in " + what);

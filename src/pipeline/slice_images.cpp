@@ -17,6 +17,7 @@
 
 #include "ichdet/core/error.hpp"
 #include "ichdet/preprocess/masks.hpp"
+#include "image_channel.hpp"
 
 namespace ichdet {
 namespace {
@@ -98,25 +99,6 @@ std::vector<Share> shares(const std::vector<double>& offsets_mm, std::int64_t k,
 }
 
 Volume nominal_volume(const SliceStack& stack) { return {stack.hu, stack.geometry.nominal()}; }
-
-/// The channel's window of a plane of HU, normalised.
-void write_channel(const at::Tensor& hu, const ChannelSpec& channel, const std::optional<Rounding>& levels,
-                   float* out) {
-  const Array3<float> values(hu.data_ptr<float>(), {1, hu.size(0), hu.size(1)}, nullptr);
-  const Window range{channel.low_hu, channel.high_hu};
-  const auto mean = float(channel.mean), std = float(channel.std);
-  if (!levels) {
-    const auto shown = window(values, range);
-    std::transform(shown.begin(), shown.end(), out, [=](float value) { return (value - mean) / std; });
-    return;
-  }
-  std::array<float, 256> normalised;
-  for (std::size_t level = 0; level < normalised.size(); ++level) {
-    normalised[level] = (float(level) / 255.f - mean) / std;
-  }
-  const auto shown = window_8bit(values, range, *levels);
-  std::transform(shown.begin(), shown.end(), out, [&](std::uint8_t level) { return normalised[level]; });
-}
 
 }  // namespace
 
@@ -256,7 +238,7 @@ at::Tensor SliceImages::image_at(double position) const {
       hu = plane(neighbour(first, channel.slice), channel);
       if (weight > 0) hu = hu * (1 - weight) + plane(neighbour(first + 1, channel.slice), channel) * weight;
     }
-    write_channel(hu, channel, image_.levels, image[std::int64_t(c)].data_ptr<float>());
+    pipeline::write_channel(hu, channel, image_.levels, image[std::int64_t(c)].data_ptr<float>());
   }
   return image;
 }

@@ -31,10 +31,8 @@ class ExamSource {
     const auto turn =
         options_.augmented ? permuted(index % epoch(), epoch(), training_.seed, std::uint64_t(index / epoch())) : place;
     const auto& study = studies_[chosen_[std::size_t(turn)]];
-    auto training = training_;
-    if (!options_.augmented) training.painted = training.distracted = 0;
     const float blood = label_of(study, -1, "any");
-    auto piece = piece_of(study, 0, study.geometry.count(), training, blood != 0, index);
+    auto piece = piece_of(study, 0, study.geometry.count(), training_, blood != 0, index);
     if (options_.augmented) {
       Slab slab{tensor_of(piece.stack.hu), tensor_of(piece.mask), spacing_of(study.geometry)};
       augment(slab, training_.augment, draw_seed(training_.seed, Draw::augment, index));

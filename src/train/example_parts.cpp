@@ -56,10 +56,8 @@ std::array<double, 3> spacing_of(const SliceGeometry& geometry) {
 
 float label_of(const TrainingStudy& study, std::int64_t slice, const std::string& name) {
   const auto& labels = slice < 0 ? study.study_labels : study.labels.at(std::size_t(slice));
-  const bool known = std::ranges::any_of(study.label_names, [&](const std::string& own) {
-    return own == name || ((own == "any" || own == "blood") && (name == "any" || name == "blood"));
-  });
-  return known && !labels.empty() ? labels.at(label_index(study, name)) : std::numeric_limits<float>::quiet_NaN();
+  const auto index = label_index(study, name);
+  return index && !labels.empty() ? labels.at(*index) : std::numeric_limits<float>::quiet_NaN();
 }
 
 std::vector<std::string> label_names(const ModelSpec& model) {
@@ -89,14 +87,6 @@ at::Tensor class_target(const ModelSpec& model, const std::function<float(const 
   return at::scalar_tensor(found, at::kByte);
 }
 
-at::Tensor windowed(const at::Tensor& hu, const ChannelSpec& channel, const std::optional<Rounding>& levels) {
-  auto shown = (hu.clamp(channel.low_hu, channel.high_hu) - channel.low_hu) / (channel.high_hu - channel.low_hu);
-  if (levels) shown = (*levels == Rounding::truncate ? (shown * 255).floor() : (shown * 255).round()) / 255;
-  const double scale = (channel.to_high - channel.to_low) / channel.std;
-  const double offset = (channel.to_low - channel.mean) / channel.std;
-  return shown * scale + offset;
-}
-
 BatchSource batches(ExampleSource source, std::int64_t batch) {
   return [source = std::move(source), batch](std::int64_t step) {
     std::vector<at::Tensor> inputs, targets, masks;
@@ -112,8 +102,10 @@ BatchSource batches(ExampleSource source, std::int64_t batch) {
   };
 }
 
-Examples make_examples(const std::vector<TrainingStudy>& studies, const ModelSpec& model, const TrainingSpec& training,
+Examples make_examples(const std::vector<TrainingStudy>& studies, const ModelSpec& model, const TrainingSpec& asked,
                        const ExampleOptions& options) {
+  auto training = asked;
+  if (!options.augmented) training.painted = training.distracted = 0;
   switch (model.task) {
     case Task::segmentation:
     case Task::brain_extraction: return patch_examples(studies, model, training, options);

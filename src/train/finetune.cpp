@@ -1,10 +1,11 @@
 #include "ichdet/train/finetune.hpp"
 
 #include <algorithm>
-#include <fstream>
 #include <set>
 #include <span>
 
+#include "../pipeline/read_json.hpp"
+#include "../pipeline/write_text.hpp"
 #include "blood_labels.hpp"
 #include "ichdet/bundle/bundle.hpp"
 #include "ichdet/bundle/sha256.hpp"
@@ -86,16 +87,9 @@ void refuse_leak(const Dataset& learned, const std::vector<StudyEntry>& judged) 
   }
 }
 
-json read_json(const fs::path& file) {
-  std::ifstream stream(file);
-  auto read = json::parse(stream, nullptr, false);
-  if (read.is_discarded()) throw Error(ErrorCode::io, file.string() + ": not valid JSON");
-  return read;
-}
-
 /// The parent's network, to be trained as `training` says.
 Recipe recipe_of(const Bundle& parent, const json& training) {
-  const auto file = read_json(parent.folder / "bundle.json");
+  const auto file = pipeline::read_json(parent.folder / "bundle.json");
   Recipe recipe;
   recipe.name = parent.spec.name;
   recipe.title = "finetune of " + parent.spec.name + " " + parent.spec.version;
@@ -137,12 +131,6 @@ std::string hash_of(const Dataset& data) {
     if (!entry.mask.empty()) all += sha256_of_file(entry.mask);
   }
   return sha256(std::as_bytes(std::span(all)));
-}
-
-void write(const fs::path& file, const std::string& text) {
-  std::ofstream out(file);
-  out << text;
-  if (!out.flush()) throw Error(ErrorCode::io, file.string() + ": cannot be written");
 }
 
 }  // namespace
@@ -229,7 +217,7 @@ FineTuned finetune(const fs::path& parent_folder, const FineTuneData& from, cons
       {"choice", to_json(*result.choice)},
       {"before", to_json(*result.before)},
       {"after", to_json(*result.after)}};
-  write(options.folder / "comparison.json", comparison.dump(2) + "\n");
+  pipeline::write_text(options.folder / "comparison.json", comparison.dump(2) + "\n");
   return result;
 }
 

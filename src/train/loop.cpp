@@ -137,7 +137,7 @@ class Training {
     }
     last_loss_ = value;
     if (due(options_.validate_every)) validate();
-    if (due(options_.save_every)) save();
+    if (due(options_.save_every) && saved_ != standing_.step) save();
   }
 
   void validate() {

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <memory>
 
+#include "../pipeline/model_input.hpp"
+#include "../pipeline/normalisation.hpp"
 #include "example_parts.hpp"
 #include "ichdet/core/error.hpp"
 #include "ichdet/phantom/random.hpp"
@@ -85,9 +87,7 @@ class PatchSource {
       }
     }
     const auto low = std::max<std::int64_t>(first[0], 0), high = std::min(first[0] + size[0], shape[0]);
-    auto training = training_;
-    if (!options_.augmented) training.painted = training.distracted = 0;
-    const auto piece = piece_of(study, low, high - low, training, about_blood, index);
+    const auto piece = piece_of(study, low, high - low, training_, about_blood, index);
     const std::array<std::int64_t, 3> inside{first[0] - low, first[1], first[2]};
     Slab slab;
     slab.hu = boxed(tensor_of(piece.stack.hu), inside, size, air_hu);
@@ -95,17 +95,22 @@ class PatchSource {
     slab.spacing_mm = spacing_of(study.geometry);
     if (options_.augmented) augment(slab, training_.augment, draw_seed(seed, Draw::augment, index));
     const auto turned = [&](at::Tensor values) {
-      std::vector<std::int64_t> flipped;  // from LPS to where the model's axes run, x being the last
-      const std::string ours = "LPS";
-      for (std::size_t axis = 0; axis < 3; ++axis) {
-        if (model_.orientation[axis] != ours[axis]) flipped.push_back(2 - std::int64_t(axis));
+      std::vector<std::int64_t> flipped;
+      const auto against = pipeline::against_lps(model_);
+      for (std::int64_t axis = 0; axis < 3; ++axis) {
+        if (against[std::size_t(axis)]) flipped.push_back(axis);
       }
       values = values.flip(flipped);
       if (model_.axes == AxisOrder::xyz) values = values.permute({2, 1, 0});
       return values.contiguous();
     };
     std::vector<at::Tensor> channels;
-    for (const auto& channel : model_.channels) channels.push_back(turned(windowed(slab.hu, channel, {})));
+    for (const auto& channel : model_.channels) {
+      auto shown = slab.hu.clone();
+      std::transform(shown.data_ptr<float>(), shown.data_ptr<float>() + shown.numel(), shown.data_ptr<float>(),
+                     pipeline::Normalisation(channel));
+      channels.push_back(turned(shown));
+    }
     Example example;
     example.input = at::stack(channels);
     example.target = turned(cropped(slab.mask));

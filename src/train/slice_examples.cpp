@@ -6,6 +6,7 @@
 #include <memory>
 #include <numeric>
 
+#include "../pipeline/image_channel.hpp"
 #include "example_parts.hpp"
 #include "ichdet/core/error.hpp"
 #include "ichdet/phantom/hemorrhage.hpp"
@@ -44,9 +45,7 @@ class SliceSource {
     const auto& study = studies_[std::size_t(chosen.study)];
     const auto first = std::max<std::int64_t>(chosen.slice - reach_, 0);
     const auto last = std::min(chosen.slice + reach_, study.geometry.count() - 1);
-    auto training = training_;
-    if (!options_.augmented) training.painted = training.distracted = 0;
-    const auto piece = piece_of(study, first, last - first + 1, training, chosen.blood == 1, index);
+    const auto piece = piece_of(study, first, last - first + 1, training_, chosen.blood == 1, index);
 
     // As many slices on either side; at the ends the outermost is repeated.
     std::vector<std::int64_t> places;
@@ -71,12 +70,13 @@ class SliceSource {
       if (!brains_.empty()) augment(brain, training_.augment, seed);
     }
     Example example;
-    std::vector<at::Tensor> channels;
-    for (const auto& channel : model_.channels) {
+    example.input = at::empty({std::int64_t(model_.channels.size()), slab.hu.size(1), slab.hu.size(2)}, at::kFloat);
+    for (std::size_t c = 0; c < model_.channels.size(); ++c) {
+      const auto& channel = model_.channels[c];
       const auto& hu = channel.brain && !brains_.empty() ? brain.hu : slab.hu;
-      channels.push_back(windowed(hu[reach_ + channel.slice], channel, model_.image.levels));
+      pipeline::write_channel(hu[reach_ + channel.slice], channel, model_.image.levels,
+                              example.input[std::int64_t(c)].data_ptr<float>());
     }
-    example.input = at::stack(channels);
     const auto mask = slab.mask[reach_].contiguous();
     example.painted = piece.blood && piece.blood->any();
     if (model_.task == Task::slice_segmentation) {

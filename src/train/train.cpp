@@ -5,10 +5,10 @@
 #include <ATen/TensorOperators.h>
 
 #include <algorithm>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <span>
 
+#include "../pipeline/write_text.hpp"
 #include "ichdet/bundle/bundle.hpp"
 #include "ichdet/bundle/sha256.hpp"
 #include "ichdet/core/error.hpp"
@@ -76,13 +76,6 @@ FitOptions fit_options(const TrainingSpec& training, std::int64_t epoch, const T
   return fit;
 }
 
-void write_json(const fs::path& file, const nlohmann::json& json) {
-  std::ofstream out(file);
-  out << json.dump(2) << "\n";
-  out.close();
-  if (!out) throw Error(ErrorCode::io, file.string() + ": cannot be written");
-}
-
 nlohmann::json record_of(const Recipe& recipe, const TrainOptions& options, const FitOptions& fit,
                          const FitResult& result, const std::string& initial) {
   nlohmann::json values = nlohmann::json::object();
@@ -134,9 +127,6 @@ ModelSpec data_model(const Recipe& recipe, const std::vector<fs::path>& members)
 
 TrainResult train(const Recipe& recipe, const std::vector<TrainingStudy>& studies, const TrainOptions& options,
                   const Progress& progress) {
-  if (recipe.training.is_null()) {
-    throw Error(ErrorCode::options, "recipe " + recipe.name + ": has no section \"training\"");
-  }
   const auto model = data_model(recipe, options.members);
   const auto training = parse_training(recipe.training, model, "recipe " + recipe.name);
   const auto network = begin(recipe, training, options);
@@ -151,7 +141,7 @@ TrainResult train(const Recipe& recipe, const std::vector<TrainingStudy>& studie
   result.fit = fit(*network, batches(examples.at, training.batch), objective_of(model, training),
                    make_validation(studies, model, training), fit_with, options.folder, progress);
   const auto record = record_of(recipe, options, fit_with, result.fit, initial);
-  write_json(options.folder / "record.json", record);
+  pipeline::write_text(options.folder / "record.json", record.dump(2) + "\n");
   if (result.fit.step < fit_with.steps) return result;
 
   BundleOptions bundle;

@@ -50,6 +50,7 @@ std::vector<std::string> usual_score(Task task) {
 }  // namespace
 
 TrainingSpec parse_training(const nlohmann::json& json, const ModelSpec& model, const std::string& subject) {
+  if (json.is_null()) throw Error(ErrorCode::options, subject + ": the recipe has no section \"training\"");
   const Node node(json, subject, "/training");
   node.only({"seed", "steps", "epochs", "batch", "optimizer", "schedule", "loss", "average", "precision", "sampling",
              "augment", "painted", "synthesis", "distracted", "distractors", "validate", "split"});

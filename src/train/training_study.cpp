@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "blood_labels.hpp"
 #include "ichdet/core/error.hpp"
 #include "ichdet/core/volume.hpp"
 
@@ -57,13 +58,10 @@ HeadAnatomy anatomy_of(const TrainingStudy& study, std::int64_t first, std::int6
   return study.anatomy->slices(first, count);
 }
 
-std::size_t label_index(const TrainingStudy& study, const std::string& name) {
-  const auto& names = study.label_names;
-  auto found = std::ranges::find(names, name);
-  if (found == names.end() && name == "any") found = std::ranges::find(names, "blood");
-  if (found == names.end() && name == "blood") found = std::ranges::find(names, "any");
-  if (found == names.end()) throw Error(ErrorCode::options, study.study + ": there is no label \"" + name + '"');
-  return std::size_t(found - names.begin());
+std::optional<std::size_t> label_index(const TrainingStudy& study, const std::string& name) {
+  const auto found = std::ranges::find(study.label_names, label_key(name), label_key);
+  if (found == study.label_names.end()) return std::nullopt;
+  return std::size_t(found - study.label_names.begin());
 }
 
 }  // namespace ichdet::train

@@ -11,6 +11,8 @@
 #include "autocast.hpp"
 #include "ichdet/core/error.hpp"
 #include "ichdet/evaluate/curves.hpp"
+#include "ichdet/evaluate/figures.hpp"
+#include "ichdet/evaluate/overlap.hpp"
 #include "ichdet/models/segmentation_network.hpp"
 #include "prefetch.hpp"
 
@@ -20,17 +22,11 @@ namespace {
 constexpr std::int64_t top_pixels = 20, validation_batch = 8;
 constexpr std::int64_t far_away = std::int64_t(1) << 40;  ///< indices that no training reaches
 
-/// Pixels of blood that were found, are there, and both.
-struct Overlap {
-  double found = 0, there = 0, both = 0;
-  double dice() const { return 2 * both / (found + there); }
-};
-
 /// What a set of examples says of a network.
 struct Tally {
   std::vector<double> scores;
   std::vector<std::uint8_t> truth;
-  std::map<std::int64_t, Overlap> overlaps;  ///< by study, or by example where there is none
+  std::map<std::int64_t, evaluate::Overlap> overlaps;  ///< by study, or by example where there is none
   double loss = 0;
   std::int64_t batches = 0;
 };
@@ -86,9 +82,9 @@ class Judge {
       const auto known = target.ne(unknown_label);
       const auto there = target.ne(0).logical_and(known), found = (blood > 0.5).logical_and(known);
       auto& overlap = tally.overlaps[study];
-      overlap.found += found.sum().item<double>();
-      overlap.there += there.sum().item<double>();
-      overlap.both += found.logical_and(there).sum().item<double>();
+      overlap.predicted += found.sum().item<std::int64_t>();
+      overlap.truth += there.sum().item<std::int64_t>();
+      overlap.both += found.logical_and(there).sum().item<std::int64_t>();
       const bool shows = there.any().item<bool>();
       if (!shows && !known.all().item<bool>()) return;
       const auto pixels = blood.flatten();
@@ -121,50 +117,26 @@ class Judge {
   bool segments_;
 };
 
-double area_under_roc(const Tally& tally) {
-  const auto positives = std::ranges::count(tally.truth, 1);
-  if (positives == 0 || positives == std::ptrdiff_t(tally.truth.size())) return std::nan("");
-  return evaluate::areas(evaluate::rank(tally.truth, tally.scores)).roc_auc;
-}
-
 double mean_dice(const Tally& tally) {
   double sum = 0;
   std::int64_t count = 0;
   for (const auto& [study, overlap] : tally.overlaps) {
-    if (overlap.there == 0) continue;
+    if (overlap.truth == 0) continue;
     sum += overlap.dice();
     ++count;
   }
   return count > 0 ? sum / double(count) : std::nan("");
 }
 
-/// Share of the positives above what 95 % of the negatives do not exceed.
-double sensitivity(const Tally& tally) {
-  std::vector<double> negative;
-  std::int64_t positives = 0, found = 0;
-  for (std::size_t i = 0; i < tally.scores.size(); ++i) {
-    if (tally.truth[i] == 0) negative.push_back(tally.scores[i]);
-  }
-  if (negative.empty()) return std::nan("");
-  std::ranges::sort(negative);
-  const auto place = std::size_t(std::ceil(0.95 * double(negative.size())));
-  const double threshold = negative[std::min(place, negative.size()) - 1];
-  for (std::size_t i = 0; i < tally.scores.size(); ++i) {
-    if (tally.truth[i] == 0) continue;
-    ++positives;
-    found += tally.scores[i] > threshold ? 1 : 0;
-  }
-  return positives > 0 ? double(found) / double(positives) : std::nan("");
-}
-
 void write_values(Score& score, const Tally& tally, const std::string& place) {
   const auto put = [&](const char* name, double value) {
     if (!std::isnan(value)) score.values[place + "/" + name] = value;
   };
-  put("auc", area_under_roc(tally));
+  const auto ranking = evaluate::rank(tally.truth, tally.scores);
+  put("auc", evaluate::areas(ranking).roc_auc);
   put("dice", mean_dice(tally));
   put("loss", tally.loss / double(std::max<std::int64_t>(tally.batches, 1)));
-  if (place == "painted") put("sensitivity", sensitivity(tally));
+  if (place == "painted") put("sensitivity", evaluate::sensitivity_at(ranking, 0.95));
 }
 
 }  // namespace

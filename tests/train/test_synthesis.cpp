@@ -57,6 +57,17 @@ const Head& clipped() {
   return head;
 }
 
+const std::vector<std::string> distractors{
+    "pineal",        "choroid_plexus", "basal_ganglia", "falx",    "tentorium", "sinuses",    "arteries",
+    "inner_table",   "bone_partial",   "bands",         "streaks", "motion",    "bright_rim", "bright_side",
+    "bright_cortex", "nodules",        "infarct",       "hygroma", "scalp"};
+
+nlohmann::json no_distractors() {
+  nlohmann::json off;
+  for (const auto& name : distractors) off[name] = 0;
+  return off;
+}
+
 SynthesisOptions only(HemorrhageType type) {
   SynthesisOptions options;
   options.type_weights = {};
@@ -186,15 +197,10 @@ TEST_CASE("distractors: a pure function of the seed, each changes a slab, kept p
   };
   CHECK(same(changed(none, 4), changed(none, 4)));
   const auto before = slab_of(full_range(), 13, 3).stack.hu;
-  const std::vector<std::string> names{"pineal",  "choroid_plexus", "basal_ganglia", "falx",         "tentorium",
-                                       "sinuses", "arteries",       "inner_table",   "bone_partial", "bands",
-                                       "streaks", "motion",         "bright_rim",    "bright_side",  "bright_cortex",
-                                       "nodules", "infarct",        "hygroma",       "scalp"};
-  nlohmann::json off;
-  for (const auto& name : names) off[name] = 0;
+  const auto off = no_distractors();
   CHECK(same(changed(distractor_options(off, "recipe"), 1), before));
   const Array3<std::uint8_t> keep(before.shape(), 1);
-  for (const auto& name : names) {
+  for (const auto& name : distractors) {
     CAPTURE(name);
     auto object = off;
     object[name] = 1;
@@ -209,15 +215,11 @@ TEST_CASE("distractors: a pure function of the seed, each changes a slab, kept p
 
 TEST_CASE("the skull of a clipped slab stays, whatever lies on the scalp") {
   const auto before = slab_of(clipped(), 13, 3).stack.hu;
+  auto only = no_distractors();
+  only["scalp"] = only["hygroma"] = 1;
   std::int64_t bone = 0, kept = 0;
   for (std::uint64_t seed = 0; seed < 6; ++seed) {
     auto ground = slab_of(clipped(), 13, 3);
-    nlohmann::json only{{"scalp", 1}, {"hygroma", 1}};
-    for (const auto* other : {"pineal", "choroid_plexus", "basal_ganglia", "falx", "tentorium", "sinuses", "arteries",
-                              "inner_table", "bone_partial", "bands", "streaks", "motion", "bright_rim", "bright_side",
-                              "bright_cortex", "nodules", "infarct"}) {
-      only[other] = 0;
-    }
     distract(ground.stack, ground.anatomy, {}, distractor_options(only, "recipe"), seed);
     for (std::int64_t i = 0; i < before.size(); ++i) {
       if (before.data()[i] < 80) continue;

@@ -49,9 +49,6 @@ Examples make_examples(const std::vector<TrainingStudy>& studies, const ModelSpe
 /// Examples side by side, `batch` to a step.
 BatchSource batches(ExampleSource source, std::int64_t batch);
 
-/// HU, (..., rows, columns), as a channel shows them: windowed, to the channel's levels, normalised.
-at::Tensor windowed(const at::Tensor& hu, const ChannelSpec& channel, const std::optional<Rounding>& levels);
-
 /// Names of the labels that a model's outputs need: its classes where they are sigmoids or more than blood and its
 /// absence, else "any".
 std::vector<std::string> label_names(const ModelSpec& model);

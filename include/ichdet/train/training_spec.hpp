@@ -41,7 +41,7 @@ struct TrainingSpec {
 };
 
 /// Reads and validates, with defaults by the model's task. Throws Error(weights) that starts with `subject` and names
-/// the path, what was expected and what was found; unknown keys are refused.
+/// the path, what was expected and what was found; unknown keys are refused. Throws Error(options) where there is none.
 TrainingSpec parse_training(const nlohmann::json& json, const ModelSpec& model, const std::string& subject);
 
 }  // namespace ichdet::train

@@ -52,7 +52,7 @@ Array3<std::uint8_t> mask_of(const TrainingStudy& study, std::int64_t first, std
 /// Their anatomy. Throws Error(options) where the study has none.
 HeadAnatomy anatomy_of(const TrainingStudy& study, std::int64_t first, std::int64_t count);
 
-/// The index of a label in `label_names`; `any` and `blood` are two names of the same. Throws Error(options).
-std::size_t label_index(const TrainingStudy& study, const std::string& name);
+/// The index of a label in `label_names`; `any` and `blood` are two names of the same. None where it is not there.
+std::optional<std::size_t> label_index(const TrainingStudy& study, const std::string& name);
 
 }  // namespace ichdet::train
