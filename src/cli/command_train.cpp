@@ -10,6 +10,7 @@
 
 #include "commands.hpp"
 #include "ichdet/bundle/recipe.hpp"
+#include "ichdet/nn/device.hpp"
 #include "ichdet/train/examples.hpp"
 #include "ichdet/train/manifest.hpp"
 #include "ichdet/train/prepared.hpp"
@@ -98,6 +99,7 @@ void print_result(const train::TrainResult& result, const fs::path& folder) {
 }
 
 void train_command(TrainArguments arguments, const Context& context) {
+  find_device(arguments.train.device, "--device");
   const auto recipe = find_recipe(arguments.recipe);
   const auto model = train::data_model(recipe, arguments.train.members);
   const auto training = train::parse_training(recipe.training, model, arguments.recipe);
@@ -161,6 +163,7 @@ void add_train(CLI::App& app, Context& context) {
   command->add_option("--licence-file", a.train.licence_file, "Its text")->check(CLI::ExistingFile);
   command->add_option("--training-data", a.train.data_words, "In words, for the bundle; by default names and counts");
   add_threads(*command, a.threads);
+  command->add_option("--device", a.train.device, "cpu, or cuda where LibTorch was built with it")->capture_default_str();
   command->add_flag("-q,--quiet", context.quiet, "Print nothing but errors");
   command->callback([arguments, &context] {
     arguments->train.command = context.command_line;

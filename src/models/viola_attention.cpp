@@ -14,7 +14,8 @@ namespace {
 
 constexpr double layer_norm_epsilon = 1e-5, group_norm_epsilon = 1e-5, norm_epsilon = 1e-12;
 
-bool learns(const at::Tensor& x) { return at::GradMode::is_enabled() && x.requires_grad(); }
+/// With gradients of its own, which are of the CPU.
+bool learns(const at::Tensor& x) { return at::GradMode::is_enabled() && x.requires_grad() && x.device().is_cpu(); }
 
 /// axis_means() in operators that can be traced.
 std::array<at::Tensor, 3> plain_means(const at::Tensor& x) {

@@ -1,6 +1,5 @@
 #include "ichdet/nn/prepare.hpp"
 
-#include <ATen/Context.h>
 #include <ATen/Functions.h>
 #include <ATen/Parallel.h>
 #include <c10/util/Exception.h>
@@ -15,6 +14,7 @@
 #include "engine_table.hpp"
 #include "ichdet/core/error.hpp"
 #include "ichdet/nn/denormals.hpp"
+#include "ichdet/nn/device.hpp"
 #include "own_form.hpp"
 #include "tile_product.hpp"
 #include "weight_cache.hpp"
@@ -207,10 +207,7 @@ PreparedNetwork prepare(std::shared_ptr<torch::nn::Module> module, Forward forwa
   if (module->is_training()) {
     throw Error(ErrorCode::options, "prepare: " + module->name() + " is in training mode; call eval() first");
   }
-  const auto device = guarded([&] { return at::Device(options.device); });
-  if (!device.is_cpu() && !(device.is_cuda() && at::hasCUDA())) {
-    throw Error::mismatch(ErrorCode::options, "prepare: device", at::hasCUDA() ? "cpu or cuda" : "cpu", options.device);
-  }
+  const auto device = find_device(options.device, "prepare: device");
   auto state = std::make_shared<PreparedNetwork::State>();
   state->options = options;
   if (options.precision == Precision::automatic) state->options.precision = Precision::float32;

@@ -58,13 +58,14 @@ class Training {
         options_(options),
         folder_(folder),
         progress_(progress) {
+    network_.to(options_.device);
     make_ready(network_);
     optimizer_ = make_optimizer(options_.optimizer, network_);
     if (options_.average > 0) average_.emplace(network_, options_.average);
     standing_.identity = options_.identity;
     fs::create_directories(folder_);
     if (fs::exists(state_file())) {
-      standing_ = load_state(state_file(), options_.identity, network_, *optimizer_, average());
+      standing_ = load_state(state_file(), options_.identity, options_.device, network_, *optimizer_, average());
     }
     first_step_ = saved_ = standing_.step;
     log_.emplace(folder_, standing_.step);
@@ -88,11 +89,13 @@ class Training {
     result.last = last_;
     // A short sitting may end before anything was judged; judging here would make it another training.
     if (standing_.best_step >= 0) load_state_dict(network_, read_state_dict(folder_ / "best.safetensors"));
+    network_.to(at::kCPU);
     network_.eval();
     return result;
   }
 
  private:
+  at::Tensor to_device(const at::Tensor& tensor) const { return tensor.defined() ? tensor.to(options_.device) : tensor; }
   fs::path state_file() const { return folder_ / "state.pt"; }
   WeightAverage* average() { return average_ ? &*average_ : nullptr; }
   double seconds() const { return standing_.seconds + std::chrono::duration<double>(Clock::now() - since_).count(); }
@@ -109,8 +112,8 @@ class Training {
     optimizer_->zero_grad();
     at::Tensor loss;
     {
-      const Autocast autocast(options_.bfloat16);
-      loss = objective_(network_, {channels_last(batch.input), batch.target, batch.mask});
+      const Autocast autocast(options_.bfloat16, options_.device);
+      loss = objective_(network_, {channels_last(to_device(batch.input)), to_device(batch.target), to_device(batch.mask)});
     }
     const auto value = loss.item<double>();
     if (!std::isfinite(value)) {

@@ -22,7 +22,7 @@ Known known(const at::Tensor& classes) {
 }
 
 at::Tensor per_class(const std::vector<double>& weights, const at::Tensor& index) {
-  return at::tensor(weights, at::kFloat).index({index});
+  return at::tensor(weights, index.options().dtype(at::kFloat)).index({index});
 }
 
 at::Tensor mean_of_known(const at::Tensor& values, const at::Tensor& weights) {
@@ -83,7 +83,7 @@ at::Tensor binary_cross_entropy(const at::Tensor& logits, const at::Tensor& trut
                                 const std::vector<double>& positive_weights) {
   const auto mask = truth.isnan().logical_not().to(at::kFloat);
   const auto target = at::nan_to_num(truth.to(at::kFloat), 0.0);
-  const auto positive = positive_weights.empty() ? at::Tensor() : at::tensor(positive_weights, at::kFloat);
+  const auto positive = positive_weights.empty() ? at::Tensor() : at::tensor(positive_weights, logits.options().dtype(at::kFloat));
   const auto each =
       at::binary_cross_entropy_with_logits(logits.to(at::kFloat), target, {}, positive, /*reduction: none=*/0);
   return mean_of_known(each, mask);

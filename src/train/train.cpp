@@ -14,6 +14,7 @@
 #include "ichdet/core/error.hpp"
 #include "ichdet/models/create.hpp"
 #include "ichdet/models/load_weights.hpp"
+#include "ichdet/nn/device.hpp"
 #include "ichdet/nn/state_dict.hpp"
 #include "ichdet/pipeline/make_bundle.hpp"
 #include "ichdet/train/examples.hpp"
@@ -71,6 +72,7 @@ FitOptions fit_options(const TrainingSpec& training, std::int64_t epoch, const T
   fit.average = training.average;
   fit.bfloat16 = training.bfloat16;
   fit.workers = options.workers;
+  fit.device = find_device(options.device, "train: device");
   fit.seed = training.seed;
   fit.identity = identity;
   return fit;
@@ -90,6 +92,7 @@ nlohmann::json record_of(const Recipe& recipe, const TrainOptions& options, cons
           {"best_step", result.best_step},
           {"hours", result.seconds / 3600},
           {"threads", at::get_num_threads()},
+          {"device", options.device},
           {"at_best", values}};
 }
 

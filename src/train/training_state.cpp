@@ -80,11 +80,11 @@ void save_state(const fs::path& file, const Standing& standing, Network& network
   }
 }
 
-Standing load_state(const fs::path& file, const std::string& identity, Network& network,
+Standing load_state(const fs::path& file, const std::string& identity, const at::Device& device, Network& network,
                     torch::optim::Optimizer& optimizer, WeightAverage* average) {
   try {
     InputArchive archive;
-    archive.load_from(file.string());
+    archive.load_from(file.string(), device);
     c10::IValue text;
     archive.read("standing", text);
     const auto standing = from_text(text.toStringRef());

@@ -41,6 +41,7 @@ class Judge {
   Tally operator()(Network& network, const Examples& examples, std::int64_t count, const Progress& progress,
                    const char* stage) const {
     Tally tally;
+    const auto device = network.parameters().front().device();
     const auto size = segments_ && model_.task != Task::slice_segmentation ? training_.batch : validation_batch;
     const auto steps = (count + size - 1) / size;
     const BatchSource source = [&](std::int64_t step) { return batch_of(examples, step * size, count, size); };
@@ -50,8 +51,8 @@ class Judge {
       const auto batch = ahead.next();
       at::Tensor logits;
       {
-        const Autocast autocast(training_.bfloat16);
-        logits = network.forward(channels_last(batch.input)).to(at::kFloat);
+        const Autocast autocast(training_.bfloat16, device);
+        logits = network.forward(channels_last(batch.input.to(device))).to(at::kCPU, at::kFloat);
       }
       tally.loss += loss(training_.loss, logits, batch.target).item<double>();
       ++tally.batches;

@@ -12,7 +12,7 @@ WeighedMaps::WeighedMaps(const std::vector<std::filesystem::path>& members, std:
 
 at::Tensor WeighedMaps::forward_features(const at::Tensor& x) {
   const at::NoGradGuard no_grad;
-  return segmenter_.maps(x);
+  return segmenter_.maps(x.to(at::kCPU)).to(x.device());
 }
 
 at::Tensor WeighedMaps::forward_head(const at::Tensor& maps) {

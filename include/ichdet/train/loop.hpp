@@ -1,6 +1,7 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
+#include <c10/core/Device.h>
 
 #include <cstdint>
 #include <filesystem>
@@ -45,7 +46,8 @@ struct FitOptions {
   OptimizerSpec optimizer;
   ScheduleSpec schedule;
   double average = 0;     ///< decay of the weights' running mean, which is what is validated and kept; 0: none
-  bool bfloat16 = false;  ///< autocast: three to five times as fast on CPUs with AMX
+  bool bfloat16 = false;  ///< autocast: up to three times as fast on CPUs with AMX
+  at::Device device = at::kCPU;
   int workers = 1;        ///< threads that make batches ahead
   std::uint64_t seed = 0;
   /// What must be the same for a training to go on: a hash of recipe and data.
@@ -61,10 +63,10 @@ struct FitResult {
 
 /// Trains, or goes on where `folder` holds the state of an earlier sitting: a resumed training sees the same batches,
 /// learning rates and random numbers, and has the same losses as one that was never interrupted, on the same machine
-/// and number of threads.
+/// and number of threads; on CUDA, whose sums have no fixed order, nearly so.
 ///
 /// In `folder`: metrics.csv, TensorBoard's events, curves.png, state.pt, best.safetensors and last.safetensors. At the
-/// end the network holds the best weights and is in evaluation mode. A stop by `progress` saves first, then throws
+/// end the network holds the best weights, on the CPU, and is in evaluation mode. A stop by `progress` saves first, then throws
 /// Error(cancelled).
 ///
 /// Throws Error(options) where `folder` holds another training's state, Error(weights) where a loss is no number,

@@ -25,6 +25,7 @@ struct TrainOptions {
   std::string name, version = "1";  ///< of the bundle; empty: the recipe's
   double minutes = 0;               ///< of this sitting; 0: until the end
   int workers = 1;
+  std::string device = "cpu";  ///< or "cuda", "cuda:1", ... where LibTorch has it
 };
 
 struct TrainResult {
