@@ -142,7 +142,7 @@ TrainResult train(const Recipe& recipe, const std::vector<TrainingStudy>& studie
 
   TrainResult result;
   result.fit = fit(*network, batches(examples.at, training.batch), objective_of(model, training),
-                   make_validation(studies, model, training), fit_with, options.folder, progress);
+                   make_validation(studies, model, training, options.workers), fit_with, options.folder, progress);
   const auto record = record_of(recipe, options, fit_with, result.fit, initial);
   pipeline::write_text(options.folder / "record.json", record.dump(2) + "\n");
   if (result.fit.step < fit_with.steps) return result;

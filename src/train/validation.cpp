@@ -33,7 +33,8 @@ struct Tally {
 
 class Judge {
  public:
-  Judge(const ModelSpec& model, const TrainingSpec& training) : model_(model), training_(training) {
+  Judge(const ModelSpec& model, const TrainingSpec& training, int workers)
+      : model_(model), training_(training), workers_(workers) {
     segments_ = model.task != Task::slice_classification && model.task != Task::exam_classification;
   }
 
@@ -45,7 +46,7 @@ class Judge {
     const auto size = segments_ && model_.task != Task::slice_segmentation ? training_.batch : validation_batch;
     const auto steps = (count + size - 1) / size;
     const BatchSource source = [&](std::int64_t step) { return batch_of(examples, step * size, count, size); };
-    Prefetch ahead(source, 0, steps, 1);
+    Prefetch ahead(source, 0, steps, workers_);
     for (std::int64_t step = 0; step < steps; ++step) {
       progress(stage, double(step) / double(steps));
       const auto batch = ahead.next();
@@ -115,6 +116,7 @@ class Judge {
 
   const ModelSpec& model_;
   const TrainingSpec& training_;
+  int workers_;
   bool segments_;
 };
 
@@ -149,7 +151,7 @@ std::vector<at::Tensor> heads_of(Network& network, const at::Tensor& input, bool
 }
 
 Validation make_validation(const std::vector<TrainingStudy>& studies, const ModelSpec& model,
-                           const TrainingSpec& training) {
+                           const TrainingSpec& training, int workers) {
   struct Sets {
     ModelSpec model;
     TrainingSpec training;
@@ -174,8 +176,8 @@ Validation make_validation(const std::vector<TrainingStudy>& studies, const Mode
     options.repeat_from = far_away;
     sets->painted = make_examples(studies, model, own, options);
   }
-  return [sets](Network& network, const Progress& progress) {
-    const Judge judge(sets->model, sets->training);
+  return [sets, workers](Network& network, const Progress& progress) {
+    const Judge judge(sets->model, sets->training, workers);
     Score score;
     write_values(score, judge(network, sets->natural, sets->natural_count, progress, "validate"), "validation");
     if (sets->training.painted_validation > 0) {
