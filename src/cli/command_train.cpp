@@ -1,3 +1,4 @@
+#include <ATen/Context.h>
 #include <ATen/Parallel.h>
 
 #include <CLI/CLI.hpp>
@@ -99,7 +100,7 @@ void print_result(const train::TrainResult& result, const fs::path& folder) {
 }
 
 void train_command(TrainArguments arguments, const Context& context) {
-  find_device(arguments.train.device, "--device");
+  if (find_device(arguments.train.device, "--device").is_cuda()) at::globalContext().setBenchmarkCuDNN(true);
   const auto recipe = find_recipe(arguments.recipe);
   const auto model = train::data_model(recipe, arguments.train.members);
   const auto training = train::parse_training(recipe.training, model, arguments.recipe);
