@@ -26,6 +26,7 @@ void add_info(CLI::App& app, Context& context);
 void add_convert(CLI::App& app, Context& context);
 void add_window(CLI::App& app, Context& context);
 void add_phantom(CLI::App& app, Context& context);
+void add_paint(CLI::App& app, Context& context);
 void add_models(CLI::App& app, Context& context);
 void add_evaluate(CLI::App& app, Context& context);
 void add_calibrate(CLI::App& app, Context& context);
