@@ -3,9 +3,9 @@
 import sys
 
 import ichdet
-from ichdet.nn import Detector
+from ichdet.nn import open_detector
 
 study = ichdet.read_study(sys.argv[1])
-found = Detector([sys.argv[2]])(study.stack)
-found.write(study, sys.argv[3])
+found = open_detector()(study.stack)  # the model that comes with ichdet; open_detector("blast-ct-v1"): another
+found.write(study, sys.argv[2])
 print(found.result["decision"], found.result["volumes_ml"])

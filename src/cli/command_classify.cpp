@@ -4,11 +4,11 @@
 #include <memory>
 #include <optional>
 
-#include "bundles.hpp"
 #include "commands.hpp"
 #include "ichdet/bundle/shipped.hpp"
 #include "ichdet/io/study.hpp"
 #include "ichdet/pipeline/exam_classifier.hpp"
+#include "ichdet/pipeline/open_detector.hpp"
 #include "ichdet/pipeline/slice_classifier.hpp"
 #include "ichdet/pipeline/write_classification.hpp"
 #include "ichdet/report/json.hpp"
@@ -17,6 +17,8 @@
 
 namespace ichdet::cli {
 namespace {
+
+constexpr const char* default_classifier = "s1";
 
 struct ClassifyArguments {
   std::string input, out, precision = "auto", engine = "auto", method = "grad-cam";

@@ -1,19 +1,13 @@
 #include <CLI/CLI.hpp>
 #include <filesystem>
-#include <functional>
 #include <iostream>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
-#include "bundles.hpp"
 #include "commands.hpp"
-#include "ichdet/bundle/shipped.hpp"
 #include "ichdet/io/study.hpp"
-#include "ichdet/pipeline/detector.hpp"
-#include "ichdet/pipeline/ensemble_detector.hpp"
-#include "ichdet/pipeline/slice_segmenter.hpp"
+#include "ichdet/pipeline/open_detector.hpp"
 #include "ichdet/pipeline/write_detection.hpp"
 #include "ichdet/report/json.hpp"
 #include "ichdet/report/summary.hpp"
@@ -32,61 +26,24 @@ struct DetectArguments {
   DetectorOptions detector;
 };
 
-SegmenterOptions segmenter_options(const DetectArguments& arguments) {
-  SegmenterOptions options;
-  options.network.threads = arguments.detector.threads;
-  options.network.precision = parse_precision(arguments.precision);
-  options.network.engine = parse_engine(arguments.engine);
-  options.network.cache_folder = arguments.network_cache;
-  options.network.memory_mib = arguments.memory_mib;
-  options.region = parse_search_region(arguments.region);
-  return options;
-}
-
-using AnyDetector = std::function<Detection(const SliceStack&, const Progress&)>;
-
-AnyDetector slice_segmenter(const std::vector<Bundle>& bundles, const ClassifierOptions& classifier,
-                            const DetectorOptions& detector) {
-  SliceSegmenterOptions options;
-  options.network = classifier.network;
-  options.min_lesion_ml = detector.min_lesion_ml;
-  if (detector.decision_threshold) {
-    options.rule = bundles.front().spec.rule;
-    options.rule->case_threshold = *detector.decision_threshold;
-  }
-  return [segmenter = SliceSegmenter(bundles, std::nullopt, options)](
-             const SliceStack& stack, const Progress& progress) { return segmenter(stack, progress).detection; };
-}
-
-/// Made before the output is touched, since weights may be refused.
-AnyDetector make_detector(const DetectArguments& arguments, const std::optional<EnsembleSpec>& ensemble) {
-  const auto options = segmenter_options(arguments);
-  ClassifierOptions classifier;
-  classifier.network = options.network;
-  if (classifier.network.precision == Precision::adaptive) classifier.network.precision = Precision::automatic;
-  if (ensemble) return EnsembleDetector(*ensemble, options, classifier, arguments.detector);
-  const auto bundles = open_named(arguments.bundles);
-  if (bundles.front().spec.task == Task::slice_segmentation) {
-    return slice_segmenter(bundles, classifier, arguments.detector);
-  }
-  return Detector(Segmenter(bundles, options), arguments.detector);
-}
-
-/// The ensemble asked for, if one is: by --ensemble, or by --bundle as a name or a folder.
-std::optional<EnsembleSpec> ensemble_of(const DetectArguments& arguments) {
-  if (!arguments.ensemble.empty()) {
-    return read_ensemble(find_ensemble(arguments.ensemble).value_or(arguments.ensemble));
-  }
-  if (arguments.bundles.size() != 1) return std::nullopt;
-  const auto& name = arguments.bundles.front();
-  const auto file = find_ensemble(name);
-  return file && *file != name ? std::optional(read_ensemble(*file)) : std::nullopt;
+AnyDetector make_detector(const DetectArguments& arguments) {
+  OpenOptions options;
+  auto& network = options.segmenter.network;
+  network.threads = arguments.detector.threads;
+  network.precision = parse_precision(arguments.precision);
+  network.engine = parse_engine(arguments.engine);
+  network.cache_folder = arguments.network_cache;
+  network.memory_mib = arguments.memory_mib;
+  options.segmenter.region = parse_search_region(arguments.region);
+  options.classifier.network = network;
+  if (network.precision == Precision::adaptive) options.classifier.network.precision = Precision::automatic;
+  options.detector = arguments.detector;
+  return open_detector(arguments.ensemble.empty() ? arguments.bundles : std::vector{arguments.ensemble}, options);
 }
 
 void detect(const DetectArguments& arguments, const Context& context) {
-  const auto ensemble = ensemble_of(arguments);
+  const auto detector = make_detector(arguments);
   const auto study = io::read_study(arguments.input, arguments.study, context.progress);
-  const auto detector = make_detector(arguments, ensemble);
   check_writable(arguments.out);
   const auto detection = detector(study.stack, context.progress);
   const auto result = write_detection(detection, study, arguments.out, context.progress);

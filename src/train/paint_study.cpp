@@ -46,6 +46,7 @@ PaintedStudy paint_study(const SliceStack& stack, const PaintOptions& options) {
   }
   names.emplace_back("unclear");
   PaintedStudy result{stack, {Array3<std::uint8_t>(stack.geometry.shape()), std::move(names), stack.geometry}, 0};
+  result.stack.hu = stack.hu.clone();
   if (slices.empty()) return result;
 
   TrainingStudy study{.study = {}, .patient = {}, .split = {}, .group = {}, .geometry = stack.geometry, .hu = {},
@@ -62,7 +63,7 @@ PaintedStudy paint_study(const SliceStack& stack, const PaintOptions& options) {
       const auto first = std::clamp<std::int64_t>(middle - count / 2, 0, stack.geometry.count() - count);
       study.hu = CompactHu(result.stack.hu);
       auto slab = stack_of(study, first, count);
-      const auto before = slab;
+      const auto before = stack_of(study, first, count);  // a copy would share its pixels
       Array3<std::uint8_t> mask({count, stack.geometry.rows(), stack.geometry.columns()});
       auto* marked = result.truth.labels.data() + first * pixels;
       std::copy_n(marked, mask.size(), mask.data());

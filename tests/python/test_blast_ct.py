@@ -156,7 +156,7 @@ def test_volumes_equal_the_packages(name, real_data, run, tmp_path):
         scan = real_data("phe_sich") / f"{name}_ct.nii.gz"
         hu = ichdet.read_nifti(scan)[0].hu
         assert hashlib.sha256(np.ascontiguousarray(hu, "<f4").tobytes()).hexdigest() == entry["input_sha256"]
-    done = run("detect", scan, "--out", tmp_path / "out", "--json")
+    done = run("detect", scan, "--bundle", "blast-ct-v1", "--out", tmp_path / "out", "--json")
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     for label, expected in entry["members_1"]["volumes_ml"].items():

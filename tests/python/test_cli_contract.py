@@ -25,7 +25,7 @@ BUNDLE = "blast-ct-v1"
 @pytest.fixture(scope="module")
 def detected(run, study, tmp_path_factory):
     out = tmp_path_factory.mktemp("out") / "result"
-    done = run("detect", study, "--out", out, "--json")
+    done = run("detect", study, "--out", out, "--json", "--bundle", BUNDLE)
     assert done.returncode == 0, done.stderr
     return out, done
 
@@ -93,7 +93,7 @@ def test_pictures_are_there_and_open(detected):
 
 def test_quiet_prints_nothing(run, study, tmp_path):
     one = next(iter(sorted(study.iterdir())))
-    done = run("detect", one, "--out", tmp_path / "out", "--quiet")  # one DICOM file is a study too
+    done = run("detect", one, "--out", tmp_path / "out", "--quiet", "--bundle", BUNDLE)  # one DICOM file is a study too
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     result = json.loads((tmp_path / "out" / "result.json").read_text())
     assert len(result["slices"]) == 1 and result["assumptions"]
@@ -101,7 +101,8 @@ def test_quiet_prints_nothing(run, study, tmp_path):
 
 def test_ctrl_c_stops_a_detection(ichdet, run, study, tmp_path):
     process = subprocess.Popen(
-        [ichdet, "detect", study, "--out", tmp_path / "out"], env=run.environment, stderr=subprocess.PIPE, text=True
+        [ichdet, "detect", study, "--out", tmp_path / "out", "--bundle", BUNDLE],
+        env=run.environment, stderr=subprocess.PIPE, text=True,
     )
     time.sleep(1.0)
     process.send_signal(signal.SIGINT)
@@ -178,7 +179,7 @@ def test_slices_kilometres_apart_exit_with_5(run, tmp_path):
 
 
 def test_missing_weights_exit_with_4_and_say_how_to_get_them(run, study, tmp_path):
-    result = run("detect", study, "--out", tmp_path / "out", ICHDET_CACHE=str(tmp_path / "cache"))
+    result = run("detect", study, "--out", tmp_path / "out", "--bundle", BUNDLE, ICHDET_CACHE=str(tmp_path / "cache"))
     assert f"ichdet models get {BUNDLE}" in refused(result, 4, "weights")
     result = run("detect", study, "--out", tmp_path / "out", "--bundle", "blast-ctv1")
     assert f'did you mean "{BUNDLE}"?' in refused(result, 4, "weights")

@@ -25,7 +25,8 @@ def cohort(run, tmp_path_factory):
         made = run("phantom", "--out", folder / name, "--slices", 6, "--size", 128, "--seed", seed, "--hemorrhage",
                    hemorrhage, "-q")
         assert made.returncode == 0, made.stderr
-        done = run("detect", folder / name / "dicom", "--out", folder / "results" / name, "-q")
+        done = run("detect", folder / name / "dicom", "--bundle", "blast-ct-v1",
+                   "--out", folder / "results" / name, "-q")
         assert done.returncode == 0, done.stderr
         labels = nibabel.load(folder / "results" / name / "labels.nii.gz")
         truth = nibabel.load(folder / name / "truth.nii.gz")
