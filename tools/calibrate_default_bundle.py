@@ -39,6 +39,11 @@ def slices_with(mask, labels, fewest=1):
     return np.isin(volume, list(labels)).sum(axis=(0, 1)) >= fewest
 
 
+def patient(study):
+    """0021 of 0021_free1_sdh; of a single slice its own name."""
+    return "_".join(study.split("_")[:2]) if study.startswith("ID_") else study.split("_")[0]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("training", type=Path)
@@ -83,19 +88,22 @@ def main():
     with ThreadPoolExecutor(arguments.jobs) as pool:
         jobs = [(row, 100 * i + k, kind) for i, row in enumerate(free + single) for k, kind in enumerate(TYPES)]
         painted = [made for made in pool.map(paint, jobs) if made]
+    # Of studies about as many with blood as without: each blood-free one comes once more, with a type in turn.
+    balanced = {f"{row[0]}_{TYPES[i % len(TYPES)]}" for i, row in enumerate(free + single)}
     print(f"{len(whole)} patients, {len(free)} blood-free runs, {len(single)} single slices, {len(painted)} painted")
 
     with (work / "slices.csv").open("w") as slices, (work / "studies.csv").open("w") as studies:
-        slices.write("study,slice,label\n")
-        studies.write("study,label\n")
+        slices.write("study,patient,slice,label\n")
+        studies.write("study,patient,label\n")
         for cases, labels, fewest in [(whole, BLOOD, 1), (free, BLOOD, 1), (single, BLOOD, 1),
                                       (painted, CLEAR, FEWEST_PIXELS)]:
             for study, _, mask in cases:
                 shows = slices_with(mask, labels, fewest) if mask else np.array([False])
                 unclear = (slices_with(mask, [*CLEAR, 6]) if cases is painted else shows) & ~shows
-                slices.writelines(f"{study},{k},{int(show)}\n" for k, show in enumerate(shows) if not unclear[k])
-                if shows.any() or not unclear.any():
-                    studies.write(f"{study},{int(shows.any())}\n")
+                slices.writelines(f"{study},{patient(study)},{k},{int(show)}\n" for k, show in enumerate(shows) if not unclear[k])
+                counts = cases is not painted or study in balanced
+                if counts and (shows.any() or not unclear.any()):
+                    studies.write(f"{study},{patient(study)},{int(shows.any())}\n")
 
     def detect(folder):
         def one(case):

@@ -56,14 +56,29 @@ ICHDET_INLINE SliceRule fit_slice_rule(std::span<const double> evidence, std::sp
                                        double l2) {
   LogisticFitOptions options;
   options.l2 = l2;
-  const auto fitted = fit_stacking(evidence, truth, options);
   SliceRule rule;
-  if (fitted.weights.size() != rule.weights.size()) {
-    throw Error::mismatch(ErrorCode::shape, "evidence of a slice", std::to_string(rule.weights.size()) + " numbers",
-                          std::to_string(fitted.weights.size()));
+  const auto width = rule.weights.size();
+  if (evidence.size() != truth.size() * width) {
+    throw Error::mismatch(ErrorCode::shape, "evidence of a slice", std::to_string(width) + " numbers",
+                          truth.empty() ? "none" : std::to_string(double(evidence.size()) / double(truth.size())));
   }
-  rule.intercept = fitted.intercept;
-  std::ranges::copy(fitted.weights, rule.weights.begin());
+  std::vector<std::size_t> kept(width);
+  std::iota(kept.begin(), kept.end(), 0);
+  while (!kept.empty()) {
+    std::vector<double> columns;
+    for (std::size_t row = 0; row < truth.size(); ++row) {
+      for (const auto column : kept) columns.push_back(evidence[row * width + column]);
+    }
+    const auto fitted = fit_stacking(columns, truth, options);
+    rule.intercept = fitted.intercept;
+    rule.weights.fill(0);
+    for (std::size_t i = 0; i < kept.size(); ++i) rule.weights[kept[i]] = fitted.weights[i];
+    const auto worst = std::ranges::min_element(fitted.weights);
+    if (*worst >= 0) break;
+    rule.weights[kept[std::size_t(worst - fitted.weights.begin())]] = 0;
+    kept.erase(kept.begin() + (worst - fitted.weights.begin()));
+  }
+  if (kept.empty()) throw Error(ErrorCode::options, "evidence: none of it is higher where there is blood");
   return rule;
 }
 
