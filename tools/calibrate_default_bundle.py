@@ -10,6 +10,7 @@ but intraparenchymal blood would have a say. Results are kept in ../training/cal
 
 import argparse
 import csv
+import json
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import nibabel
 import numpy as np
+from scipy import ndimage
 
 ROOT = Path(__file__).resolve().parent.parent
 TYPES = ["iph", "ivh", "sdh", "edh", "sah"]
@@ -37,6 +39,29 @@ def rows_of(manifest, split):
 def slices_with(mask, labels, fewest=1):
     volume = np.asarray(nibabel.load(mask).dataobj)
     return np.isin(volume, list(labels)).sum(axis=(0, 1)) >= fewest
+
+
+def write_lesions(work, answers, masks):
+    """Each lesion's confidence, and whether the true mask shows blood in it (what hardly stands out counts)."""
+    with (work / "lesions_found.csv").open("w") as found, (work / "lesions_true.csv").open("w") as true:
+        found.write("study,patient,lesion\n")
+        true.write("study,patient,lesion\n")
+        for folder in sorted(answers.iterdir()):
+            lesions = json.loads((folder / "result.json").read_text())["lesions"]
+            if not lesions:
+                continue
+            image = nibabel.load(folder / "labels.nii.gz")
+            pieces, count = ndimage.label(np.asarray(image.dataobj), np.ones((3, 3, 3)))
+            middles = np.array(ndimage.center_of_mass(pieces > 0, pieces, range(1, count + 1)))
+            places = nibabel.affines.apply_affine(image.affine, middles) * [-1, -1, 1]
+            mask = masks[folder.name]
+            labels = list(BLOOD) if "painted" not in str(mask) else [*CLEAR, 6]
+            blood = np.isin(np.asarray(nibabel.load(mask).dataobj), labels) if mask else np.zeros(pieces.shape, bool)
+            for number, lesion in enumerate(lesions):
+                piece = 1 + np.argmin(np.linalg.norm(places - lesion["centroid_mm"], axis=1))
+                case = f"{folder.name}-{number},{patient(folder.name)}"
+                found.write(f"{case},{lesion.get('raw_confidence', lesion['confidence'])}\n")
+                true.write(f"{case},{int(blood[pieces == piece].any())}\n")
 
 
 def patient(study):
@@ -128,8 +153,11 @@ def main():
 
     fit(detect(work / "evidence"), "slices.csv", "--stack")
     answers = detect(work / "answers")
+    masks = {study: mask for study, _, mask in whole + free + single + painted}
+    write_lesions(work, answers, masks)
     fit(answers, "slices.csv", "--target", "slice", "--model", "probability")
     fit(answers, "studies.csv", "--target", "study")
+    fit(work / "lesions_found.csv", "lesions_true.csv", "--target", "lesion")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ swollen and shifted, and the bleed lies a centimetre away.
 
 import argparse
 import csv
+import os
 from pathlib import Path
 
 import nibabel
@@ -29,6 +30,7 @@ def main():
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--split", required=True)
     parser.add_argument("--least", type=int, default=6, metavar="N", help="fewest slices of a run (default: 6)")
+    parser.add_argument("--with-patients", action="store_true", help="the manifest lists the whole patients too")
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
     rows = []
@@ -37,6 +39,10 @@ def main():
     for study in studies:
         scan = nibabel.load(arguments.manifest.parent / study["scan"])
         mask = np.asarray(nibabel.load(arguments.manifest.parent / study["mask"]).dataobj)
+        if arguments.with_patients:
+            whole = {key: os.path.relpath((arguments.manifest.parent / study[key]).resolve(), arguments.output.resolve())
+                     for key in ("scan", "mask")}
+            rows.append({key: study[key] for key in ("study", "patient", "split")} | whole)
         blood = (mask == BLOOD).any(axis=(0, 1))
         near = np.convolve(blood, [1, 1, 1], "same") > 0
         for number, (first, end) in enumerate(runs(~near, arguments.least), 1):
@@ -51,7 +57,7 @@ def main():
         writer = csv.DictWriter(file, ["study", "patient", "scan", "mask", "split"], lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    print(f"{len(rows)} runs of {len({row['patient'] for row in rows})} patients")
+    print(f"{len(rows)} studies of {len(studies)} patients")
 
 
 if __name__ == "__main__":

@@ -25,8 +25,10 @@ def studies(manifest, split):
     with manifest.open(newline="") as file:
         for row in csv.DictReader(file):
             if row["split"] == split:
-                mask = row["mask"] and np.asarray(nibabel.load(manifest.parent / row["mask"]).dataobj)
-                truth = np.array([False]) if mask == "" else (mask == BLOOD).any(axis=(0, 1))
+                truth = np.array([False])
+                if row["mask"]:
+                    mask = np.asarray(nibabel.load(manifest.parent / row["mask"]).dataobj)
+                    truth = (mask == BLOOD).any(axis=(0, 1))
                 yield row["study"], manifest.parent / row["scan"], truth
 
 
