@@ -19,7 +19,7 @@ const std::vector<Deconvolution> deconvolutions = {
     {16, 19, 3, 1, 2}, {12, 9, 7, 1, 1}, {8, 24, 9, 2, 4}, {4, 28, 9, 1, 6}, {2, 30, 8, 2, 7}};
 
 /// A transposed convolution as a product, whose columns are then added where they belong. The same numbers in another
-/// order; LibTorch's own, with a dilation, takes ten times as long to learn.
+/// order; LibTorch's own, with a dilation, takes several times as long to learn.
 at::Tensor as_product(torch::nn::ConvTranspose2d& layer, const at::Tensor& x) {
   const auto& options = layer->options;
   const auto kernel = options.kernel_size()->at(0), stride = options.stride()->at(0),
