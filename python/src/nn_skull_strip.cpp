@@ -31,7 +31,7 @@ Parameters
 ----------
 volume : ichdet.Volume, of any direction and spacing
 engine : 'classical' (thresholds and morphology), 'mindgrab', or 'unet3d' (a segmentation bundle with a class "brain")
-bundle : path of the engine's bundle, for the last two
+bundle : path of the engine's bundle; 'unet3d' has one that came with ichdet
 threads : int, 0 for as many as the machine has)");
 }
 

@@ -21,7 +21,7 @@ namespace {
 constexpr const char* default_classifier = "s1";
 
 struct ClassifyArguments {
-  std::string input, out, precision = "auto", engine = "auto", method = "grad-cam";
+  std::string input, out, precision = "auto", engine = "auto", method = "grad-cam", skull_strip = "classical";
   std::vector<std::string> bundles;
   std::optional<std::string> rule;
   std::optional<double> threshold, case_threshold, percent;
@@ -63,6 +63,14 @@ CaseRule rule_of(const ClassifyArguments& arguments, const ModelSpec& model) {
     rule.case_threshold = *arguments.case_threshold;
   }
   return rule;
+}
+
+/// Of channels that show the brain alone.
+SkullStripper skull_stripper(const ClassifyArguments& arguments) {
+  SkullStripOptions options;
+  options.engine = parse_strip_engine(arguments.skull_strip);
+  options.threads = arguments.classifier.network.threads;
+  return SkullStripper(std::move(options));
 }
 
 struct Classified {
@@ -113,6 +121,7 @@ void classify(const ClassifyArguments& arguments, const Context& context) {
   options.network.engine = parse_engine(arguments.engine);
   options.network.cache_folder = arguments.network_cache;
   options.skip_empty = !arguments.all_slices;
+  if (arguments.skull_strip != "classical") options.skull_strip = skull_stripper(arguments);
   const bool changed =
       arguments.rule || arguments.threshold || arguments.percent || arguments.top || arguments.case_threshold;
   if (changed) options.rule = rule_of(arguments, model);
@@ -169,6 +178,11 @@ void add_classify(CLI::App& app, Context& context) {
                     "Smooth heat maps over mirrored and dimmed images and by their main component (as S1 does; slow)");
   command->add_option("--max-maps", a.most_maps, "At most so many slices in the figure")
       ->check(number_from(1, 1000, "1 to 1000"))
+      ->capture_default_str();
+  command
+      ->add_option("--skull-strip", a.skull_strip,
+                   "How the brain is found, for networks with a skull-stripped channel (S3)")
+      ->check(CLI::IsMember({"classical", "unet3d"}))
       ->capture_default_str();
   command->add_option("--precision", a.precision, "Of the network; auto: float32")
       ->check(CLI::IsMember({"auto", "float32", "bfloat16"}))

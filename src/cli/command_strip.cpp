@@ -25,9 +25,10 @@ SkullStripper load(const StripArguments& a) {
   SkullStripOptions options;
   options.engine = parse_strip_engine(a.engine);
   options.threads = a.threads;
-  if (a.bundle.empty() != (options.engine == StripEngine::classical)) {
+  const bool needed = options.engine == StripEngine::mindgrab, refused = options.engine == StripEngine::classical;
+  if (a.bundle.empty() ? needed : refused) {
     throw Error::mismatch(ErrorCode::options, "--bundle",
-                          a.bundle.empty() ? "one, for --engine " + a.engine : "none, for --engine classical",
+                          (needed ? "one, for --engine " : "none, for --engine ") + a.engine,
                           a.bundle.empty() ? "none" : a.bundle);
   }
   if (!a.bundle.empty()) options.bundle = open_bundle(resolve_bundle(a.bundle));
@@ -70,11 +71,12 @@ void add_strip(CLI::App& app, Context& context) {
   command->add_option("-o,--out", a.out, "Folder for brain_mask.nii.gz, brain.nii.gz and sheet.png")->required();
   command
       ->add_option("--engine", a.engine,
-                   "classical: thresholds and morphology; mindgrab: MindGrab (`ichdet import mindgrab`); unet3d: any "
-                   "segmentation bundle with a class named brain")
+                   "classical: thresholds and morphology; unet3d: a small network that came with ichdet, or any "
+                   "segmentation bundle with a class named brain; mindgrab: MindGrab (`ichdet import mindgrab`)")
       ->check(CLI::IsMember({"classical", "unet3d", "mindgrab"}))
       ->capture_default_str();
-  command->add_option("-b,--bundle", a.bundle, "The engine's weights: a bundle's name or folder");
+  command->add_option("-b,--bundle", a.bundle,
+                      "The engine's weights: a bundle's name or folder (mindgrab; unet3d: in place of its own)");
   add_threads(*command, a.threads);
   add_study_options(*command, a.study);
   add_output_flags(*command, context, "Print volume and assumptions as JSON");

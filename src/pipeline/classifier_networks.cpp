@@ -61,6 +61,10 @@ ClassifierNetworks::ClassifierNetworks(const std::vector<Bundle>& bundles, Task 
   check(rule);
 }
 
+SliceImages ClassifierNetworks::images(const SliceStack& stack, const ClassifierOptions& options) const {
+  return {stack, spec(), options.network.threads, options.skull_strip ? &*options.skull_strip : nullptr};
+}
+
 at::Tensor ClassifierNetworks::probabilities(const at::Tensor& input) const {
   const auto count = std::int64_t(spec().classes.size());
   auto sum = at::zeros({input.size(0), count}, at::kFloat);

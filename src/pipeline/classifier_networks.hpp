@@ -7,6 +7,7 @@
 #include "ichdet/nn/network.hpp"
 #include "ichdet/nn/prepare.hpp"
 #include "ichdet/pipeline/slice_classifier.hpp"
+#include "ichdet/pipeline/slice_images.hpp"
 
 // What slice and exam classifiers share: their members' networks.
 namespace ichdet::pipeline {
@@ -27,6 +28,8 @@ struct ClassifierNetworks {
   ClassifierNetworks(const std::vector<Bundle>& bundles, Task task, const ClassifierOptions& options);
 
   const ModelSpec& spec() const { return specs.front(); }
+  /// What they read of a stack.
+  SliceImages images(const SliceStack& stack, const ClassifierOptions& options) const;
   /// Mean over the members: (image or exam, class).
   at::Tensor probabilities(const at::Tensor& input) const;
   /// That there is blood, from one row of them.

@@ -33,7 +33,7 @@ at::Tensor ExamClassifier::probabilities(const at::Tensor& exams) const {
 StudyResult ExamClassifier::operator()(const SliceStack& stack, const Progress& progress) const {
   const auto& networks = state_->networks;
   auto result = networks.blank_result(stack);
-  const SliceImages images(stack, spec(), state_->options.network.threads);
+  const auto images = state_->networks.images(stack, state_->options);
   progress("exam", 0);
   const auto exam = pipeline::timed(result, "reslice", [&] { return images.exam(); });
   const auto row = pipeline::timed(result, "exam", [&] { return networks.probabilities(exam)[0]; });
@@ -63,7 +63,7 @@ std::vector<ExamImage> ExamClassifier::best_images(const SliceStack& stack, std:
                                                    const attribution::CamOptions& options) const {
   const auto& networks = state_->networks;
   const auto& member = networks.members.front();
-  const SliceImages images(stack, spec(), state_->options.network.threads);
+  const auto images = state_->networks.images(stack, state_->options);
   const auto head = [&](const at::Tensor& x) { return member.network->forward_head(x); };
   const auto features = member.features(images.exam());  // (1, image, channel, y, x)
   const auto slope = attribution::head_gradient(head, features, networks.blood_target());

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "conform.hpp"
+#include "ichdet/bundle/shipped.hpp"
 #include "ichdet/core/components.hpp"
 #include "ichdet/core/error.hpp"
 #include "ichdet/models/load.hpp"
@@ -20,7 +21,10 @@ using Mask = Array3<std::uint8_t>;
 
 constexpr const char* brain = "brain";
 
-const Bundle& bundle_of(const SkullStripOptions& options) {
+const Bundle& bundle_of(SkullStripOptions& options) {
+  if (!options.bundle && options.engine == StripEngine::unet3d) {
+    if (const auto shipped = find_shipped(brain)) options.bundle = open_bundle(*shipped);
+  }
   if (!options.bundle) {
     throw Error(ErrorCode::options, "skull strip: engine " + to_string(options.engine) + " needs a bundle");
   }

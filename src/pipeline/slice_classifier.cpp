@@ -62,13 +62,13 @@ std::vector<SliceScore> SliceClassifier::State::scores(const SliceStack& stack, 
 }
 
 std::vector<SliceScore> SliceClassifier::scores(const SliceStack& stack, const Progress& progress) const {
-  return state_->scores(stack, SliceImages(stack, spec(), state_->options.network.threads), progress);
+  return state_->scores(stack, state_->networks.images(stack, state_->options), progress);
 }
 
 StudyResult SliceClassifier::operator()(const SliceStack& stack, const Progress& progress) const {
   const auto& networks = state_->networks;
   auto result = networks.blank_result(stack);
-  const SliceImages images(stack, spec(), state_->options.network.threads);
+  const auto images = state_->networks.images(stack, state_->options);
   result.slices = pipeline::timed(result, "slices", [&] { return state_->scores(stack, images, progress); });
   result.decision = decide(result.slices, networks.rule);
   networks.calibrate(result, state_->options);
@@ -94,7 +94,7 @@ std::vector<SliceMap> SliceClassifier::heat_maps(const SliceStack& stack, std::s
                                                  const attribution::CamOptions& options,
                                                  const Progress& progress) const {
   const auto& networks = state_->networks;
-  const SliceImages images(stack, spec(), state_->options.network.threads);
+  const auto images = state_->networks.images(stack, state_->options);
   std::vector<SliceMap> maps;
   for (const auto slice : slices) {
     progress("heat maps", double(maps.size()) / double(slices.size()));

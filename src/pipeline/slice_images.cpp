@@ -16,6 +16,7 @@
 #include <numeric>
 
 #include "ichdet/core/error.hpp"
+#include "ichdet/pipeline/write_strip.hpp"
 #include "ichdet/preprocess/masks.hpp"
 #include "image_channel.hpp"
 
@@ -98,11 +99,21 @@ std::vector<Share> shares(const std::vector<double>& offsets_mm, std::int64_t k,
   return all;
 }
 
-Volume nominal_volume(const SliceStack& stack) { return {stack.hu, stack.geometry.nominal()}; }
+Array3<std::uint8_t> find_brain(const SliceStack& stack, int threads, const SkullStripper* skull_strip,
+                                std::vector<std::string>& assumptions) {
+  if (skull_strip == nullptr) {
+    BrainMaskOptions options;
+    options.threads = threads;
+    return brain_mask({stack.hu, stack.geometry.nominal()}, options);
+  }
+  auto stripped = strip_stack(stack, *skull_strip, threads);
+  assumptions.push_back("The brain of the skull-stripped channel was found by " + stripped.found.engine + ".");
+  return std::move(stripped.brain.labels);
+}
 
 }  // namespace
 
-SliceImages::SliceImages(const SliceStack& stack, const ModelSpec& model, int threads)
+SliceImages::SliceImages(const SliceStack& stack, const ModelSpec& model, int threads, const SkullStripper* skull_strip)
     : stack_(stack), image_(model.image), channels_(model.channels), view_(whole_view(stack)) {
   scaled_ = scaled_size(view_, image_);
   const auto [row, column] = first_pixel(stack, view_, image_, scaled_);
@@ -120,9 +131,7 @@ SliceImages::SliceImages(const SliceStack& stack, const ModelSpec& model, int th
     assumptions_.emplace_back(text);
   }
   if (!std::ranges::any_of(channels_, &ChannelSpec::brain)) return;
-  BrainMaskOptions options;
-  options.threads = threads;
-  brain_ = brain_mask(nominal_volume(stack), options);
+  brain_ = find_brain(stack, threads, skull_strip, assumptions_);
   if (std::ranges::find(brain_, 1) == brain_.end()) {
     assumptions_.emplace_back("No brain was found inside a skull: the skull-stripped channel shows the whole head.");
     brain_ = {};
@@ -301,7 +310,7 @@ Array2f SliceImages::to_slice(const at::Tensor& map) const {
 std::vector<std::int64_t> slices_with_head(const SliceStack& stack, int threads) {
   HeadMaskOptions options;
   options.threads = threads;
-  const auto head = head_mask(nominal_volume(stack), options);
+  const auto head = head_mask({stack.hu, stack.geometry.nominal()}, options);
   std::vector<std::int64_t> slices;
   for (std::int64_t k = 0; k < stack.geometry.count(); ++k) {
     const auto plane = head.plane(k);

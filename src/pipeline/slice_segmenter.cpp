@@ -23,6 +23,7 @@ ClassifierOptions for_members(const SliceSegmenterOptions& options) {
   own.batch = options.batch;
   own.skip_empty = options.skip_empty;
   own.rule = options.rule;
+  own.skull_strip = options.skull_strip;
   return own;
 }
 
@@ -176,7 +177,7 @@ SliceReading SliceSegmenter::read(const SliceStack& stack, const Progress& progr
   auto& result = reading.result;
   result.bundles = identities();
   result.classes.clear();
-  const SliceImages images(stack, spec, threads);
+  const auto images = state.networks.images(stack, for_members(state.options));
   result.assumptions.insert(result.assumptions.end(), images.assumptions().begin(), images.assumptions().end());
   std::vector<std::int64_t> slices(static_cast<std::size_t>(count));
   std::iota(slices.begin(), slices.end(), 0);

@@ -52,6 +52,7 @@ const std::vector<Case> cases = {
     {"s5-exam-lstm", 64, 0.001},
     {"ichdet-segmenter", 96, 0.002},
     {"ichdet-classifier", 96, 0.001},
+    {"skull-strip-unet3d", 64, 0.003},
 };
 constexpr std::int64_t steps = 6, epoch = 2;  ///< of 16 slices in batches of 8
 
@@ -102,7 +103,7 @@ Recipe small(const Case& one) {
   }
   if (recipe.model.contains("patch")) {
     for (const auto* key : {"input", "output"}) recipe.model["patch"][key] = {32, one.size, one.size};
-    recipe.model["procedure"].erase("rescue");
+    if (recipe.model.contains("procedure")) recipe.model["procedure"].erase("rescue");
   }
   return recipe;
 }

@@ -17,7 +17,7 @@ namespace ichdet {
 /// What takes the brain out of the head.
 enum class StripEngine {
   classical,  ///< brain_mask: thresholds and morphology, no weights
-  unet3d,     ///< a segmentation bundle with a class named "brain", such as UNet3D
+  unet3d,     ///< a segmentation bundle with a class named "brain": the shipped one, "brain", or another
   mindgrab,   ///< MindGrab, and around it what brainchop does
 };
 /// Throws Error(options) that lists the names there are: classical, unet3d, mindgrab.
@@ -26,7 +26,7 @@ std::string to_string(StripEngine engine);
 
 struct SkullStripOptions {
   StripEngine engine = StripEngine::classical;
-  std::optional<Bundle> bundle;  ///< of unet3d and mindgrab
+  std::optional<Bundle> bundle;  ///< of mindgrab, and of unet3d in place of the shipped one
   BrainMaskOptions classical;
   SegmenterOptions segmenter;  ///< of unet3d
   int threads = 0;             ///< 0: as many as the machine has

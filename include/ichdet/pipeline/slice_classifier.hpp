@@ -15,6 +15,7 @@
 #include "ichdet/core/results.hpp"
 #include "ichdet/core/slice_stack.hpp"
 #include "ichdet/nn/prepare.hpp"
+#include "ichdet/pipeline/skull_strip.hpp"
 #include "ichdet/report/classification.hpp"
 
 namespace ichdet {
@@ -24,6 +25,7 @@ struct ClassifierOptions {
   std::int64_t batch = 1;        ///< slices per call of a network
   bool skip_empty = true;        ///< slices without head (slices_with_head) are given probability 0 and not computed
   std::optional<CaseRule> rule;  ///< in place of the bundle's
+  std::optional<SkullStripper> skull_strip;  ///< of channels that show the brain alone; none: brain_mask
 };
 
 /// A slice classifier's bundle, or an ensemble of them whose probabilities are averaged, applied to studies: S1's

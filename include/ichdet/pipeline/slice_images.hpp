@@ -15,6 +15,8 @@
 
 namespace ichdet {
 
+class SkullStripper;
+
 /// What a classifier reads of a stack: Hounsfield units, windowed, fitted to the network's size and normalised.
 ///
 /// Slices are turned upright first (rows run to the back, columns to the patient's left; axial DICOM slices lie so
@@ -27,8 +29,10 @@ namespace ichdet {
 /// Immutable; calls may run from several threads at once. Keeps a handle on the stack's values.
 class SliceImages {
  public:
-  /// Looks for the brain where a channel is skull-stripped. `model` is a classifier.
-  SliceImages(const SliceStack& stack, const ModelSpec& model, int threads = 0);
+  /// Looks for the brain where a channel is skull-stripped: by `skull_strip`, or where there is none by brain_mask.
+  /// `model` is a classifier.
+  SliceImages(const SliceStack& stack, const ModelSpec& model, int threads = 0,
+              const SkullStripper* skull_strip = nullptr);
 
   /// (image, channel, row, column), float32, of these slices. Throws Error(options) where there is no such slice.
   at::Tensor operator()(std::span<const std::int64_t> slices) const;

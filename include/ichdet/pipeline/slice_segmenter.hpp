@@ -15,6 +15,7 @@
 #include "ichdet/core/slice_stack.hpp"
 #include "ichdet/nn/prepare.hpp"
 #include "ichdet/pipeline/detector.hpp"
+#include "ichdet/pipeline/skull_strip.hpp"
 
 namespace ichdet {
 
@@ -24,7 +25,8 @@ struct SliceSegmenterOptions {
   bool skip_empty = true;        ///< slices without head (slices_with_head) are not computed: probability 0
   std::optional<CaseRule> rule;  ///< in place of the bundle's
   std::vector<double> weights;   ///< of the members, at least 0, scaled to sum 1; empty: the weight model's, else equal
-  double min_lesion_ml = 0.1;    ///< smaller pieces of blood are not listed as lesions; their volume still counts
+  std::optional<SkullStripper> skull_strip;  ///< of channels that show the brain alone; none: brain_mask
+  double min_lesion_ml = 0.1;  ///< smaller pieces of blood are not listed as lesions; their volume still counts
 };
 
 /// What the networks said about each pixel, before anything is measured.
