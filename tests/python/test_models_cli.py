@@ -321,9 +321,9 @@ def test_an_unknown_name_is_answered_with_the_nearest(models, command):
     assert 'did you mean "blast-ct-v1"?' in refused(models(command, "blast-ctv1"))
 
 
-def test_list_names_everything_with_licence_and_size(models):
-    table = succeeded(models("list"))
-    entries = json.loads(succeeded(models("list", "--json")))
+def test_list_names_everything_with_licence_and_size(models, tmp_path):
+    table = succeeded(models("list", ICHDET_BUNDLES=str(tmp_path)))
+    entries = json.loads(succeeded(models("list", "--json", ICHDET_BUNDLES=str(tmp_path))))
     assert [e["name"] for e in entries][0] == NAME and len(entries) == 13
     for entry in entries:
         assert entry["name"] in table and not entry["cached"] and entry["licence"] == "Apache-2.0"

@@ -171,3 +171,49 @@ def test_import_refuses(small, run, tmp_path, change, message):
 
 def test_import_of_missing_files(run, small, tmp_path):
     refused(run("import", "mindgrab", tmp_path, "-o", tmp_path / "out"), 3, "io")
+
+
+def test_student_finds_a_phantoms_brain_in_clipped_hu_too():
+    """Of another seed, size and tilt than those that it learned from."""
+    made = ichdet.phantom(seed=41, rows=256, columns=256, pixel_mm=0.9, tilt_degrees=10,
+                          hemorrhages=[ichdet.Hemorrhage("subdural", 40)])
+    inside = (np.asarray(made.anatomy.depth_mm) > 0).astype(np.uint8)
+    grid = ichdet.segmentation_grid(made.stack.geometry, (1, 1, 1))
+    truth = ichdet.resample_to(ichdet.SliceLabels(inside, ["background", "brain"], made.stack.geometry), grid)
+    volume = ichdet.resample_to(made.stack, grid)
+    found = nn.skull_strip(volume, engine="unet3d", threads=1)
+    assert found.engine == "unet3d" and found.assumptions == []
+    assert agree(found.mask, np.asarray(truth.labels)) > 0.97
+    clipped = nn.skull_strip(ichdet.Volume(np.clip(volume.hu, 0, 80), grid), engine="unet3d", threads=1)
+    assert np.array_equal(clipped.mask, found.mask)
+
+
+def test_student_on_a_real_scan(real_data):
+    """Full-range HU, tilted, of a scanner that it never saw: it agrees with thresholds and morphology."""
+    stack = ichdet.read_study(real_data("head_ct_ge_tilt")).stack
+    volume = ichdet.resample_to(stack, ichdet.segmentation_grid(stack.geometry, (1, 1, 1)))
+    found = nn.skull_strip(volume, engine="unet3d", threads=1)
+    assert agree(found.mask, nn.skull_strip(volume).mask) > 0.95
+
+
+def test_student_came_with_ichdet(run, study, tmp_path):
+    strip = ["strip", study, "-o", tmp_path / "out", "--engine", "unet3d", "--threads", 1, "--json"]
+    found = run(*strip)
+    assert found.returncode == 0, found.stderr
+    assert [bundle["name"] for bundle in json.loads(found.stdout)["bundles"]] == ["brain"]
+    without = run(*strip, ICHDET_BUNDLES=str(tmp_path))
+    assert "engine unet3d needs a bundle" in refused(without, 2, "options")
+
+
+def test_student_gives_s3_its_fourth_channel(run, study, tmp_path):
+    made = run("models", "make", "--recipe", "s3-mobilenet-v2", "--untrained", 1, "--out", tmp_path / "s3")
+    assert made.returncode == 0, made.stderr
+    probabilities = {}
+    for engine in ("classical", "unet3d"):
+        result = run("classify", study, "--bundle", tmp_path / "s3", "--out", tmp_path / engine, "--json",
+                     "--no-heat-maps", "--skull-strip", engine)
+        assert result.returncode == 0, result.stderr
+        said = json.loads(result.stdout)
+        assert any("found by unet3d" in text for text in said["assumptions"]) == (engine == "unet3d")
+        probabilities[engine] = [one["probability"] for one in said["slices"]]
+    assert probabilities["classical"] != probabilities["unet3d"]
