@@ -2,8 +2,8 @@
 
     .venv-oracles/bin/python tools/calibrate_default_bundle.py ../training --ichdet build/ichdet
 
-`../training` holds the manifests of tools/make_manifests.py. What is fitted on: the split's patients and slices as they
-are, runs of their blood-free slices (tools/make_blood_free_runs.py), and both again with each type of hemorrhage painted
+`../training` holds the manifests of tools/make_manifests.py. Fitted on: the split's patients and slices as they are,
+runs of their blood-free slices (tools/make_blood_free_runs.py), and both again with each type of hemorrhage painted
 into them (`ichdet paint`), half of them with what is bright and not blood beside it. Without the painted ones nothing
 but intraparenchymal blood would have a say. Results are kept in ../training/calibration; a second call goes on.
 """
@@ -19,6 +19,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 from scipy import ndimage
+from sklearn.metrics import roc_auc_score
 
 ROOT = Path(__file__).resolve().parent.parent
 TYPES = ["iph", "ivh", "sdh", "edh", "sah"]
@@ -64,6 +65,24 @@ def write_lesions(work, answers, masks):
                 true.write(f"{case},{int(blood[pieces == piece].any())}\n")
 
 
+def print_types(results, truth):
+    """ROC AUC of slices that each painted type makes positive, against all that show none."""
+    with truth.open(newline="") as file:
+        labels = {(row["study"], int(row["slice"])): int(row["label"]) for row in csv.DictReader(file)}
+    cases = []
+    for (study, k), label in labels.items():
+        slices = json.loads((results / study / "result.json").read_text())["slices"]
+        cases.append((study.rsplit("_", 1)[-1], study.startswith("ID_"), label, slices[k]["probability"]))
+    print("| painted | clipped scans | full-range slices |\n|---|---|---|")
+    for kind in TYPES:
+        figures = []
+        for full in (False, True):
+            shown = [p for name, of, label, p in cases if name == kind and of == full and label]
+            plain = [p for name, of, label, p in cases if of == full and not label]
+            figures.append(f"{roc_auc_score([1] * len(shown) + [0] * len(plain), shown + plain):.3f} ({len(shown)})")
+        print(f"| {kind} | {' | '.join(figures)} |")
+
+
 def patient(study):
     """0021 of 0021_free1_sdh; of a single slice its own name."""
     return "_".join(study.split("_")[:2]) if study.startswith("ID_") else study.split("_")[0]
@@ -76,7 +95,8 @@ def main():
     parser.add_argument("--ensemble", type=Path, default=ROOT / "bundles" / "ichdet" / "ensemble.yaml")
     parser.add_argument("--split", default="select")
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--results-only", action="store_true", help="detect, and fit nothing: for judging other splits")
+    parser.add_argument("--results-only", action="store_true",
+                        help="fit nothing, print how well the painted types are told: for other splits")
     arguments = parser.parse_args()
     work = arguments.training / "calibration" / arguments.split
     work.mkdir(parents=True, exist_ok=True)
@@ -105,8 +125,8 @@ def main():
         (study, scan, _), number, kind = job
         name = f"{study}_{kind}"
         if not (work / "painted" / name / "scan_mask.nii.gz").exists():
-            words = ["paint", scan, "-o", work / "painted" / name, "--type", kind, "--seed", number, "--threads", 1, "-q"]
-            if ichdet(*words, *(["--distract"] if number % 2 else [])).returncode:
+            words = ["paint", scan, "-o", work / "painted" / name, "--type", kind, "--seed", number, "-q"]
+            if ichdet(*words, "--threads", 1, *(["--distract"] if number % 2 else [])).returncode:
                 return None  # no room for this type
         return name, work / "painted" / name / "scan.nii.gz", work / "painted" / name / "scan_mask.nii.gz"
 
@@ -125,7 +145,8 @@ def main():
             for study, _, mask in cases:
                 shows = slices_with(mask, labels, fewest) if mask else np.array([False])
                 unclear = (slices_with(mask, [*CLEAR, 6]) if cases is painted else shows) & ~shows
-                slices.writelines(f"{study},{patient(study)},{k},{int(show)}\n" for k, show in enumerate(shows) if not unclear[k])
+                slices.writelines(f"{study},{patient(study)},{k},{int(show)}\n"
+                                  for k, show in enumerate(shows) if not unclear[k])
                 counts = cases is not painted or study in balanced
                 if counts and (shows.any() or not unclear.any()):
                     studies.write(f"{study},{patient(study)},{int(shows.any())}\n")
@@ -143,7 +164,7 @@ def main():
         return folder
 
     if arguments.results_only:
-        detect(work / "results")
+        print_types(detect(work / "results"), work / "slices.csv")
         return
     fitted = arguments.ensemble.with_suffix(".fitted")
 

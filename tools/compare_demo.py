@@ -24,7 +24,8 @@ def main(result_path: str, truth_path: str) -> int:
     for one in put_in:
         print(f"  {one['type']:<18} {one['volume_ml']:6.1f} mL at {place(one)}")
     answer = "yes" if result["decision"] else "no"
-    print(f"found: hemorrhage {answer}, probability {result['probability']:.2f}" + ("" if result["calibrated"] else " (not calibrated)"))
+    doubt = "" if result["calibrated"] else " (not calibrated)"
+    print(f"found: hemorrhage {answer}, probability {result['probability']:.2f}{doubt}")
     for one in result["lesions"][:3]:
         line = f"  {one['label']:<18} {one['volume_ml']:6.1f} mL at {place(one)}, confidence {one['confidence']:.2f}"
         if put_in:

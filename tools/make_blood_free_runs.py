@@ -2,9 +2,9 @@
 
     .venv-oracles/bin/python tools/make_blood_free_runs.py phe_sich.csv -o runs/ --split validation
 
-writes for each patient of the split the runs of at least `--least` slices whose mask shows no blood, one slice away from any that
-does, as NIfTI with a mask of zeros, and runs/manifest.csv for `ichdet judge`. These are no healthy patients: the brain may be
-swollen and shifted, and the bleed lies a centimetre away.
+writes for each patient of the split the runs of at least `--least` slices whose mask shows no blood, one slice away
+from any that does, as NIfTI with a mask of zeros, and runs/manifest.csv for `ichdet judge`. These are no healthy
+patients: the brain may be swollen and shifted, and the bleed lies a centimetre away.
 """
 
 import argparse
@@ -26,7 +26,7 @@ def runs(free, least):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("manifest", type=Path, help="CSV of study, patient, scan, mask, split (tools/make_manifests.py)")
+    parser.add_argument("manifest", type=Path, help="study, patient, scan, mask, split (tools/make_manifests.py)")
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--split", required=True)
     parser.add_argument("--least", type=int, default=6, metavar="N", help="fewest slices of a run (default: 6)")
@@ -40,8 +40,8 @@ def main():
         scan = nibabel.load(arguments.manifest.parent / study["scan"])
         mask = np.asarray(nibabel.load(arguments.manifest.parent / study["mask"]).dataobj)
         if arguments.with_patients:
-            whole = {key: os.path.relpath((arguments.manifest.parent / study[key]).resolve(), arguments.output.resolve())
-                     for key in ("scan", "mask")}
+            here, there = arguments.manifest.parent, arguments.output.resolve()
+            whole = {key: os.path.relpath((here / study[key]).resolve(), there) for key in ("scan", "mask")}
             rows.append({key: study[key] for key in ("study", "patient", "split")} | whole)
         blood = (mask == BLOOD).any(axis=(0, 1))
         near = np.convolve(blood, [1, 1, 1], "same") > 0

@@ -72,7 +72,8 @@ def main():
         print(f"slices above {threshold}: sensitivity {np.mean(scores[truth] > threshold):.3f}, "
               f"specificity {np.mean(scores[~truth] <= threshold):.3f}; of {len(single)} plain single slices "
               f"{sum(p[0] > threshold for p, _ in single)} positive")
-    print(f"\n| slice threshold | n % | sensitivity ({len(sick)} patients) | specificity ({len(free)} blood-free runs) |")
+    print(f"\n| slice threshold | n % | sensitivity ({len(sick)} patients) | "
+          f"specificity ({len(free)} blood-free runs) |")
     print("|---|---|---|---|")
     for threshold in THRESHOLDS:
         for percent in PERCENTS:

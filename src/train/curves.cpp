@@ -81,7 +81,7 @@ draw::Color course_color(std::size_t i) {
 }
 
 void draw_diagram(Image& picture, std::int64_t x, std::int64_t y, std::int64_t width, std::int64_t height,
-                  const Diagram& diagram, double last_step) {
+                  const Diagram& diagram, double last_step, const std::vector<std::string>& places) {
   std::vector<double> values;
   for (const auto& course : diagram.courses) {
     values.insert(values.end(), course.values.begin(), course.values.end());
@@ -90,9 +90,8 @@ void draw_diagram(Image& picture, std::int64_t x, std::int64_t y, std::int64_t w
                   draw::axis_around(values, "", is_logarithmic(diagram)), diagram.measure);
   constexpr std::size_t many = 80;
   std::vector<std::pair<std::string, draw::Color>> names;
-  for (std::size_t i = 0; i < diagram.courses.size(); ++i) {
-    const auto& course = diagram.courses[i];
-    const auto color = course_color(i);
+  for (const auto& course : diagram.courses) {
+    const auto color = course_color(std::size_t(std::ranges::find(places, course.place) - places.begin()));
     if (course.values.size() > many) {
       plot.line(course.steps, course.values, color, 1, 0.3);
       plot.line(course.steps, running_mean(course.values), color);
@@ -114,9 +113,15 @@ Image draw_curves(const std::vector<LogRow>& rows) {
   Image picture(down * height + 2 * margin, across * width + 2 * margin, 3, 255);
   double last_step = 1;  // one axis for all, and no rounder: it would look as if there were more to come
   for (const auto& row : rows) last_step = std::max(last_step, double(row.step));
+  std::vector<std::string> places;  // each has its colour in all diagrams
+  for (const auto& diagram : all) {
+    for (const auto& course : diagram.courses) {
+      if (std::ranges::find(places, course.place) == places.end()) places.push_back(course.place);
+    }
+  }
   for (std::size_t i = 0; i < all.size(); ++i) {
     draw_diagram(picture, margin + std::int64_t(i) % across * width, margin + std::int64_t(i) / across * height, width,
-                 height, all[i], last_step);
+                 height, all[i], last_step, places);
   }
   return picture;
 }
