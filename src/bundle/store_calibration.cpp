@@ -152,6 +152,7 @@ void copy_calibrated_bundle(const fs::path& bundle, const fs::path& copy, const 
     fs::copy(bundle, part, fs::copy_options::recursive, failed);
     if (failed) throw cannot_write(part, failed.message());
     fs::remove(part / "bundle.json");
+    fs::remove(part / "reference_scores.json");  // of the scale that was
     write_new(part / "bundle.json", spec.dump(2) + "\n");
     open_bundle(part);
     give_name(part, place);

@@ -23,6 +23,7 @@
 #include "output_file.hpp"
 #include "result_folders.hpp"
 #include "stack_slices.hpp"
+#include "unmatched.hpp"
 
 namespace ichdet::cli {
 namespace {
@@ -156,6 +157,7 @@ void calibrate(const CalibrateArguments& a, const Context& context) {
   const auto cohort =
       evaluate::join_cohort(read_predictions(a.predictions, a.target), evaluate::read_csv(a.truth), a.cohort);
   check_target(a.target, cohort);
+  tell_unmatched(cohort, context);
   const auto cases = cases_of(cohort);
   const auto method = ensemble::parse_calibration_method(a.method);
   auto calibrator = ensemble::fit_calibrator(method, cases.probabilities, cases.truth);
@@ -207,30 +209,35 @@ void add_calibrate(CLI::App& app, Context& context) {
                    "CSV file of raw probabilities, or a folder of results of `ichdet detect`")
       ->required();
   command->add_option("TRUTH", a.truth, "CSV file of labels")->required();
-  command->add_option("--method", a.method, "temperature, platt or isotonic")
-      ->check(CLI::IsMember({"temperature", "platt", "isotonic"}))
-      ->capture_default_str();
-  command->add_option("--target", a.target, "What a case is: a study, a slice or a lesion")
-      ->check(CLI::IsMember({"study", "slice", "lesion"}))
-      ->capture_default_str();
+  auto* method = command->add_option("--method", a.method, "temperature, platt or isotonic")
+                     ->check(CLI::IsMember({"temperature", "platt", "isotonic"}))
+                     ->capture_default_str();
+  auto* target = command->add_option("--target", a.target, "What a case is: a study, a slice or a lesion")
+                     ->check(CLI::IsMember({"study", "slice", "lesion"}))
+                     ->capture_default_str();
   auto* stack =
       command->add_flag("--stack", a.stack, "Instead: fit how an ensemble tells slices with blood from others");
   command->add_option("--fade-below", a.fade_below, "--stack: outlines fade on slices less likely than this")
       ->needs(stack)
       ->check(number_from(0, 1, "0 to 1"))
       ->capture_default_str();
-  command->add_option("--model", a.cohort.models, "Which model, where PREDICTIONS has several")->expected(1);
+  auto* model =
+      command->add_option("--model", a.cohort.models, "Which model, where PREDICTIONS has several")->expected(1);
   command->add_option("--class", a.cohort.classes, "Which class, where TRUTH has several")->expected(1);
-  command->add_flag("--youden", a.youden, "Choose the threshold with the highest sensitivity + specificity");
-  command->add_option("--sensitivity", a.sensitivity, "Choose the best threshold of at least this sensitivity")
-      ->check(number_from(1e-6, 1, "a number above 0, at most 1"));
-  command->add_option("--cost", a.cost, "Choose the cheapest threshold: what a miss and what a false alarm costs")
-      ->expected(2)
-      ->check(above_zero());
+  auto* youden =
+      command->add_flag("--youden", a.youden, "Choose the threshold with the highest sensitivity + specificity");
+  auto* sensitivity =
+      command->add_option("--sensitivity", a.sensitivity, "Choose the best threshold of at least this sensitivity")
+          ->check(number_from(1e-6, 1, "a number above 0, at most 1"));
+  auto* cost =
+      command->add_option("--cost", a.cost, "Choose the cheapest threshold: what a miss and what a false alarm costs")
+          ->expected(2)
+          ->check(above_zero());
   auto* bundle = command->add_option("-b,--bundle", a.bundle, "A bundle that gets the calibration");
   command->add_option("--ensemble", a.ensemble, "Or an ensemble's YAML file")->excludes(bundle);
   command->add_option("-o,--out", a.out, "The bundle's copy (a new folder), or the ensemble's (a file)");
-  command->add_option("--html", a.html, "Write a page with reliability diagrams, raw and calibrated");
+  auto* html = command->add_option("--html", a.html, "Write a page with reliability diagrams, raw and calibrated");
+  for (auto* other : {method, target, model, youden, sensitivity, cost, bundle, html}) stack->excludes(other);
   add_output_flags(*command, context, "Print what was fitted as JSON");
   command->callback([arguments, &context] { calibrate(*arguments, context); });
 }

@@ -1,5 +1,6 @@
 #include "shipped_models.hpp"
 
+#include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
@@ -21,15 +22,24 @@ ShippedModel shipped_model(const std::string& name) {
       model.bundles.insert(model.bundles.end(), member.folders.begin(), member.folders.end());
     }
   }
-  const auto add = [](std::string& text, const std::string& more, const char* between) {
-    if (text.find(more) == std::string::npos) text += (text.empty() ? "" : between) + more;
+  std::vector<std::string> versions, licences, titles;
+  const auto add = [](std::vector<std::string>& texts, const std::string& more) {
+    if (!more.empty() && std::ranges::find(texts, more) == texts.end()) texts.push_back(more);
   };
   for (const auto& bundle : open_bundles(model.bundles)) {
-    add(model.version, bundle.spec.version, " + ");
-    add(model.licence, bundle.spec.licence, " AND ");
-    add(model.title, to_string(bundle.spec.task) + " (" + bundle.spec.architecture + ")", ", ");
-    if (bundle.spec.untrained) add(model.title, "UNTRAINED", ", ");
+    add(versions, bundle.spec.version);
+    add(licences, bundle.spec.licence);
+    add(titles, to_string(bundle.spec.task) + " (" + bundle.spec.architecture + ")");
+    if (bundle.spec.untrained) add(titles, "UNTRAINED");
   }
+  const auto join = [](const std::vector<std::string>& texts, const char* between) {
+    std::string text;
+    for (const auto& one : texts) text += (text.empty() ? "" : between) + one;
+    return text;
+  };
+  model.version = join(versions, " + ");
+  model.licence = join(licences, " AND ");
+  model.title = join(titles, ", ");
   return model;
 }
 

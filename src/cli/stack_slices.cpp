@@ -12,6 +12,7 @@
 #include "ichdet/evaluate/calibration.hpp"
 #include "ichdet/evaluate/curves.hpp"
 #include "result_folders.hpp"
+#include "unmatched.hpp"
 
 namespace ichdet::cli {
 namespace {
@@ -79,12 +80,13 @@ void stack_slices(const StackArguments& a, const Context& context) {
   auto rule = ensemble::fit_slice_rule(all.evidence, all.truth);
   rule.fade_below = a.fade_below;
   rule.fitted_on = std::to_string(all.truth.size()) + " slices of " + std::to_string(cohort.patients) + " patients";
-  copy_stacked_ensemble(a.ensemble, a.out, rule);
 
   const nlohmann::json made{{"slices", to_json(rule)},
                             {"map", quality(all.truth, cohort.models[0].probabilities.front())},
                             {"classifier", quality(all.truth, cohort.models[2].probabilities.front())},
                             {"stacked", quality(all.truth, out_of_fold(cohort))}};
+  copy_stacked_ensemble(a.ensemble, a.out, rule);
+  tell_unmatched(cohort, context);
   if (context.json) {
     std::printf("%s\n", made.dump(2).c_str());
   } else if (!context.quiet) {

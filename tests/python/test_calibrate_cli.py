@@ -174,7 +174,9 @@ def test_a_bundles_threshold_goes_along_or_is_asked_for(run, files, mine):
     def threshold(out):
         return json.loads((mine / out / "bundle.json").read_text())["thresholds"]["study"]
 
+    (mine / "mine" / "reference_scores.json").write_text('{"studies": []}')
     assert calibrated("mine", "platt").returncode == 0
+    assert not (mine / "platt" / "reference_scores.json").exists(), "it is of the scale that was"
     assert threshold("platt") == pytest.approx(ensemble.fit_calibrator("platt", p, truth)([0.7])[0])
     for source, options in (("mine", ["--method", "isotonic"]), ("platt", [])):
         assert "/thresholds/study: has no equal" in refused(calibrated(source, "no", *options), 2, "options")

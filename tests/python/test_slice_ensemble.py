@@ -190,6 +190,31 @@ def test_the_rule_is_fitted(run, home, tmp_path):
     twice = run("calibrate", tmp_path / "results", tmp_path / "truth.csv", "--stack", "--ensemble", out, "--out",
                 home / "pair" / "no.yaml")
     assert "expected no slices, calibration and thresholds" in refused(twice, 2, "options")
+    other = run("calibrate", tmp_path / "results", tmp_path / "truth.csv", "--stack", "--ensemble", plain, "--out",
+                home / "pair" / "no.yaml", "--youden")
+    assert "--stack excludes --youden" in refused(other, 2, "options")
+
+
+def test_slices_of_one_file_alone_are_named(run, home, tmp_path):
+    cohort(tmp_path)
+    lines = (tmp_path / "truth.csv").read_text().splitlines()
+    (tmp_path / "truth.csv").write_text("\n".join([*lines[:-2], "nobody,3,0"]) + "\n")
+    for options in (["--stack", "--ensemble", write(home / "pair", "plain"), "--out", home / "pair" / "named.yaml"],
+                    ["--target", "slice", "--model", "map"]):
+        done = run("calibrate", tmp_path / "results", tmp_path / "truth.csv", *options)
+        assert done.returncode == 0, done.stderr
+        assert "only in the truth: 1 of unit slice: nobody / 3" in done.stderr
+        assert "only in the predictions: 2 of unit slice: p39 / " in done.stderr
+
+
+def test_what_has_no_fold_writes_nothing(run, home, tmp_path):
+    cohort(tmp_path)
+    lines = (tmp_path / "truth.csv").read_text().splitlines()
+    one = [line if line.startswith("p00,") else line[:-1] + "0" for line in lines[1:]]
+    (tmp_path / "truth.csv").write_text("\n".join([lines[0], *one]) + "\n")
+    done = run("calibrate", tmp_path / "results", tmp_path / "truth.csv", "--stack", "--ensemble", write(home / "pair", "plain"),
+               "--out", home / "pair" / "none.yaml")
+    assert done.returncode != 0 and not (home / "pair" / "none.yaml").exists()
 
 
 def test_calibrations_are_added_one_by_one(run, home, study, tmp_path):

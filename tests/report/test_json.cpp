@@ -71,6 +71,10 @@ TEST_CASE("a result reads back as it was written") {
   CHECK(to_json_text(again) == to_json_text(result));
   CHECK(again.slices[0].probability == 1.0 / 3);
   CHECK(again.lesions[0].centroid_mm == result.lesions[0].centroid_mm);
+  CHECK_FALSE(to_json(again)["slices"][1].contains("computed"));
+  result.slices[1].computed = false;  // of a detector too
+  write_result(path, result);
+  CHECK_FALSE(read_result(path).slices[1].computed);
   std::filesystem::remove(path);
 }
 

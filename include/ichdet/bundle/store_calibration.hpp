@@ -11,7 +11,8 @@ namespace ichdet {
 /// `copy` in full. Throws Error(io) where anything is there by its name, be it empty.
 std::filesystem::path check_new_place(const std::filesystem::path& copy);
 
-/// A copy of a bundle with what `calibration` has in place of its own, and `threshold` as its `thresholds.study`.
+/// A copy of a bundle with what `calibration` has in place of its own, and `threshold` as its `thresholds.study`; its
+/// reference_scores.json, of the scale that was, is left behind.
 /// Without one, a threshold that the bundle has goes through a new calibration of studies; Error(options) where it
 /// cannot, as it was calibrated before or the calibration is isotonic. Throws Error(weights) where `bundle` is none,
 /// Error(options) where `copy` lies in it, Error(io) where anything is there by the name of `copy`, or it cannot be

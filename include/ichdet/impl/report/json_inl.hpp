@@ -126,7 +126,7 @@ ICHDET_INLINE nlohmann::ordered_json to_json(const StudyResult& result) {
                               {"z_mm", finite(slice.z_mm, name + "z_mm")},
                               {"probability", finite(slice.probability, name + "probability")},
                               {"sop_instance_uid", slice.sop_instance_uid}});
-    if (!result.classes.empty()) json["slices"].back()["computed"] = slice.computed;
+    if (!result.classes.empty() || !slice.computed) json["slices"].back()["computed"] = slice.computed;
     if (const auto& raw = slice.raw_probability) {
       json["slices"].back()["raw_probability"] = finite(*raw, name + "raw_probability");
     }
