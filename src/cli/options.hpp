@@ -61,6 +61,12 @@ inline void add_output_flags(CLI::App& command, Context& context, const std::str
   command.add_flag("-q,--quiet", context.quiet, "Print nothing but errors");
 }
 
+/// What a person should know, on stderr.
+inline void tell(const std::vector<std::string>& notes, const Context& context) {
+  if (context.quiet) return;
+  for (const auto& note : notes) std::fprintf(stderr, "%s\n", note.c_str());
+}
+
 /// Rows of cells in columns, two blanks apart, on stdout.
 inline void print_table(const std::vector<std::vector<std::string>>& rows) {
   std::vector<std::size_t> widths(rows.front().size());

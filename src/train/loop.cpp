@@ -4,9 +4,11 @@
 #include <torch/nn/utils/clip_grad.h>
 #include <torch/optim/optimizer.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <limits>
 #include <memory>
 #include <optional>
 
@@ -72,6 +74,7 @@ class Training {
   }
 
   FitResult run(const BatchSource& batches) {
+    if (validation_was_cut_short()) validate();
     {
       Prefetch ahead(batches, standing_.step, options_.steps, options_.workers);
       while (standing_.step < options_.steps && !time_is_up()) {
@@ -95,12 +98,32 @@ class Training {
   }
 
  private:
-  at::Tensor to_device(const at::Tensor& tensor) const { return tensor.defined() ? tensor.to(options_.device) : tensor; }
+  at::Tensor to_device(const at::Tensor& tensor) const {
+    return tensor.defined() ? tensor.to(options_.device) : tensor;
+  }
   fs::path state_file() const { return folder_ / "state.pt"; }
   WeightAverage* average() { return average_ ? &*average_ : nullptr; }
   double seconds() const { return standing_.seconds + std::chrono::duration<double>(Clock::now() - since_).count(); }
   bool time_is_up() const {
     return options_.minutes > 0 && std::chrono::duration<double>(Clock::now() - start_).count() > 60 * options_.minutes;
+  }
+
+  /// Whether what comes every so many steps comes now.
+  bool due(std::int64_t every) const {
+    return standing_.step == options_.steps || (every > 0 && standing_.step % every == 0);
+  }
+
+  /// Whether the last sitting ended while this step's weights were judged.
+  bool validation_was_cut_short() const {
+    if (standing_.step == 0 || !due(options_.validate_every)) return false;
+    return std::ranges::none_of(
+        log_->rows(), [&](const LogRow& row) { return row.step == standing_.step && row.name == "validation/score"; });
+  }
+
+  Error no_number(const std::string& what) const {
+    return {ErrorCode::weights, "step " + std::to_string(standing_.step) + ": " + what +
+                                    " is no number; the state of step " + std::to_string(saved_) +
+                                    " is kept. A smaller learning rate may help"};
   }
 
   void learn(const Batch& batch) {
@@ -113,25 +136,21 @@ class Training {
     at::Tensor loss;
     {
       const Autocast autocast(options_.bfloat16, options_.device);
-      loss = objective_(network_, {channels_last(to_device(batch.input)), to_device(batch.target), to_device(batch.mask)});
+      loss =
+          objective_(network_, {channels_last(to_device(batch.input)), to_device(batch.target), to_device(batch.mask)});
     }
     const auto value = loss.item<double>();
-    if (!std::isfinite(value)) {
-      throw Error(ErrorCode::weights, "step " + std::to_string(step) + ": the loss is no number; the state of step " +
-                                          std::to_string(saved_) + " is kept. A smaller learning rate may help");
-    }
+    if (!std::isfinite(value)) throw no_number("the loss");
     loss.backward();
-    if (options_.optimizer.clip_gradient > 0) {
-      torch::nn::utils::clip_grad_norm_(network_.parameters(), options_.optimizer.clip_gradient);
-    }
+    const auto limit = options_.optimizer.clip_gradient;
+    const auto norm = torch::nn::utils::clip_grad_norm_(network_.parameters(),
+                                                        limit > 0 ? limit : std::numeric_limits<double>::infinity());
+    if (!std::isfinite(norm)) throw no_number("the gradient");
     optimizer_->step();
     if (average_) average_->update(network_);
     ++standing_.step;
     standing_.loss_sum += value;
     ++standing_.losses;
-    const auto due = [&](std::int64_t every) {
-      return standing_.step == options_.steps || (every > 0 && standing_.step % every == 0);
-    };
     if (due(options_.log_every)) {
       log_->add(standing_.step, "train/loss", standing_.loss_sum / double(standing_.losses));
       log_->add(standing_.step, "train/learning_rate", rate);
@@ -146,9 +165,14 @@ class Training {
   void validate() {
     if (average_) average_->swap(network_);
     network_.eval();
-    {
+    try {
       const at::NoGradGuard no_grad;
       last_ = validation_(network_, progress_);
+    } catch (const Error& error) {
+      if (average_) average_->swap(network_);
+      network_.train();
+      if (error.code() == ErrorCode::cancelled) save();
+      throw;
     }
     for (const auto& [name, value] : last_.values) log_->add(standing_.step, name, value);
     log_->add(standing_.step, "validation/score", last_.value);

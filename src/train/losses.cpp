@@ -53,9 +53,18 @@ at::Tensor cross_entropy(const at::Tensor& logits, const at::Tensor& classes, co
                          double smoothing) {
   const auto [index, mask] = known(classes);
   const auto log_probability = at::log_softmax(logits.to(at::kFloat), 1);
-  auto each = -log_probability.gather(1, index);
-  if (smoothing > 0) each = (1 - smoothing) * each - smoothing * log_probability.mean(1, /*keepdim=*/true);
-  return mean_of_known(each, weights.empty() ? mask : mask * per_class(weights, index));
+  const auto share = weights.empty() ? mask : mask * per_class(weights, index);
+  auto sum = -(log_probability.gather(1, index) * share).sum();
+  if (smoothing > 0) {
+    auto spread = log_probability;
+    if (!weights.empty()) {
+      std::vector<std::int64_t> along_classes(std::size_t(spread.dim()), 1);
+      along_classes[1] = -1;
+      spread = spread * at::tensor(weights, spread.options()).view(along_classes);
+    }
+    sum = (1 - smoothing) * sum - smoothing * (spread.mean(1, /*keepdim=*/true) * mask).sum();
+  }
+  return sum / share.sum().clamp_min(1e-8);
 }
 
 at::Tensor focal(const at::Tensor& logits, const at::Tensor& classes, double gamma,
@@ -83,7 +92,8 @@ at::Tensor binary_cross_entropy(const at::Tensor& logits, const at::Tensor& trut
                                 const std::vector<double>& positive_weights) {
   const auto mask = truth.isnan().logical_not().to(at::kFloat);
   const auto target = at::nan_to_num(truth.to(at::kFloat), 0.0);
-  const auto positive = positive_weights.empty() ? at::Tensor() : at::tensor(positive_weights, logits.options().dtype(at::kFloat));
+  const auto positive =
+      positive_weights.empty() ? at::Tensor() : at::tensor(positive_weights, logits.options().dtype(at::kFloat));
   const auto each =
       at::binary_cross_entropy_with_logits(logits.to(at::kFloat), target, {}, positive, /*reduction: none=*/0);
   return mean_of_known(each, mask);

@@ -49,9 +49,20 @@ PaintedStudy paint_study(const SliceStack& stack, const PaintOptions& options) {
   result.stack.hu = stack.hu.clone();
   if (slices.empty()) return result;
 
-  TrainingStudy study{.study = {}, .patient = {}, .split = {}, .group = {}, .geometry = stack.geometry, .hu = {},
-                      .mask = {}, .label_names = {}, .labels = {}, .study_labels = {},
-                      .anatomy = CompactAnatomy(anatomy), .assumptions = {}};
+  TrainingStudy study{.study = {},
+                      .patient = {},
+                      .split = {},
+                      .group = {},
+                      .geometry = stack.geometry,
+                      .hu = {},
+                      .mask = {},
+                      .label_names = {},
+                      .labels = {},
+                      .study_labels = {},
+                      .anatomy = CompactAnatomy(anatomy),
+                      .assumptions = {},
+                      .contradictions = {},
+                      .content = {}};
   const auto gap = stack.geometry.nominal_gap_mm();
   const auto wanted = std::clamp<std::int64_t>(std::llround(options.extent_mm / std::max(gap, 0.1)), 1, 7);
   const auto count = std::min(wanted, stack.geometry.count());

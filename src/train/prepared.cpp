@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <mutex>
 #include <optional>
+#include <set>
 
 #include "blood_labels.hpp"
 #include "fitted.hpp"
@@ -15,9 +17,10 @@
 namespace ichdet::train {
 namespace {
 
-Fitted fitted_or_cached(const StudyEntry& entry, const ModelSpec& model, const PreparationOptions& options) {
+Fitted fitted_or_cached(const StudyEntry& entry, const ModelSpec& model, const PreparationOptions& options,
+                        const std::string& key) {
   if (options.cache.empty()) return fit(entry, model, options);
-  const auto file = options.cache / (fitted_key(entry, model, options) + ".study");
+  const auto file = options.cache / (key + ".study");
   if (auto cached = read_fitted(file)) return *std::move(cached);
   write_fitted(file, fit(entry, model, options));
   if (auto made = read_fitted(file)) return *std::move(made);  // so that memory holds what is looked at
@@ -62,20 +65,57 @@ std::optional<float> over_slices(const std::vector<LabelValues>& slices, const s
   return all ? std::optional(0.f) : std::nullopt;
 }
 
+/// "slices 3, 4", as the scan counts them from 0.
+std::string slices_where(const Fitted& fitted, const std::function<bool(std::size_t)>& holds) {
+  std::set<std::int64_t> found;
+  for (std::int64_t k = 0; k < fitted.geometry.count(); ++k) {
+    if (holds(std::size_t(k))) found.insert(fitted.reversed ? fitted.geometry.count() - 1 - k : k);
+  }
+  std::string words;
+  for (const auto slice : found) words += (words.empty() ? "slices " : ", ") + std::to_string(slice);
+  return words;
+}
+
+/// What labels say against the mask and against each other.
+std::vector<std::string> contradictions(const std::vector<LabelValues>& slices, const LabelValues& whole,
+                                        const Fitted& fitted) {
+  const auto any_is = [](const LabelValues& values, float value) {
+    const auto found = values.find("any");
+    return found != values.end() && found->second == value;
+  };
+  const auto against = [&](std::uint8_t shown, float said) {
+    return fitted.blood.empty() ? std::string() : slices_where(fitted, [&](std::size_t k) {
+      return fitted.blood[k] == shown && any_is(slices[k], said);
+    });
+  };
+  std::vector<std::string> sentences;
+  if (const auto where = against(1, 0); !where.empty()) {
+    sentences.push_back("labelled as without blood, and the mask shows some: " + where + ".");
+  }
+  if (const auto where = against(0, 1); !where.empty()) {
+    sentences.push_back("labelled as with blood, and the mask shows none: " + where + ".");
+  }
+  if (any_is(whole, 1) && std::ranges::all_of(slices, [&](const auto& values) { return any_is(values, 0); })) {
+    sentences.emplace_back("the study is labelled as with blood, and none of its slices shows any.");
+  }
+  return sentences;
+}
+
 void label(TrainingStudy& study, const StudyEntry& entry, const std::vector<std::string>& names, const Fitted& fitted,
-           bool images) {
-  auto slices = said_of_slices(entry, names, fitted, images);
+           Task task) {
+  auto slices = said_of_slices(entry, names, fitted, reads_images(task));
   auto whole = known(entry.labels, names);
   complete(whole, "the study");
   for (std::size_t k = 0; k < slices.size(); ++k) {
     auto& values = slices[k];
     for (const auto& [key, value] : whole) {
-      if (value == 0) values.emplace(key, 0.f);
+      if (value == 0 || slices.size() == 1) values.emplace(key, value);
     }
     if (!fitted.blood.empty() && fitted.blood[k] != unknown_label) values.emplace("any", float(fitted.blood[k]));
     complete(values, "slice " + std::to_string(k));
     study.labels.push_back(in_order(values, names));
   }
+  if (task != Task::brain_extraction) study.contradictions = contradictions(slices, whole, fitted);
   std::vector<std::string> keys(blood_labels.begin(), blood_labels.end());
   std::ranges::transform(names, std::back_inserter(keys), label_key);
   for (const auto& key : keys) {
@@ -98,7 +138,8 @@ void label(TrainingStudy& study, const StudyEntry& entry, const std::vector<std:
 TrainingStudy prepare_study(const StudyEntry& entry, const std::vector<std::string>& label_names,
                             const ModelSpec& model, const PreparationOptions& options) {
   try {
-    const auto fitted = fitted_or_cached(entry, model, options);
+    const auto key = fitted_key(entry, model, options);
+    const auto fitted = fitted_or_cached(entry, model, options, key);
     TrainingStudy study{.study = entry.study,
                         .patient = entry.patient,
                         .split = entry.split,
@@ -110,8 +151,10 @@ TrainingStudy prepare_study(const StudyEntry& entry, const std::vector<std::stri
                         .labels = {},
                         .study_labels = {},
                         .anatomy = fitted.anatomy,
-                        .assumptions = fitted.assumptions};
-    label(study, entry, label_names, fitted, reads_images(model.task));
+                        .assumptions = fitted.assumptions,
+                        .contradictions = {},
+                        .content = key};
+    label(study, entry, label_names, fitted, model.task);
     return study;
   } catch (const Error& error) {
     throw Error(error.code(), entry.source + ": " + error.what());

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <fstream>
+#include <iterator>
 #include <numeric>
 #include <span>
 
@@ -115,6 +116,16 @@ void assign_splits(std::vector<StudyEntry>& studies, const std::vector<SplitPart
   std::erase_if(open, [&](const auto& patient) { return by_patient.contains(patient); });
   by_patient.merge(split_patients(open, parts, seed));
   assign_splits(studies, by_patient);
+}
+
+void assign_splits(std::vector<Dataset>& sets, const std::vector<SplitPart>& parts, std::uint64_t seed) {
+  std::vector<StudyEntry> all;
+  for (auto& set : sets) std::ranges::move(set.studies, std::back_inserter(all));
+  assign_splits(all, parts, seed);
+  auto next = all.begin();
+  for (auto& set : sets) {
+    for (auto& study : set.studies) study = std::move(*next++);
+  }
 }
 
 std::string split_hash(const std::vector<StudyEntry>& studies) {

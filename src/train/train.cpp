@@ -1,7 +1,6 @@
 #include "ichdet/train/train.hpp"
 
 #include <ATen/Functions.h>
-#include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 
 #include <algorithm>
@@ -19,6 +18,7 @@
 #include "ichdet/pipeline/make_bundle.hpp"
 #include "ichdet/train/examples.hpp"
 #include "ichdet/train/training_spec.hpp"
+#include "record.hpp"
 #include "validation.hpp"
 #include "weighed_maps.hpp"
 
@@ -78,22 +78,16 @@ FitOptions fit_options(const TrainingSpec& training, std::int64_t epoch, const T
   return fit;
 }
 
-nlohmann::json record_of(const Recipe& recipe, const TrainOptions& options, const FitOptions& fit,
-                         const FitResult& result, const std::string& initial) {
-  nlohmann::json values = nlohmann::json::object();
-  for (const auto& [name, value] : result.best.values) values[name] = value;
-  return {{"recipe", recipe.name},
-          {"training", recipe.training},
-          {"command", options.command},
-          {"data_sha256", options.data_hash},
-          {"initial_weights", initial},
-          {"seed", fit.seed},
-          {"steps", result.step},
-          {"best_step", result.best_step},
-          {"hours", result.seconds / 3600},
-          {"threads", at::get_num_threads()},
-          {"device", options.device},
-          {"at_best", values}};
+/// Of all that must be the same for a training to go on.
+std::string identity_of(const Recipe& recipe, const std::vector<TrainingStudy>& studies, const TrainOptions& options) {
+  auto all = recipe.model.dump() + recipe.training.dump() + data_hash(studies, options.split_hash);
+  for (const auto& member : options.members) all += open_bundle(member).sha256;
+  if (fs::is_directory(options.initial)) {
+    all += open_bundle(options.initial).sha256;
+  } else if (!options.initial.empty()) {
+    all += sha256_of_file(options.initial);
+  }
+  return sha256(std::as_bytes(std::span(all)));
 }
 
 /// Without the name that WeighedMaps puts before them.
@@ -134,16 +128,12 @@ TrainResult train(const Recipe& recipe, const std::vector<TrainingStudy>& studie
   const auto training = parse_training(recipe.training, model, "recipe " + recipe.name);
   const auto network = begin(recipe, training, options);
   const auto examples = make_examples(studies, model, training, {});
-  const auto initial = options.initial.empty() ? std::string("random") : options.initial.string();
-  auto all = recipe.model.dump() + recipe.training.dump() + options.data_hash + initial;
-  for (const auto& member : options.members) all += open_bundle(member).sha256;
-  const auto identity = sha256(std::as_bytes(std::span(all)));
-  const auto fit_with = fit_options(training, examples.epoch, options, identity);
+  const auto fit_with = fit_options(training, examples.epoch, options, identity_of(recipe, studies, options));
 
   TrainResult result;
   result.fit = fit(*network, batches(examples.at, training.batch), objective_of(model, training),
                    make_validation(studies, model, training, options.workers), fit_with, options.folder, progress);
-  const auto record = record_of(recipe, options, fit_with, result.fit, initial);
+  const auto record = record_of(recipe, training, options, studies, result.fit);
   pipeline::write_text(options.folder / "record.json", record.dump(2) + "\n");
   if (result.fit.step < fit_with.steps) return result;
 
@@ -153,7 +143,7 @@ TrainResult train(const Recipe& recipe, const std::vector<TrainingStudy>& studie
   bundle.licence = options.licence;
   bundle.licence_file = options.licence_file;
   bundle.training_data = options.data_words;
-  bundle.split_sha256 = options.data_hash;
+  bundle.split_sha256 = options.split_hash;
   bundle.metrics = {
       {"chosen by",
        {{"split", training.validation_split}, {"step", result.fit.best_step}, {"values", record["at_best"]}}}};

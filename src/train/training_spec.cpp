@@ -1,5 +1,7 @@
 #include "ichdet/train/training_spec.hpp"
 
+#include <algorithm>
+
 #include "bundle/json_node.hpp"
 
 namespace ichdet::train {
@@ -47,6 +49,27 @@ std::vector<std::string> usual_score(Task task) {
   }
 }
 
+/// What the best weights may be chosen by; more of each is better.
+std::vector<std::string> measurable(Task task, bool painted) {
+  const bool segments = task != Task::slice_classification && task != Task::exam_classification;
+  std::vector<std::string> names{"validation/auc"};
+  if (segments) names.emplace_back("validation/dice");
+  if (!painted) return names;
+  names.insert(names.end(), {"painted/auc", "painted/sensitivity"});
+  if (segments) names.emplace_back("painted/dice");
+  return names;
+}
+
+void check_score(const Node& score, Task task, bool painted) {
+  const auto known = measurable(task, painted);
+  std::string words;
+  for (const auto& name : known) words += (words.empty() ? "" : ", ") + name;
+  for (const auto& name : score.list(1)) {
+    name.expect(std::ranges::find(known, name.text()) != known.end(),
+                "one of " + words + (painted ? "" : " (of painted ones where validate/painted is above 0)"));
+  }
+}
+
 }  // namespace
 
 TrainingSpec parse_training(const nlohmann::json& json, const ModelSpec& model, const std::string& subject) {
@@ -90,7 +113,10 @@ TrainingSpec parse_training(const nlohmann::json& json, const ModelSpec& model, 
   if (node.find("distractors")) {
     spec.distractors = distractor_options(part("distractors"), subject + ": /training/distractors");
   }
-  if (const auto validate = node.find("validate")) parse_validation(*validate, spec);
+  if (const auto validate = node.find("validate")) {
+    parse_validation(*validate, spec);
+    if (const auto score = validate->find("score")) check_score(*score, model.task, spec.painted_validation > 0);
+  }
   if (spec.score.empty()) spec.score = usual_score(model.task);
   spec.split = {{"train", 0.9}, {"validation", 0.05}, {"test", 0.05}};
   if (const auto split = node.find("split")) {

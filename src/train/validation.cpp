@@ -14,6 +14,7 @@
 #include "ichdet/evaluate/figures.hpp"
 #include "ichdet/evaluate/overlap.hpp"
 #include "ichdet/models/segmentation_network.hpp"
+#include "ichdet/train/sampling.hpp"
 #include "prefetch.hpp"
 
 namespace ichdet::train {
@@ -82,7 +83,7 @@ class Judge {
     if (!blood.defined()) blood = probability[probability.size(0) - 1];  // brain extraction
     if (segments_) {
       const auto known = target.ne(unknown_label);
-      const auto there = target.ne(0).logical_and(known), found = (blood > 0.5).logical_and(known);
+      const auto there = blood_in(target).logical_and(known), found = (blood > 0.5).logical_and(known);
       auto& overlap = tally.overlaps[study];
       overlap.predicted += found.sum().item<std::int64_t>();
       overlap.truth += there.sum().item<std::int64_t>();
@@ -98,6 +99,17 @@ class Judge {
     if (std::isnan(truth)) return;
     tally.scores.push_back(blood.item<double>());
     tally.truth.push_back(truth > 0.5F ? 1 : 0);
+  }
+
+  /// Which pixels show blood; of a model without a class of blood (brain extraction), all but background.
+  at::Tensor blood_in(const at::Tensor& target) const {
+    at::Tensor blood;
+    for (std::size_t i = 0; i < model_.classes.size(); ++i) {
+      if (!model_.classes[i].blood) continue;
+      const auto one = target.eq(std::int64_t(i));
+      blood = blood.defined() ? blood.logical_or(one) : one;
+    }
+    return blood.defined() ? blood : target.ne(0);
   }
 
   float blood_of(const at::Tensor& target) const {
@@ -142,6 +154,26 @@ void write_values(Score& score, const Tally& tally, const std::string& place) {
   if (place == "painted") put("sensitivity", evaluate::sensitivity_at(ranking, 0.95));
 }
 
+/// Whether the split shows what the weights are chosen by, before hours are spent. Slices of which nothing is known
+/// may be of either side.
+void check_sides(const std::vector<TrainingStudy>& studies, const ModelSpec& model, const TrainingSpec& training) {
+  if (model.task == Task::exam_classification) return;
+  std::int64_t with = 0, without = 0, unknown = 0;
+  for (const auto& slice : candidates(studies, training.validation_split)) {
+    ++(std::isnan(slice.blood) ? unknown : slice.blood > 0.5F ? with : without);
+  }
+  const bool patches = model.task == Task::segmentation || model.task == Task::brain_extraction;
+  for (const auto& name : training.score) {
+    if (!name.starts_with("validation/")) continue;
+    const bool needs_both = name == "validation/auc" && !patches;
+    if (unknown > 0 || (with > 0 && (without > 0 || !needs_both))) continue;
+    throw Error::mismatch(ErrorCode::options, "training/validate/score: " + name,
+                          (needs_both ? "slices with and without blood" : "slices with blood") +
+                              std::string(" in the split \"") + training.validation_split + "\"",
+                          std::to_string(with) + " with, " + std::to_string(without) + " without");
+  }
+}
+
 }  // namespace
 
 std::vector<at::Tensor> heads_of(Network& network, const at::Tensor& input, bool deep) {
@@ -158,6 +190,7 @@ Validation make_validation(const std::vector<TrainingStudy>& studies, const Mode
     Examples natural, painted;
     std::int64_t natural_count = 0;
   };
+  check_sides(studies, model, training);
   auto sets = std::make_shared<Sets>();
   sets->model = model;
   sets->training = training;

@@ -136,6 +136,47 @@ TEST_CASE("A training that was stopped and goes on has the losses of one that wa
   }
 }
 
+TEST_CASE("A training that was stopped while it was judged is judged again, and ends as one that was not") {
+  const Folder whole, parts;
+  const auto fresh = [] {
+    at::manual_seed(1);
+    return Toy();
+  };
+  auto one = fresh(), two = fresh(), three = fresh();
+  auto options = options_of(60);
+  options.save_every = 1000;  // nothing but the stop saves
+  fit(one, batch_of, objective, validate, options, whole.path);
+  int judged = 0;
+  const Validation stopped = [&](Network& network, const Progress& progress) {
+    if (++judged == 2) throw Error(ErrorCode::cancelled, "validate: stopped on request");
+    return validate(network, progress);
+  };
+  CHECK_THROWS_WITH_AS(fit(two, batch_of, objective, stopped, options, parts.path), doctest::Contains("validate"),
+                       Error);
+  const auto result = fit(three, batch_of, objective, stopped, options, parts.path);
+  CHECK(result.step == 60);
+  CHECK(judged == 1 + 1 + 2);
+  CHECK(losses(whole.path) == losses(parts.path));
+  for (const auto& parameter : one.named_parameters()) {
+    CHECK(at::equal(parameter.value(), three.named_parameters()[parameter.key()]));
+  }
+}
+
+TEST_CASE("A gradient that is no number ends the training before it reaches the weights") {
+  for (const double clip : {0.0, 1.0}) {
+    const Folder folder;
+    Toy network;
+    auto options = options_of(10);
+    options.optimizer.clip_gradient = clip;
+    const Objective steep = [](Network& n, const Batch& batch) {
+      return (n.forward(batch.input) * 0).sqrt().sum();  // 0 at 0, where its slope is infinite
+    };
+    CHECK_THROWS_WITH_AS(fit(network, batch_of, steep, validate, options, folder.path),
+                         doctest::Contains("the gradient is no number"), Error);
+    for (const auto& parameter : network.parameters()) CHECK(parameter.isfinite().all().item<bool>());
+  }
+}
+
 TEST_CASE("A folder of another training is refused") {
   const Folder folder;
   Toy network;

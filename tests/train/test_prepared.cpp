@@ -267,6 +267,37 @@ TEST_CASE("without a mask, slices without blood have an empty one, and the other
   CHECK_THROWS_WITH_AS(prepare_study(entry, any, image_model()), doctest::Contains("6 slices"), Error);
 }
 
+TEST_CASE("what is true of a study of one slice is true of the slice") {
+  const TemporaryFolder folder;
+  io::write_series(test::tilted_stack(1), folder.path() / "one");
+  auto entry = entry_of(folder.path() / "one");
+  entry.labels = {1};
+  const auto study = prepare_study(entry, any, image_model());
+  CHECK(study.labels == std::vector<std::vector<float>>{{1}});
+  CHECK(study.contradictions.empty());
+}
+
+TEST_CASE("labels that the mask contradicts are said") {
+  const Scan scan;  // with blood on slices 1 and 2
+  auto entry = entry_of(scan.dicom, scan.mask);
+  CHECK(prepare_study(entry, any, image_model()).contradictions.empty());
+  entry.slice_labels = {{1, {0}}, {2, {1}}, {4, {1}}};
+  const auto said = prepare_study(entry, any, image_model()).contradictions;
+  REQUIRE(said.size() == 2);
+  CHECK(said[0] == "labelled as without blood, and the mask shows some: slices 1.");
+  CHECK(said[1] == "labelled as with blood, and the mask shows none: slices 4.");
+  entry.slice_labels.clear();
+  entry.labels = {0};
+  const auto whole = prepare_study(entry, any, image_model()).contradictions;
+  REQUIRE(whole.size() == 1);
+  CHECK(whole[0] == "labelled as without blood, and the mask shows some: slices 1, 2.");
+  io::write_nifti(scan.mask, box_mask(scan.stack, 0));
+  entry.labels = {1};
+  const auto none = prepare_study(entry, any, image_model()).contradictions;
+  REQUIRE(none.size() == 1);
+  CHECK(none[0].starts_with("the study is labelled as with blood"));
+}
+
 TEST_CASE("a prepared volume is what a detector resamples, with its mask") {
   const Scan scan;
   const auto model = volume_model();

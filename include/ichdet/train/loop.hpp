@@ -48,7 +48,7 @@ struct FitOptions {
   double average = 0;     ///< decay of the weights' running mean, which is what is validated and kept; 0: none
   bool bfloat16 = false;  ///< autocast: up to three times as fast on CPUs with AMX
   at::Device device = at::kCPU;
-  int workers = 1;        ///< threads that make batches ahead
+  int workers = 1;  ///< threads that make batches ahead
   std::uint64_t seed = 0;
   /// What must be the same for a training to go on: a hash of recipe and data.
   std::string identity;
@@ -66,11 +66,11 @@ struct FitResult {
 /// and number of threads; on CUDA, whose sums have no fixed order, nearly so.
 ///
 /// In `folder`: metrics.csv, TensorBoard's events, curves.png, state.pt, best.safetensors and last.safetensors. At the
-/// end the network holds the best weights, on the CPU, and is in evaluation mode. A stop by `progress` saves first, then throws
-/// Error(cancelled).
+/// end the network holds the best weights, on the CPU, and is in evaluation mode. A stop by `progress`, be it while the
+/// weights are judged, saves first, then throws Error(cancelled).
 ///
-/// Throws Error(options) where `folder` holds another training's state, Error(weights) where a loss is no number,
-/// Error(io).
+/// Throws Error(options) where `folder` holds another training's state, Error(weights) where a loss or the gradients'
+/// norm is no number, Error(io).
 FitResult fit(Network& network, const BatchSource& batches, const Objective& objective, const Validation& validation,
               const FitOptions& options, const std::filesystem::path& folder, const Progress& progress = {});
 

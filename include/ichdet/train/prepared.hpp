@@ -35,8 +35,9 @@ struct PreparationOptions {
 /// others: skull stripping is not part of it.
 ///
 /// Labels are the entry's, completed: a slice's mask says whether there is `any` blood where the entry does not, before
-/// it is resized; blood in a slice is blood in the study, and none in the study none in its slices. Where a slice is
-/// known to have no blood, its mask is 0; where nothing is known, `unknown_label`.
+/// it is resized; blood in a slice is blood in the study, none in the study none in its slices, and what is true of a
+/// study of one slice is true of it. Where a slice is known to have no blood, its mask is 0; where nothing is known,
+/// `unknown_label`. Where labels and mask contradict each other both stay, and TrainingStudy::contradictions says so.
 ///
 /// Throws whatever read_study and read_nifti_labels throw; Error(geometry) where a mask does not lie on the scan's
 /// slices, saying how they differ; Error(shape) where it has a value that `mask_classes` does not name, or that is no

@@ -31,6 +31,8 @@ std::vector<SplitPart> folds(int k);
 void assign_splits(std::vector<StudyEntry>& studies, const std::vector<SplitPart>& parts, std::uint64_t seed);
 /// The same from a split file. Throws Error(options) where it does not name a patient, or contradicts a study.
 void assign_splits(std::vector<StudyEntry>& studies, const std::map<std::string, std::string>& by_patient);
+/// Over several data sets at once, so that a patient of two of them is on one side.
+void assign_splits(std::vector<Dataset>& sets, const std::vector<SplitPart>& parts, std::uint64_t seed);
 
 /// SHA-256 of the sorted lines "study,patient,split".
 std::string split_hash(const std::vector<StudyEntry>& studies);

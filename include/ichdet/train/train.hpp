@@ -17,7 +17,7 @@ struct TrainOptions {
   std::filesystem::path folder;                ///< of states, log and the bundle
   std::filesystem::path initial;               ///< weights to begin with: a bundle's folder or a file; empty: random
   std::vector<std::filesystem::path> members;  ///< of map weights: the bundles whose maps are weighed, in order
-  std::string data_hash;                       ///< of splits and scans, for the state's identity and the bundle
+  std::string split_hash;                      ///< who of all studies is in which split, for the bundle
   std::string data_words;                      ///< what the data are: the bundle's `training_data`
   std::string command;                         ///< for the record
   std::string licence;                         ///< of the weights, SPDX
@@ -37,8 +37,9 @@ struct TrainResult {
 /// Error(options) where members are missing, or given to another model.
 ModelSpec data_model(const Recipe& recipe, const std::vector<std::filesystem::path>& members);
 
-/// Trains a recipe's network on studies, prepared for data_model(), of the splits "train" and `validate.split`, in sittings that go on
-/// where the last one ended (fit), and makes a bundle at the end: `folder`/bundle, with provenance, split, figures.
+/// Trains a recipe's network on studies, prepared for data_model(), of the splits "train" and `validate.split`, in
+/// sittings that go on where the last one ended (fit), and makes a bundle at the end: `folder`/bundle, with provenance,
+/// split, figures.
 ///
 /// Throws Error(options) where the recipe has no `training`, or a split is empty; and what fit and make_bundle throw.
 TrainResult train(const Recipe& recipe, const std::vector<TrainingStudy>& studies, const TrainOptions& options,

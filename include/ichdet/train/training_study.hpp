@@ -39,9 +39,11 @@ struct TrainingStudy {
   std::vector<std::string> label_names;
   /// labels[slice][i] is 1 where `label_names[i]` holds, 0 where not, NaN where that is not known.
   std::vector<std::vector<float>> labels;
-  std::vector<float> study_labels;        ///< the same of the whole study
-  std::optional<CompactAnatomy> anatomy;  ///< where it was asked for, and found
-  std::vector<std::string> assumptions;   ///< what had to be assumed, one sentence each
+  std::vector<float> study_labels;          ///< the same of the whole study
+  std::optional<CompactAnatomy> anatomy;    ///< where it was asked for, and found
+  std::vector<std::string> assumptions;     ///< what had to be assumed, one sentence each
+  std::vector<std::string> contradictions;  ///< between labels and mask, one sentence each
+  std::string content;  ///< SHA-256 of what the pixels were made from: scan, mask and how they were prepared
 };
 
 /// Slices `first` to `first + count - 1` as a stack of their own (a plane's thickness, where it has none, becomes the
