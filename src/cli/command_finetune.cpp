@@ -49,6 +49,7 @@ void finetune(const FineTuneArguments& a, const Context& context) {
   check_writable(options.folder);
   if (options.threads > 0) at::set_num_threads(options.threads);
   const auto result = train::finetune(parent, a.data, options, context.progress);
+  tell(result.notes, context);
   if (!result.choice) {
     if (!context.quiet) {
       std::printf("Stopped after %lld steps; the same command goes on.\n",

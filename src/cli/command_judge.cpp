@@ -6,10 +6,8 @@
 #include <string>
 
 #include "commands.hpp"
-#include "ichdet/bundle/cache.hpp"
 #include "ichdet/core/error.hpp"
 #include "ichdet/evaluate/figures.hpp"
-#include "ichdet/report/drift.hpp"
 #include "ichdet/report/figures.hpp"
 #include "ichdet/train/judge.hpp"
 #include "mask_classes.hpp"
@@ -27,31 +25,20 @@ struct JudgeArguments {
   int threads = 0;
 };
 
-train::Dataset studies_of(const JudgeArguments& a) {
-  auto dataset = train::read_manifest(
-      a.manifest, {"any", "epidural", "intraparenchymal", "intraventricular", "subarachnoid", "subdural"});
-  if (!a.split.empty()) std::erase_if(dataset.studies, [&](const auto& entry) { return entry.split != a.split; });
-  if (dataset.studies.empty()) {
-    throw Error::mismatch(ErrorCode::options, a.manifest,
-                          a.split.empty() ? "studies" : "studies of split \"" + a.split + "\"", "none");
-  }
-  return dataset;
-}
-
 void judge(const JudgeArguments& a, const Context& context) {
   refuse_same_file("--out", a.out, {a.manifest, a.reference});
   refuse_same_file("--reference", a.reference, {a.manifest});
-  const auto dataset = studies_of(a);
+  const auto dataset = train::judged_studies(a.manifest, a.split);
   auto reading = a.reading;
   reading.mask_classes = mask_classes(a.mask_classes);
   OutputFile out("--out", a.out), reference("--reference", a.reference);
-  const auto place = std::filesystem::exists(a.model) ? std::filesystem::path(a.model) : resolve_bundle(a.model);
-  const auto model = train::open_model(place, a.threads);
+  const auto model = train::open_model(a.model, a.threads);
   const auto judged = train::judge(model, dataset, reading, context.progress);
+  tell(judged.notes, context);
   const auto figures = evaluate::figures(judged.outcomes, a.figures);
   const auto json = to_json(figures).dump(2) + "\n";
   out.write(json);
-  if (!a.reference.empty()) reference.write(to_json(judged.scores).dump(1) + "\n");
+  if (!a.reference.empty()) reference.write(train::to_json_text(judged.reference));
   if (context.json) {
     std::fputs(json.c_str(), stdout);
   } else if (!context.quiet) {
@@ -69,7 +56,10 @@ void add_judge(CLI::App& app, Context& context) {
   command->footer(
       "Runs the model on every study and compares masks and slice labels with the manifest's\n"
       "(docs/training.md). Intervals are bootstraps of patients.");
-  command->add_option("MODEL", a.model, "A bundle's name or folder, an ensemble's YAML file or folder")->required();
+  command
+      ->add_option("MODEL", a.model,
+                   "A name from `ichdet models list`, a bundle's or ensemble's folder, or an ensemble's YAML file")
+      ->required();
   command->add_option("MANIFEST", a.manifest, "CSV of studies with masks or labels")->required();
   command->add_option("--split", a.split, "The studies of this split alone");
   command->add_option("--mask-class", a.mask_classes, "VALUE=CLASS: what a value of all masks is to the model")

@@ -1,87 +1,36 @@
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "commands.hpp"
-#include "ichdet/bundle/cache.hpp"
-#include "ichdet/core/error.hpp"
-#include "ichdet/evaluate/drift.hpp"
 #include "ichdet/report/drift.hpp"
-#include "ichdet/report/json.hpp"
+#include "ichdet/train/monitor.hpp"
 #include "options.hpp"
 #include "output_file.hpp"
 
 namespace ichdet::cli {
 namespace {
 
-namespace fs = std::filesystem;
-
 struct MonitorArguments {
   std::string bundle, out, png;
-  std::vector<std::string> results;
+  std::vector<std::filesystem::path> results;
   bool store = false, fail_on_drift = false;
 };
 
-/// Every result.json in or below the given folders, and the given files, each once, in order of their paths.
-std::vector<fs::path> result_files(const std::vector<std::string>& places) {
-  std::vector<fs::path> files;
-  for (const auto& place : places) {
-    const auto before = files.size();
-    if (fs::is_directory(place)) {
-      for (const auto& entry : fs::recursive_directory_iterator(place)) {
-        if (entry.is_regular_file() && entry.path().filename() == "result.json") files.push_back(entry.path());
-      }
-      if (files.size() == before) {
-        throw Error::mismatch(ErrorCode::io, place, "result.json in it, as `ichdet detect` writes it", "none");
-      }
-    } else {
-      files.push_back(place);
-    }
-  }
-  std::sort(files.begin(), files.end());
-  files.erase(std::unique(files.begin(), files.end()), files.end());
-  return files;
-}
-
-std::vector<evaluate::StudyScores> read_scores(const std::vector<fs::path>& files) {
-  std::vector<evaluate::StudyScores> scores;
-  for (const auto& file : files) {
-    const auto study = file.filename() == "result.json" && file.has_parent_path() ? file.parent_path() : file;
-    scores.push_back(scores_of(fs::absolute(study).filename().string(), read_result(file)));
-  }
-  return scores;
-}
-
-fs::path reference_file(const std::string& bundle) {
-  return (fs::is_directory(bundle) ? fs::path(bundle) : resolve_bundle(bundle)) / "reference_scores.json";
-}
-
-std::vector<evaluate::StudyScores> read_reference(const fs::path& path) {
-  std::ifstream file(path);
-  if (!file) {
-    throw Error(ErrorCode::io, path.string() + ": cannot be read; `ichdet monitor --store` makes it from the results " +
-                                   "of the validation set");
-  }
-  const auto json = nlohmann::ordered_json::parse(file, nullptr, false);
-  return scores_from_json(json, path.string());
-}
-
 void monitor(const MonitorArguments& a, const Context& context) {
-  const auto reference = reference_file(a.bundle);
-  const auto scores = read_scores(result_files(a.results));
+  const auto scores = train::read_results(a.results);
   if (a.store) {
-    OutputFile("BUNDLE", reference.string()).write(to_json(scores).dump(1) + "\n");
-    if (!context.quiet) std::printf("%zu studies -> %s\n", scores.size(), reference.c_str());
+    const auto reference = train::reference_file(a.bundle);
+    OutputFile("BUNDLE", reference.string()).write(train::to_json_text(scores));
+    if (!context.quiet) std::printf("%zu studies -> %s\n", scores.studies.size(), reference.c_str());
     return;
   }
   OutputFile out("--out", a.out);
-  const auto report = evaluate::drift(read_reference(reference), scores);
+  const auto report = train::monitor(a.bundle, scores);
   const auto json = to_json(report);
   const auto text = json.dump(2) + "\n";
   out.write(text);
@@ -111,7 +60,7 @@ void add_monitor(CLI::App& app, Context& context) {
       "bundle's reference_scores.json, which --store makes from the results of the validation set. Drift says that\n"
       "scans, patients or reading have changed, not that the model is wrong: look at some of the new studies.\n"
       "Needs about 20 studies to see a large shift.");
-  command->add_option("BUNDLE", a.bundle, "A bundle's name or folder, or an ensemble's folder")->required();
+  command->add_option("BUNDLE", a.bundle, "A bundle's or ensemble's name or folder")->required();
   command->add_option("RESULTS", a.results, "result.json files, or folders with such files in or below them")
       ->required();
   command->add_flag("--store", a.store, "Make RESULTS, those of the validation set, the bundle's reference");

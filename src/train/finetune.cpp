@@ -1,14 +1,13 @@
 #include "ichdet/train/finetune.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
-#include <span>
 
 #include "../pipeline/read_json.hpp"
 #include "../pipeline/write_text.hpp"
 #include "blood_labels.hpp"
 #include "ichdet/bundle/bundle.hpp"
-#include "ichdet/bundle/sha256.hpp"
 #include "ichdet/core/error.hpp"
 #include "ichdet/report/figures.hpp"
 #include "ichdet/train/examples.hpp"
@@ -43,13 +42,58 @@ void add(Dataset& to, std::vector<StudyEntry> entries, const char* split, const 
 /// Every fifth of the corrected patients is kept apart, at least one.
 std::vector<SplitPart> selection_parts() { return {{"train", 0.8}, {select, 0.2}}; }
 
+/// Patients of some studies. A study whose patient is not known is one of its own, by its study's name.
+class Patients {
+ public:
+  explicit Patients(const std::vector<StudyEntry>& entries) {
+    for (const auto& entry : entries) {
+      patients_.insert(entry.patient);
+      studies_.insert(entry.study);
+      if (unnamed(entry)) unnamed_.insert(entry.study);
+    }
+  }
+  bool contain(const StudyEntry& entry) const {
+    return (!entry.patient.empty() && patients_.contains(entry.patient)) || unnamed_.contains(entry.study) ||
+           (unnamed(entry) && studies_.contains(entry.study));
+  }
+
+ private:
+  static bool unnamed(const StudyEntry& entry) { return entry.patient.empty() || entry.patient == entry.study; }
+  std::set<std::string> patients_, studies_, unnamed_;
+};
+
+void refuse_leak(const std::vector<StudyEntry>& learned, const std::vector<StudyEntry>& apart,
+                 const std::string& what) {
+  const Patients patients(apart);
+  for (const auto& entry : learned) {
+    if (!patients.contain(entry)) continue;
+    throw Error(ErrorCode::options, entry.source + ": patient " +
+                                        (entry.patient.empty() ? entry.study : entry.patient) + " is in " + what +
+                                        " too, and would be learned from");
+  }
+}
+
 /// Who is learned from, and on whom the best weights are chosen; the latter in words.
 struct Material {
   Dataset data;
   std::string selection;
 };
 
-Material material(const Dataset& corrections, const Dataset& validation, const std::optional<Dataset>& replay,
+/// What is learned from again: of corrected patients the corrections alone, not the masks that were corrected.
+std::vector<StudyEntry> replayed(const FineTuneData& from, const std::vector<std::string>& names,
+                                 const Dataset& corrections, const FineTuneOptions& options) {
+  if (from.replay.empty()) return {};
+  auto entries = in_split(read_manifest(from.replay, names), options.replay_split);
+  if (entries.empty()) {
+    throw Error::mismatch(ErrorCode::options, from.replay.string(), "studies of split \"" + options.replay_split + "\"",
+                          "none");
+  }
+  const Patients corrected(corrections.studies);
+  std::erase_if(entries, [&](const auto& entry) { return corrected.contain(entry); });
+  return entries;
+}
+
+Material material(const Dataset& corrections, const Dataset& validation, const std::vector<StudyEntry>& replay,
                   const FineTuneOptions& options) {
   Material result;
   result.data.name = "finetune";
@@ -60,6 +104,8 @@ Material material(const Dataset& corrections, const Dataset& validation, const s
   auto corrected = corrections.studies;
   if (!chosen_on.empty()) {
     result.selection = "split \"" + options.selection_split + "\" of the validation data";
+    refuse_leak(corrected, chosen_on, result.selection);
+    refuse_leak(replay, chosen_on, result.selection);
   } else if (patients.size() >= 5) {
     const auto part = split_patients(patients, selection_parts(), 0);
     std::ranges::copy_if(corrected, std::back_inserter(chosen_on),
@@ -72,19 +118,9 @@ Material material(const Dataset& corrections, const Dataset& validation, const s
     result.selection = "the corrections themselves: they are too few to keep some apart";
   }
   add(result.data, std::move(corrected), "train", "corrections");
-  if (replay) add(result.data, in_split(*replay, options.replay_split), "train", "replay");
+  add(result.data, replay, "train", "replay");
   add(result.data, std::move(chosen_on), select, "selection");
   return result;
-}
-
-void refuse_leak(const Dataset& learned, const std::vector<StudyEntry>& judged) {
-  std::set<std::string> patients;
-  for (const auto& entry : judged) patients.insert(entry.patient.empty() ? entry.study : entry.patient);
-  for (const auto& entry : learned.studies) {
-    const auto& patient = entry.patient.empty() ? entry.study : entry.patient;
-    if (!patients.contains(patient)) continue;
-    throw Error(ErrorCode::options, entry.source + ": patient " + patient + " is in the validation set too");
-  }
 }
 
 /// The parent's network, to be trained as `training` says.
@@ -107,9 +143,10 @@ Recipe recipe_of(const Bundle& parent, const json& training) {
 json training_of(const Bundle& parent, const FineTuneOptions& options, bool replayed) {
   auto training = options.training.is_null() ? finetune_training(parent.spec) : options.training;
   training["validate"]["split"] = select;
+  auto& sampling = training["sampling"];
+  if (!sampling.is_object()) sampling = {{"balance", "uniform"}};
+  sampling.erase("groups");  // a recipe's are of its own data sets
   if (replayed) {
-    auto& sampling = training["sampling"];
-    if (!sampling.is_object()) sampling = {{"balance", "uniform"}};
     sampling["groups"] = {{"corrections", 1 - options.replay_share}, {"replay", options.replay_share}};
   }
   return training;
@@ -122,15 +159,6 @@ std::vector<std::string> names_for(const ModelSpec& model) {
     if (std::ranges::find(names, name) == names.end()) names.emplace_back(name);
   }
   return names;
-}
-
-/// Of who is learned from and of their masks: with a mask corrected once more it is another training.
-std::string hash_of(const Dataset& data) {
-  auto all = split_hash(data.studies);
-  for (const auto& entry : data.studies) {
-    if (!entry.mask.empty()) all += sha256_of_file(entry.mask);
-  }
-  return sha256(std::as_bytes(std::span(all)));
 }
 
 }  // namespace
@@ -158,31 +186,30 @@ std::string next_version(const std::string& version) {
 FineTuned finetune(const fs::path& parent_folder, const FineTuneData& from, const FineTuneOptions& options,
                    const Progress& progress) {
   const auto parent = open_bundle(parent_folder);
+  require_slices(parent.spec, parent_folder.string());
   const auto names = names_for(parent.spec);
   const auto corrections = read_corrections(from.corrections, names);
   auto judged = read_manifest(from.validation, names);
-  std::optional<Dataset> replay;
-  if (!from.replay.empty()) replay = read_manifest(from.replay, names);
+  const auto replay = replayed(from, names, corrections, options);
   const auto [data, selection] = material(corrections, judged, replay, options);
   judged.studies = in_split(judged, options.validation_split);
   if (judged.studies.empty()) {
     throw Error::mismatch(ErrorCode::options, from.validation.string(),
                           "studies of split \"" + options.validation_split + "\"", "none");
   }
-  refuse_leak(data, judged.studies);
+  refuse_leak(data.studies, judged.studies, "the validation set");
 
   PreparationOptions preparation;
   preparation.cache = options.cache;
   preparation.mask_classes = options.mask_classes;
   preparation.threads = options.threads;
-  const bool replayed = replay && !in_split(*replay, options.replay_split).empty();
-  const auto recipe = recipe_of(parent, training_of(parent, options, replayed));
+  const auto recipe = recipe_of(parent, training_of(parent, options, !replay.empty()));
   const auto how = parse_training(recipe.training, parent.spec, recipe.title);
   preparation.anatomy = how.painted > 0 || how.distracted > 0;
   TrainOptions training;
   training.folder = options.folder;
   training.initial = parent_folder;
-  training.data_hash = hash_of(data);
+  training.split_hash = split_hash(data.studies);
   training.data_words = "Finetuned on " + std::to_string(corrections.studies.size()) + " corrected studies.";
   if (!parent.spec.untrained) training.data_words = parent.spec.training_data + " " + training.data_words;
   training.command = options.command;
@@ -196,12 +223,18 @@ FineTuned finetune(const fs::path& parent_folder, const FineTuneData& from, cons
   result.selection = selection;
   {
     const auto studies = prepare_studies(data, parent.spec, preparation, progress);
+    for (std::size_t i = 0; i < studies.size(); ++i) {
+      for (const auto& words : studies[i].contradictions) result.notes.push_back(data.studies[i].source + ": " + words);
+    }
     result.training = train(recipe, studies, training, progress);
   }
   if (result.training.bundle.empty()) return result;
 
+  // Both on the scale that they learned: the new version has no calibration yet.
   const auto answers = [&](const fs::path& bundle) {
-    return judge(open_model(bundle, options.threads), judged, preparation, progress).outcomes;
+    auto answered = judge(uncalibrated(open_model(bundle, options.threads)), judged, preparation, progress);
+    if (bundle == parent_folder) std::ranges::move(answered.notes, std::back_inserter(result.notes));
+    return answered.outcomes;
   };
   const auto before = answers(parent_folder), after = answers(result.training.bundle);
   result.choice = evaluate::choose_model(before, after, options.choice);
@@ -214,6 +247,7 @@ FineTuned finetune(const fs::path& parent_folder, const FineTuneData& from, cons
       {"parent", {{"name", parent.spec.name}, {"version", parent.spec.version}, {"sha256", parent.sha256}}},
       {"version", training.version},
       {"weights_chosen_on", selection},
+      {"probabilities", "before calibration"},
       {"choice", to_json(*result.choice)},
       {"before", to_json(*result.before)},
       {"after", to_json(*result.after)}};

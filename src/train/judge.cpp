@@ -1,20 +1,23 @@
 #include "ichdet/train/judge.hpp"
 
 #include <algorithm>
-#include <cmath>
+#include <array>
 #include <memory>
 #include <optional>
 #include <utility>
 
 #include "blood_labels.hpp"
 #include "ichdet/bundle/bundle.hpp"
+#include "ichdet/bundle/cache.hpp"
 #include "ichdet/bundle/ensemble_spec.hpp"
+#include "ichdet/bundle/shipped.hpp"
 #include "ichdet/core/error.hpp"
 #include "ichdet/pipeline/detector.hpp"
 #include "ichdet/pipeline/ensemble_detector.hpp"
 #include "ichdet/pipeline/slice_classifier.hpp"
 #include "ichdet/pipeline/slice_segmenter.hpp"
 #include "ichdet/report/drift.hpp"
+#include "outcome.hpp"
 #include "read_scan.hpp"
 
 namespace ichdet::train {
@@ -74,6 +77,16 @@ Model slice_classifier(const Bundle& bundle, int threads) {
           }};
 }
 
+/// Without own ones they are the first segmenter's.
+std::vector<ClassSpec> classes_of(const EnsembleSpec& spec) {
+  if (!spec.classes.empty()) return spec.classes;
+  for (const auto& member : spec.members) {
+    auto bundle = open_bundle(member.folders.front()).spec;
+    if (bundle.task != Task::slice_classification) return bundle.classes;
+  }
+  return {};
+}
+
 Model ensemble(const std::filesystem::path& file, int threads) {
   SegmenterOptions segmenters;
   segmenters.network = network_options(threads);
@@ -82,91 +95,67 @@ Model ensemble(const std::filesystem::path& file, int threads) {
   DetectorOptions detection;
   detection.threads = threads;
   const auto detector = std::make_shared<EnsembleDetector>(read_ensemble(file), segmenters, classifiers, detection);
-  const auto& spec = detector->spec();  // without classes it takes the first segmenter's: then the mask has to say
-  return {spec.name, !spec.classes.empty(), spec.classes,
-          [detector](const SliceStack& stack, const Progress& progress) {
+  const auto& spec = detector->spec();
+  return {spec.name, true, classes_of(spec), [detector](const SliceStack& stack, const Progress& progress) {
             return answer_of((*detector)(stack, progress));
           }};
 }
 
-/// The true mask as 0 and 1.
-Array3<std::uint8_t> true_blood(const Array3<std::uint8_t>& mask, const Model& model) {
-  Array3<std::uint8_t> blood(mask.shape());
-  std::ranges::transform(mask, blood.begin(), [&](std::uint8_t value) -> std::uint8_t {
-    return value != 0 && value != unknown_label && (!model.tissues || model.classes.at(value).blood);
-  });
-  return blood;
-}
-
-/// What the entry says of one slice: its own labels, and what is nowhere in the study.
-LabelValues labels_of(const StudyEntry& entry, const std::vector<std::string>& names, std::int64_t slice) {
-  LabelValues values;
-  const auto add = [&](const std::vector<float>& labels, bool absent_alone) {
-    for (std::size_t i = 0; i < labels.size(); ++i) {
-      if (std::isnan(labels[i]) || (absent_alone && labels[i] != 0)) continue;
-      values.emplace(label_key(names[i]), labels[i]);
+/// The entry's files; nothing, and a note, where they cannot be read.
+std::optional<Scan> scan_of(const StudyEntry& entry, const ModelSpec& reading, const PreparationOptions& options,
+                            std::vector<Error>& failures) {
+  try {
+    return read_scan(entry, reading, options);
+  } catch (const Error& error) {
+    const auto code = error.code();
+    if (code != ErrorCode::io && code != ErrorCode::dicom && code != ErrorCode::geometry) {
+      throw Error(code, entry.source + ": " + error.what());  // how it is asked about is wrong, not the study
     }
-  };
-  if (const auto found = entry.slice_labels.find(slice); found != entry.slice_labels.end()) add(found->second, false);
-  add(entry.labels, true);
-  complete(values, entry.source);
-  return values;
-}
-
-evaluate::StudyOutcome outcome_of(const Model& model, const StudyEntry& entry, const Dataset& dataset, const Scan& scan,
-                                  const Answer& answer) {
-  evaluate::StudyOutcome outcome;
-  outcome.study = entry.study;
-  outcome.patient = entry.patient;
-  outcome.probability = answer.result.decision.probability;
-  const auto count = std::size_t(scan.stack.geometry.count());
-  outcome.slices.resize(count);
-  for (const auto& slice : answer.result.slices) {
-    outcome.slices[std::size_t(slice.index)].probability = slice.probability;
+    failures.emplace_back(code, entry.source + ": " + error.what());
+    return std::nullopt;
   }
-  for (std::size_t s = 0; s < count; ++s) {
-    for (const auto& [name, value] : labels_of(entry, dataset.label_names, std::int64_t(s))) {
-      if (name == "any") outcome.slices[s].blood = value == 1;
-      if (name == "any" || std::ranges::find(blood_labels, name) == blood_labels.end()) continue;
-      auto& shows = outcome.types[name];
-      shows.resize(count);
-      shows[s] = value == 1;
-    }
-  }
-  const auto truth = scan.mask.empty() ? scan.mask : true_blood(scan.mask, model);
-  if (!answer.blood.empty()) {
-    std::vector<double> pixel_ml;
-    const auto extents = scan.stack.geometry.extents_mm();
-    for (std::size_t s = 0; s < count; ++s) {
-      const auto& plane = scan.stack.geometry.planes()[s];
-      pixel_ml.push_back(plane.row_spacing_mm * plane.column_spacing_mm * extents[s] / 1000);
-    }
-    evaluate::add_masks(outcome, answer.blood, truth, pixel_ml);
-  } else if (!truth.empty()) {
-    const auto plane = truth.extent(1) * truth.extent(2);
-    for (std::size_t s = 0; s < count; ++s) {
-      if (outcome.slices[s].blood) continue;
-      const auto* begin = truth.data() + std::int64_t(s) * plane;
-      outcome.slices[s].blood = std::find(begin, begin + plane, 1) != begin + plane;
-    }
-  }
-  return outcome;
 }
 
 }  // namespace
 
 Model open_model(const std::filesystem::path& place, int threads) {
-  const auto yaml = std::filesystem::is_directory(place) ? place / "ensemble.yaml" : place;
-  if (std::filesystem::exists(yaml)) return ensemble(yaml, threads);
-  auto bundle = open_bundle(place);
+  if (const auto file = find_ensemble(place.string())) return ensemble(*file, threads);
+  const auto folder = resolve_bundle(place.string());
+  auto bundle = open_bundle(folder);
+  require_slices(bundle.spec, folder.string());
   switch (bundle.spec.task) {
     case Task::segmentation: return segmenter(std::move(bundle), threads);
     case Task::slice_segmentation: return slice_segmenter(bundle, threads);
-    case Task::slice_classification: return slice_classifier(bundle, threads);
-    default: break;
+    default: return slice_classifier(bundle, threads);
   }
-  throw Error::mismatch(ErrorCode::options, place.string() + ": task",
-                        "segmentation, slice segmentation or slice classification", to_string(bundle.spec.task));
+}
+
+void require_slices(const ModelSpec& model, const std::string& subject) {
+  constexpr std::array tasks{Task::segmentation, Task::slice_segmentation, Task::slice_classification};
+  if (std::ranges::find(tasks, model.task) != tasks.end()) return;
+  throw Error::mismatch(ErrorCode::options, subject + ": task",
+                        "segmentation, slice segmentation or slice classification", to_string(model.task));
+}
+
+Model uncalibrated(Model model) {
+  model.answer = [calibrated = std::move(model.answer)](const SliceStack& stack, const Progress& progress) {
+    auto answer = calibrated(stack, progress);
+    auto& decision = answer.result.decision;
+    decision.probability = decision.raw_probability.value_or(decision.probability);
+    for (auto& slice : answer.result.slices) slice.probability = slice.raw_probability.value_or(slice.probability);
+    return answer;
+  };
+  return model;
+}
+
+Dataset judged_studies(const std::filesystem::path& manifest, const std::string& split) {
+  auto dataset = read_manifest(manifest, {blood_labels.begin(), blood_labels.end()});
+  if (!split.empty()) std::erase_if(dataset.studies, [&](const auto& entry) { return entry.split != split; });
+  if (dataset.studies.empty()) {
+    throw Error::mismatch(ErrorCode::options, manifest.string(),
+                          split.empty() ? "studies" : "studies of split \"" + split + "\"", "none");
+  }
+  return dataset;
 }
 
 Judged judge(const Model& model, const Dataset& dataset, const PreparationOptions& options, const Progress& progress) {
@@ -177,18 +166,23 @@ Judged judge(const Model& model, const Dataset& dataset, const PreparationOption
   Progress quiet;
   quiet.stop = progress.stop;
   const auto count = dataset.studies.size();
+  std::vector<Error> failures;
   for (const auto& entry : dataset.studies) {
-    const auto done = judged.outcomes.size();
+    const auto done = judged.outcomes.size() + failures.size();
     progress("judge " + std::to_string(done + 1) + " of " + std::to_string(count), double(done) / double(count));
+    const auto scan = scan_of(entry, reading, options, failures);
+    if (!scan) continue;
     try {
-      const auto scan = read_scan(entry, reading, options);
-      const auto answer = model.answer(scan.stack, quiet);
-      judged.outcomes.push_back(outcome_of(model, entry, dataset, scan, answer));
-      judged.scores.push_back(scores_of(entry.study, answer.result));
+      const auto answer = model.answer(scan->stack, quiet);
+      judged.outcomes.push_back(outcome_of(model, entry, dataset, *scan, answer, judged.notes));
+      judged.reference.studies.push_back(scores_of(entry.study, answer.result));
+      judged.reference.bundles = answer.result.bundles;
     } catch (const Error& error) {
       throw Error(error.code(), entry.source + ": " + error.what());
     }
   }
+  if (judged.outcomes.empty() && !failures.empty()) throw failures.front();
+  for (const auto& failure : failures) judged.notes.push_back(std::string("not judged: ") + failure.what());
   return judged;
 }
 

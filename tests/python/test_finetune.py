@@ -10,18 +10,7 @@ import yaml
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from command_line import refused
-
-RECIPE = {
-    "recipe": 1, "name": "small", "title": "Small", "citation": "none", "task": "slice segmentation",
-    "architecture": {"name": "InceptionUNet", "options": {"in_channels": 2, "num_classes": 2, "filters": [8, 8, 12]}},
-    "input": {"size": [64, 64], "orientation": "LPS", "fit": "resize", "levels": "float",
-              "channels": [{"clip_hu": hu, "mean": 0.5, "std": 0.5} for hu in ([0, 80], [20, 70])]},
-    "classes": [{"name": "other", "blood": False}, {"name": "blood", "blood": True}],
-    "output": {"activation": "softmax"},
-    "decision": {"rule": "maximum", "slice_threshold": 0.5, "case_threshold": 0.5},
-    "thresholds": {"pixel": 0.5}, "stated": [], "unknown": [],
-}
-OEDEMA = [option for value in range(1, 7) for option in ("--mask-class", f"{value}={int(value < 6)}")]
+from small_training import OEDEMA, RECIPE, phantom
 
 
 @pytest.fixture(scope="module")
@@ -29,21 +18,15 @@ def made(run, tmp_path_factory):
     """(parent bundle, corrections folder, validation manifest): phantoms of few pixels."""
     folder = tmp_path_factory.mktemp("finetune")
 
-    def head(name, seed, hemorrhage):
-        done = run("phantom", "--out", folder / name, "--slices", 6, "--size", 64, "--seed", seed, "--thickness", 20,
-                   "--hemorrhage", hemorrhage, "--threads", 1, "-q")
-        assert done.returncode == 0, done.stderr
-        return folder / name
-
     corrections = folder / "corrections"
     corrections.mkdir()
     for seed in range(5):
-        made = head(f"head{seed}", seed, f"iph:{30 + 10 * seed}")
+        made = phantom(run, folder / f"head{seed}", seed, f"iph:{30 + 10 * seed}")
         shutil.copytree(made / "dicom", corrections / f"head{seed}")
         shutil.copy(made / "truth.nii.gz", corrections / f"head{seed}_mask.nii.gz")
     lines = ["study,scan,mask,split"]
     for seed in range(10, 14):
-        head(f"judged{seed}", seed, "iph:50" if seed % 2 else "none")
+        phantom(run, folder / f"judged{seed}", seed, "iph:50" if seed % 2 else "none")
         lines.append(f"judged{seed},judged{seed}/dicom,judged{seed}/truth.nii.gz,validation")
     (folder / "validation.csv").write_text("\n".join(lines) + "\n")
     (folder / "small.yaml").write_text(yaml.safe_dump(RECIPE))
@@ -139,5 +122,73 @@ def test_what_makes_no_refinement_is_refused(run, made, tmp_path):
     leaking.write_text(validation.read_text() + "head1,head1/dicom,head1/truth.nii.gz,validation\n")
     assert "patient head1" in refused(run("finetune", parent, corrections, "-o", tmp_path / "a", "--validation", leaking),
                                       2, "options")
+    judged = validation.read_text()
+    chosen = validation.parent / "chosen.csv"
+    chosen.write_text(judged + "head1,head1/dicom,head1/truth.nii.gz,select\n")
+    assert 'patient head1 is in split "select"' in refused(
+        run("finetune", parent, corrections, "-o", tmp_path / "a", "--validation", chosen), 2, "options")
+    other = ("finetune", parent, corrections, "-o", tmp_path / "a", "--validation", validation, "--replay", validation)
+    assert 'studies of split "train", found none' in refused(run(*other), 2, "options")
+    assert "judged10" in refused(run(*other, "--replay-split", "validation"), 2, "options")
     assert 'split "test"' in refused(run("finetune", parent, corrections, "-o", tmp_path / "a", "--validation",
                                          validation, "--validation-split", "test"), 2, "options")
+
+
+def test_a_classifier_of_exams_is_refused_before_it_is_trained(run, made, tmp_path):
+    parent, corrections, validation = made
+    assert run("models", "make", "--recipe", "s5", "--untrained", 1, "--out", tmp_path / "s5").returncode == 0
+    assert "found exam classification" in refused(
+        run("finetune", tmp_path / "s5", corrections, "-o", tmp_path / "a", "--validation", validation), 2, "options")
+    assert not (tmp_path / "a" / "metrics.csv").exists()
+
+
+def test_replay_leaves_out_the_masks_that_were_corrected(run, made, tmp_path):
+    parent, corrections, validation = made
+    replay = validation.parent / "replay.csv"
+    replay.write_text("study,patient,scan,mask,split\n" + "".join(
+        f"{name},{name},{name}/dicom,{name}/truth.nii.gz,{split}\n"
+        for name, split in (("head2", "train"), ("judged11", "train"), ("judged12", "train"), ("head3", "other"))))
+    apart = validation.parent / "apart.csv"
+    apart.write_text("".join(line + "\n" for line in validation.read_text().splitlines()
+                             if "judged11" not in line and "judged12" not in line))
+    done = run("finetune", parent, corrections, "-o", tmp_path / "out", "--validation", apart, "--replay", replay, "--steps",
+               2, "--resamples", 20, "--threads", 1, *OEDEMA, "-q", OMP_NUM_THREADS="1")
+    assert done.returncode == 0, done.stderr
+    sets = {row["set"]: row["studies"] for row in json.loads((tmp_path / "out" / "record.json").read_text())["sets"]}
+    assert sets == {"select of selection": 1, "train of corrections": 4, "train of replay": 2}
+
+
+def test_a_recipes_groups_are_of_its_own_data(run, made, tmp_path):
+    parent, corrections, validation = made
+    (tmp_path / "groups.yaml").write_text(yaml.safe_dump({**RECIPE, "training": {
+        "steps": 2, "batch": 2, "optimizer": {"name": "adam", "learning_rate": 0.001},
+        "loss": {"name": "dice + cross entropy"},
+        "sampling": {"balance": "share", "blood_share": 0.5, "groups": {"phe_sich": 1}}}}))
+    done = run("finetune", parent, corrections, "-o", tmp_path / "out", "--validation", validation, "--recipe",
+               tmp_path / "groups.yaml", "--resamples", 20, "--threads", 1, *OEDEMA, "-q", OMP_NUM_THREADS="1")
+    assert done.returncode == 0, done.stderr
+
+
+def test_versions_compare_before_calibration(run, made, tmp_path):
+    """A parent whose calibration halves its probabilities: the child, which has none, compares with what it learned on."""
+    parent, corrections, validation = made
+    shutil.copytree(parent, tmp_path / "calibrated")
+    spec = json.loads((parent / "bundle.json").read_text())
+    spec["calibration"] = {target: {"method": "platt", "slope": 1.0, "intercept": -3.0, "fitted_on": "nothing"}
+                           for target in ("study", "slice")}
+    spec["thresholds"]["study"] = 0.05
+    (tmp_path / "calibrated" / "bundle.json").write_text(json.dumps(spec))
+    figures = {}
+    for name, folder in (("raw", parent), ("calibrated", tmp_path / "calibrated")):
+        done = run("judge", folder, validation, *OEDEMA, "--json", "--resamples", 20, "--threads", 1)
+        assert done.returncode == 0, done.stderr
+        figures[name] = json.loads(done.stdout)
+    assert figures["raw"]["calibration"]["brier"] != pytest.approx(figures["calibrated"]["calibration"]["brier"], abs=1e-3)
+    done = run("finetune", tmp_path / "calibrated", corrections, "-o", tmp_path / "out", "--validation", validation,
+               "--steps", 2, "--resamples", 20, "--threads", 1, *OEDEMA, "-q", OMP_NUM_THREADS="1")
+    assert done.returncode == 0, done.stderr
+    comparison = json.loads((tmp_path / "out" / "comparison.json").read_text())
+    assert comparison["probabilities"] == "before calibration"
+    assert comparison["before"]["calibration"]["brier"] == pytest.approx(figures["raw"]["calibration"]["brier"], abs=1e-6)
+    child = json.loads((tmp_path / "out" / "bundle" / "bundle.json").read_text())
+    assert "study" not in child.get("thresholds", {}) and "calibration" not in child

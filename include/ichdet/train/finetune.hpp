@@ -46,7 +46,8 @@ struct FineTuned {
   TrainResult training;  ///< its bundle is empty where the training is not yet at its end, and so is all that follows
   std::optional<evaluate::ModelChoice> choice;
   std::optional<evaluate::Figures> before, after;
-  std::string selection;  ///< on what the best weights were chosen, in words
+  std::string selection;           ///< on what the best weights were chosen, in words
+  std::vector<std::string> notes;  ///< labels that masks contradict, and studies that could not be judged
 };
 
 /// A careful continuation: 300 steps of AdamW at 1e-4 falling to 0, the loss that the outputs call for.
@@ -57,14 +58,16 @@ std::string next_version(const std::string& version);
 
 /// S2's refinement: goes on training a bundle with corrected scans, and says whether the new version should replace it.
 ///
-/// Learns from all corrections, and from the studies of `replay_split` where there is something to replay, so that what
-/// the parent knew is not forgotten. The best weights are chosen on the validation's `selection_split`; where it has
-/// none, on a fifth of the corrected patients, kept apart (of fewer than five: on the corrections themselves). Then
-/// both versions answer the studies of `validation_split`, which nothing is chosen on, and choose_model decides. The
-/// new bundle has the parent's name and the next version.
+/// Learns from all corrections, and from the studies of `replay_split` where there is something to replay, but for
+/// those of corrected patients, so that what the parent knew is not forgotten. The best weights are chosen on the
+/// validation's `selection_split`; where it has none, on a fifth of the corrected patients, kept apart (of fewer than
+/// five: on the corrections themselves). Then both versions answer the studies of `validation_split`, which nothing is
+/// chosen on, and choose_model decides, by probabilities before calibration: the new bundle has none, and no threshold
+/// of the parent's calibrated studies. It has the parent's name and the next version.
 ///
-/// In `folder`, beside what train() leaves: bundle/ and comparison.json. Throws Error(options) where a patient of the
-/// validation is among those learned from, or a split is empty; and what train, outcomes and choose_model throw.
+/// In `folder`, beside what train() leaves: bundle/ and comparison.json. Throws Error(options) where the parent tells
+/// no slices apart, a patient of the validation is among those learned from, or a split is empty; and what train, judge
+/// and choose_model throw.
 FineTuned finetune(const std::filesystem::path& parent, const FineTuneData& data, const FineTuneOptions& options,
                    const Progress& progress = {});
 

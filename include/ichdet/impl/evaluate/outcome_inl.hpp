@@ -14,6 +14,7 @@ ICHDET_INLINE std::optional<bool> StudyOutcome::blood() const {
     if (slice.blood.value_or(false)) return true;
     known = known && slice.blood.has_value();
   }
+  if (label) return label;
   return known ? std::optional(false) : std::nullopt;
 }
 
