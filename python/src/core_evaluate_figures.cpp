@@ -1,5 +1,4 @@
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "core_evaluate.hpp"
 #include "ichdet/evaluate/drift.hpp"
@@ -9,6 +8,7 @@
 #include "ichdet/report/figures.hpp"
 #include "ichdet/report/json.hpp"
 #include "ichdet/report/model_card.hpp"
+#include "json.hpp"
 
 namespace ichdet::python {
 
@@ -19,23 +19,16 @@ namespace {
 using ByteArray = py::array_t<std::uint8_t, py::array::c_style | py::array::forcecast>;
 using Types = std::map<std::string, std::vector<std::uint8_t>>;
 
-nlohmann::ordered_json from_python(const py::object& value) {
-  return nlohmann::ordered_json::parse(py::module_::import("json").attr("dumps")(value).cast<std::string>());
-}
-
-py::object to_python(const nlohmann::ordered_json& json) {
-  return py::module_::import("json").attr("loads")(json.dump());
-}
-
 StudyOutcome make_outcome(std::string study, const DoubleArray& probabilities, const std::optional<ByteArray>& blood,
                           const std::optional<ByteArray>& predicted, const std::optional<ByteArray>& truth,
                           const std::optional<DoubleArray>& pixel_ml, std::string patient, double probability,
-                          Types types) {
+                          Types types, std::optional<bool> label) {
   StudyOutcome outcome;
   outcome.study = std::move(study);
   outcome.patient = std::move(patient);
   outcome.probability = probability;
   outcome.types = std::move(types);
+  outcome.label = label;
   outcome.slices.resize(std::size_t(probabilities.size()));
   if (blood && blood->size() != probabilities.size()) {
     throw Error::mismatch(ErrorCode::shape, "study " + outcome.study + ", blood",
@@ -58,7 +51,7 @@ void bind_outcomes(py::module_& m) {
       .def(py::init(&make_outcome), py::arg("study"), py::arg("probabilities"), py::arg("blood") = py::none(),
            py::arg("predicted") = py::none(), py::arg("truth") = py::none(), py::arg("pixel_ml") = py::none(),
            py::kw_only(), py::arg("patient") = "", py::arg("probability") = undefined, py::arg("types") = Types{},
-           R"(
+           py::arg("label") = py::none(), R"(
 Parameters
 ----------
 probabilities : of blood, for each slice; NaN where it was not asked about
@@ -67,8 +60,11 @@ predicted, truth : masks (slice, row, column), anything but 0 is blood
 pixel_ml : a pixel's volume in mL, one number or one for each slice; 0.001 where it is left out
 patient : several studies of one patient are drawn together; where it is empty, the study
 probability : of the whole study
-types : blood type -> 0 or 1 for each slice)")
+types : blood type -> 0 or 1 for each slice
+label : whether the study shows blood, where that is known though not of its slices)")
       .def_readonly("study", &StudyOutcome::study)
+      .def_readonly("probability", &StudyOutcome::probability)
+      .def_property_readonly("blood", &StudyOutcome::blood, "Whether the study shows blood; None: not known.")
       .def_readonly("predicted_ml", &StudyOutcome::predicted_ml)
       .def_readonly("truth_ml", &StudyOutcome::truth_ml)
       .def_property_readonly("dice", [](const StudyOutcome& o) { return o.overlap ? o.overlap->dice() : undefined; });
@@ -91,8 +87,8 @@ blood types and the worst cases, with bootstrap intervals that draw patients; do
       "choose_model",
       [](const std::vector<StudyOutcome>& before, const std::vector<StudyOutcome>& after, double threshold,
          double tolerance, std::int64_t resamples, std::uint64_t seed, double confidence, int threads) {
-        return to_python(to_json(
-            choose_model(before, after, {threshold, tolerance, bootstrap_options(resamples, seed, confidence, threads)})));
+        return to_python(to_json(choose_model(
+            before, after, {threshold, tolerance, bootstrap_options(resamples, seed, confidence, threads)})));
       },
       py::arg("before"), py::arg("after"), py::kw_only(), py::arg("threshold") = 0.5, py::arg("tolerance") = 0.01,
       py::arg("resamples") = 2000, py::arg("seed") = 0, py::arg("confidence") = 0.95, py::arg("threads") = 0,

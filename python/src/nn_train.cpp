@@ -68,9 +68,14 @@ void bind_data_sets(py::module_& m) {
 
 }  // namespace
 
+void bind_losses(py::module_& m);
+void bind_training(py::module_& m);
+
 void bind_train(py::module_& top) {
   auto m = top.def_submodule("_train");
   bind_data_sets(m);
+  bind_losses(m);
+  bind_training(m);
   m.def(
       "split_patients",
       [](const std::set<std::string>& patients, const Parts& parts, std::uint64_t seed) {
@@ -78,6 +83,16 @@ void bind_train(py::module_& top) {
       },
       py::arg("patients"), py::arg("parts"), py::arg("seed") = 0,
       "The part, of [(name, share), ...], that each patient belongs to, as a dict.");
+  m.def(
+      "assign_splits",
+      [](const std::vector<Dataset*>& sets, const Parts& parts, std::uint64_t seed) {
+        std::vector<Dataset> all;
+        for (const auto* set : sets) all.push_back(*set);
+        assign_splits(all, to_parts(parts), seed);
+        for (std::size_t i = 0; i < all.size(); ++i) *sets[i] = std::move(all[i]);
+      },
+      py::arg("datasets"), py::arg("parts"), py::arg("seed") = 0,
+      "As Dataset.assign_splits, over several at once, so that a patient of two of them is on one side.");
   m.def("read_split", &read_split, py::arg("csv"), "Splits by patient, from a file of `write_split`.");
   m.def("permuted", &permuted, py::arg("place"), py::arg("size"), py::arg("seed"), py::arg("stream"),
         "The `place`-th of a random order of 0 to size - 1.");

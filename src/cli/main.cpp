@@ -100,6 +100,7 @@ int main(int argc, char** argv) {
   ichdet::cli::add_finetune(app, context);
   ichdet::cli::add_judge(app, context);
   ichdet::cli::add_monitor(app, context);
+  ichdet::cli::add_card(app, context);
   ichdet::cli::add_phantom(app, context);
   ichdet::cli::add_paint(app, context);
   try {
