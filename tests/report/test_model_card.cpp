@@ -29,6 +29,7 @@ TEST_CASE("a card holds figures with intervals, the worst cases by name, and say
   ModelCard card;
   card.title = "A model";
   card.bundles.push_back({{"name", "m"}, {"version", "2"}, {"architecture", {{"name", "ViolaUnet"}}}});
+  card.bundles.push_back({{"name", "n"}, {"licence", {{"spdx", "MIT"}, {"file", "LICENSE"}}}});
   card.trainings.push_back({{"recipe", "r.yaml"},
                             {"hours", 1.5},
                             {"parent", {{"name", "m"}, {"version", "1"}, {"sha256", "abc"}}},
@@ -41,6 +42,7 @@ TEST_CASE("a card holds figures with intervals, the worst cases by name, and say
   CHECK(has("Not for clinical use"));
   CHECK(has("| network | ViolaUnet |"));
   CHECK(has("| licence | not stated |"));
+  CHECK(has("| licence | MIT |"));
   CHECK(has("| hours | 1.50 |"));
   CHECK(has("| parent | m 1 (abc) |"));
   CHECK(has("| train | 62 | 61 | 1800 |"));

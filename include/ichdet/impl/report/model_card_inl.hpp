@@ -26,12 +26,14 @@ ICHDET_INLINE std::string items(const std::vector<std::string>& sentences) {
 }
 
 ICHDET_INLINE std::string bundle_rows(const ordered_json& bundle) {
+  const auto licence = bundle.contains("licence") && bundle["licence"].is_object() ? stated(bundle["licence"], "spdx")
+                                                                                   : stated(bundle, "licence");
   const auto architecture = bundle.contains("architecture") && bundle["architecture"].is_object()
                                 ? stated(bundle["architecture"], "name")
                                 : stated(bundle, "architecture");
   std::string text = "| | |\n|---|---|\n| name | " + stated(bundle, "name") + " |\n| version | " +
                      stated(bundle, "version") + " |\n| task | " + stated(bundle, "task") + " |\n| network | " +
-                     architecture + " |\n| licence | " + stated(bundle, "licence") + " |\n";
+                     architecture + " |\n| licence | " + licence + " |\n";
   if (bundle.contains("calibration")) text += "| calibration | " + bundle["calibration"].dump() + " |\n";
   if (bundle.contains("thresholds")) text += "| thresholds | " + bundle["thresholds"].dump() + " |\n";
   return text;
