@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "commands.hpp"
+#include "ichdet/bundle/shipped.hpp"
 #include "ichdet/io/study.hpp"
 #include "ichdet/pipeline/open_detector.hpp"
 #include "ichdet/pipeline/write_detection.hpp"
@@ -38,7 +39,9 @@ AnyDetector make_detector(const DetectArguments& arguments) {
   options.classifier.network = network;
   if (network.precision == Precision::adaptive) options.classifier.network.precision = Precision::automatic;
   options.detector = arguments.detector;
-  return open_detector(arguments.ensemble.empty() ? arguments.bundles : std::vector{arguments.ensemble}, options);
+  if (arguments.ensemble.empty()) return open_detector(arguments.bundles, options);
+  const auto spec = read_ensemble(find_ensemble(arguments.ensemble).value_or(arguments.ensemble));
+  return {EnsembleDetector(spec, options.segmenter, options.classifier, options.detector)};
 }
 
 void detect(const DetectArguments& arguments, const Context& context) {
