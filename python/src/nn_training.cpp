@@ -9,6 +9,7 @@
 #include "ichdet/nn/denormals.hpp"
 #include "ichdet/report/drift.hpp"
 #include "ichdet/report/figures.hpp"
+#include "ichdet/train/calibrate_bundle.hpp"
 #include "ichdet/train/data_sets.hpp"
 #include "ichdet/train/finetune.hpp"
 #include "ichdet/train/judge.hpp"
@@ -72,10 +73,15 @@ py::dict train_as_the_command(const std::string& recipe_name, const Path& out, c
   warn(read.notes);
   options.split_hash = read.split_hash;
   options.data_words = training_data.empty() ? read.words : training_data;
-  return to_dict(watched(progress, [&](const Progress& tell) {
+  std::string calibration;
+  auto found = to_dict(watched(progress, [&](const Progress& tell) {
     const InferenceThreads limited(threads);
-    return train::train(recipe, read.studies, options, tell);
+    auto result = train::train(recipe, read.studies, options, tell);
+    if (result.made) calibration = calibrate_bundle(result.bundle, read, threads, tell);
+    return result;
   }));
+  found["calibration"] = calibration;
+  return found;
 }
 
 py::dict finetune_as_the_command(const std::string& bundle, const Path& corrections, const Path& out,

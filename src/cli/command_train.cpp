@@ -8,6 +8,7 @@
 #include "commands.hpp"
 #include "ichdet/bundle/recipe.hpp"
 #include "ichdet/nn/device.hpp"
+#include "ichdet/train/calibrate_bundle.hpp"
 #include "ichdet/train/data_sets.hpp"
 #include "ichdet/train/train.hpp"
 #include "mask_classes.hpp"
@@ -54,6 +55,9 @@ void train_command(TrainArguments arguments, const Context& context) {
   if (options.data_words.empty()) options.data_words = data.words;
   const auto result = train::train(recipe, data.studies, options, context.progress);
   if (!context.quiet) print_result(result, options.folder);
+  if (!result.made) return;
+  const auto words = train::calibrate_bundle(result.bundle, data, arguments.threads, context.progress);
+  if (!context.quiet) std::printf("%s\n", words.c_str());
 }
 
 }  // namespace

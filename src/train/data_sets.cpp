@@ -96,7 +96,10 @@ TrainingData read_training_data(const Recipe& recipe, const DataOptions& options
   data.split_hash = split_hash(all);
   require_split(all, "train", "to learn from");
   require_split(all, training.validation_split, "to choose the best weights by");
+  data.preparation = preparation;
   for (auto& set : sets) {
+    auto& selection = data.selection.emplace_back(set);
+    std::erase_if(selection.studies, [&](const auto& study) { return study.split != training.validation_split; });
     std::erase_if(set.studies, [&](const auto& study) {
       return study.split != "train" && study.split != training.validation_split;
     });

@@ -149,9 +149,10 @@ TrainResult train(const Recipe& recipe, const std::vector<TrainingStudy>& studie
        {{"split", training.validation_split}, {"step", result.fit.best_step}, {"values", record["at_best"]}}}};
   if (fs::is_directory(options.initial)) bundle.parent = open_bundle(options.initial).identity();
   result.bundle = options.folder / "bundle";
-  if (fs::exists(result.bundle)) return result;  // made when the training ended; it may have been calibrated since
+  if (fs::exists(result.bundle)) return result;
   const auto best = options.folder / "best.safetensors";
   make_bundle(recipe, own_weights(read_state_dict(best)), {best}, result.bundle, bundle);
+  result.made = true;
   return result;
 }
 

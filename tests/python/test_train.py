@@ -77,6 +77,28 @@ def test_python_trains_as_the_command_does(run, made, trained, tmp_path):
     assert all(0 <= fraction <= 1 for _, fraction in stages)
 
 
+def test_a_new_bundle_is_calibrated_on_what_chose_its_weights(run, made, trained, tmp_path):
+    """Platt's fit is scikit-learn's: a logistic of the logits on his targets, without a penalty."""
+    from scipy.special import logit
+    from sklearn.linear_model import LogisticRegression
+
+    out, result, _ = trained
+    stored = json.loads((out / "bundle" / "bundle.json").read_text())["calibration"]
+    assert stored["slice"]["method"] == "platt" and stored["slice"]["fitted_on"] == "6 slices that chose the weights"
+    assert "study" not in stored and result["calibration"].startswith("Calibrated on 6 slices")
+    done = run("detect", made / "head2" / "dicom", "--bundle", out / "bundle", "--out", tmp_path / "out", "--json",
+               "--threads", 1)
+    assert done.returncode == 0, done.stderr
+    raw = np.array([s["raw_probability"] for s in json.loads(done.stdout)["slices"]])
+    blood = np.isin(np.asarray(nibabel.load(made / "head2" / "truth.nii.gz").dataobj), range(1, 6)).any(axis=(0, 1))
+    targets = np.where(blood, (blood.sum() + 1) / (blood.sum() + 2), 1 / ((~blood).sum() + 2))
+    x = logit(np.clip(raw, 1e-6, 1 - 1e-6)).reshape(-1, 1)
+    fit = LogisticRegression(C=np.inf, tol=1e-10, max_iter=10000).fit(
+        np.concatenate([x, x]), np.repeat([1, 0], len(x)), sample_weight=np.concatenate([targets, 1 - targets]))
+    assert stored["slice"]["slope"] == pytest.approx(fit.coef_[0, 0], rel=1e-3, abs=1e-4)
+    assert stored["slice"]["intercept"] == pytest.approx(fit.intercept_[0], rel=1e-3, abs=1e-4)
+
+
 def test_the_record_says_what_a_card_tells(made, trained, run):
     out, _, _ = trained
     record = json.loads((out / "record.json").read_text())

@@ -24,6 +24,8 @@ struct TrainingData {
   std::vector<TrainingStudy> studies;  ///< of the splits "train" and `validate.split`, prepared for data_model()
   std::vector<std::string> notes;      ///< what was passed over, contradicts itself or is missing, a sentence each
   std::string split_hash;              ///< of all studies, prepared or not
+  std::vector<Dataset> selection;      ///< of the split that chooses the weights: the scans themselves
+  PreparationOptions preparation;      ///< how they are read
   std::string words;                   ///< "rsna_plain: 123 studies (train 68, select 15, proof 40)"
 };
 

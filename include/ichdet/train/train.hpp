@@ -31,6 +31,7 @@ struct TrainOptions {
 struct TrainResult {
   FitResult fit;
   std::filesystem::path bundle;  ///< empty where the training is not yet at its end
+  bool made = false;             ///< whether this call made it; else it may have been calibrated since
 };
 
 /// What studies have to be prepared for: the recipe's model, or where it weighs maps the first member's. Throws
