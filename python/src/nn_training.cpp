@@ -45,13 +45,18 @@ py::dict to_dict(const TrainResult& result) {
 }
 
 py::dict train_as_the_command(const std::string& recipe_name, const Path& out, const Paths& data, const Paths& rsna,
-                              const Paths& splits, const MaskClasses& mask_classes, const MaybePath& cache,
-                              const MaybePath& initial, const Paths& members, double minutes, int workers, int threads,
+                              const Paths& splits, const std::string& fold, const MaskClasses& mask_classes,
+                              const MaybePath& cache, const MaybePath& initial, const Paths& members, double minutes,
+                              int workers, int threads,
                               const std::string& device, const std::string& name, const std::string& licence,
                               const MaybePath& licence_file, const std::string& training_data,
                               const py::object& progress) {
   const auto recipe = find_recipe(recipe_name);
-  DataOptions from{data, rsna, splits, {}};
+  DataOptions from;
+  from.manifests = data;
+  from.rsna = rsna;
+  from.splits = splits;
+  if (!fold.empty()) from.fold = parse_fold(fold);
   from.preparation.mask_classes = mask_classes;
   from.preparation.cache = cache.value_or(Path());
   from.preparation.threads = threads;
@@ -184,9 +189,9 @@ results : list of result.json files, or of folders with such files in or below t
 
 void bind_training(py::module_& m) {
   m.def("train", &train_as_the_command, py::arg("recipe"), py::arg("out"), py::kw_only(), py::arg("data") = Paths{},
-        py::arg("rsna") = Paths{}, py::arg("splits") = Paths{}, py::arg("mask_classes") = MaskClasses{},
-        py::arg("cache") = py::none(), py::arg("initial") = py::none(), py::arg("members") = Paths{},
-        py::arg("minutes") = 0.0, py::arg("workers") = 1, py::arg("threads") = 0, py::arg("device") = "cpu",
+        py::arg("rsna") = Paths{}, py::arg("splits") = Paths{}, py::arg("fold") = "",
+        py::arg("mask_classes") = MaskClasses{}, py::arg("cache") = py::none(), py::arg("initial") = py::none(),
+        py::arg("members") = Paths{}, py::arg("minutes") = 0.0, py::arg("workers") = 1, py::arg("threads") = 0, py::arg("device") = "cpu",
         py::arg("name") = "", py::arg("licence") = "", py::arg("licence_file") = py::none(),
         py::arg("training_data") = "", py::arg("progress") = py::none(),
         R"(Trains a recipe's network on your own scans, as `ichdet train` does (docs/training.md).
@@ -200,6 +205,8 @@ out : folder for state, log, curves and the bundle
 data : list of CSV manifests
 rsna : list of folders with RSNA 2019's stage_2_train.csv and stage_2_train/
 splits : list of CSV files of study, patient, split; empty: the data's own splits, the recipe's shares for the rest
+fold : 'K/N', the K-th round of N-fold cross validation by patients; what has a split of its own other than train and
+    the recipe's validate.split stays apart
 mask_classes : what a value of all masks is to the model, such as {1: 1, 2: 0}
 cache : folder of prepared studies, used again by later trainings; None: none is kept
 initial : weights to begin with: a bundle's folder or a file; None: random ones
@@ -211,7 +218,8 @@ device : 'cpu', or 'cuda' where torch has it
 name, licence, licence_file, training_data : of the bundle
 progress : called with the stage's name and the fraction done
 
-Returns a dict: step, seconds, best_step, best (its figures), bundle (None where the training is not yet at its end).
+Returns a dict: step, seconds, best_step, best (its figures), bundle (None where the training is not yet at its end), calibration (what
+calibrated a bundle that this call made, in words).
 What was passed over in the data is warned of.)");
   m.def("finetune", &finetune_as_the_command, py::arg("bundle"), py::arg("corrections"), py::arg("out"), py::kw_only(),
         py::arg("validation"), py::arg("replay") = py::none(), py::arg("training") = py::none(),

@@ -21,7 +21,7 @@ namespace {
 namespace fs = std::filesystem;
 
 struct TrainArguments {
-  std::string recipe;
+  std::string recipe, fold;
   std::vector<std::string> mask_classes;
   int threads = 0;
   train::DataOptions data;
@@ -47,6 +47,7 @@ void train_command(TrainArguments arguments, const Context& context) {
   auto& preparation = arguments.data.preparation;
   preparation.mask_classes = mask_classes(arguments.mask_classes);
   preparation.threads = arguments.threads;
+  if (!arguments.fold.empty()) arguments.data.fold = train::parse_fold(arguments.fold);
   check_writable(options.folder);
   if (arguments.threads > 0) at::set_num_threads(arguments.threads);
   const auto data = train::read_training_data(recipe, arguments.data, options.members, context.progress);
@@ -75,6 +76,9 @@ void add_train(CLI::App& app, Context& context) {
   command
       ->add_option("--split", a.data.splits, "CSV of study, patient, split; otherwise the data's own, or the recipe's")
       ->check(CLI::ExistingFile);
+  command->add_option("--fold", a.fold,
+                      "K/N: the K-th round of N-fold cross validation, by patients; what has a split of its own other "
+                      "than train and the recipe's validate.split stays apart");
   command->add_option("--mask-class", a.mask_classes,
                       "VALUE=CLASS: what a value of all masks is to the model, such as 2=0; may be repeated");
   command->add_option("-o,--out", a.train.folder, "Folder for state, log, curves and the bundle")->required();

@@ -79,7 +79,10 @@ TrainingData read_training_data(const Recipe& recipe, const DataOptions& options
   preparation.anatomy = training.painted > 0 || training.distracted > 0;
   auto sets = read_sets(options, label_names(model), progress);
   const auto by_patient = read_splits(options.splits);
-  if (by_patient.empty()) {
+  if (options.fold) {
+    if (!by_patient.empty()) throw Error(ErrorCode::options, "fold: expected no split files beside it");
+    assign_fold(sets, *options.fold, training.validation_split, training.seed);
+  } else if (by_patient.empty()) {
     assign_splits(sets, training.split, training.seed);
   } else {
     for (auto& set : sets) assign_splits(set.studies, by_patient);

@@ -1,6 +1,7 @@
 #include "ichdet/train/split.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <fstream>
 #include <iterator>
@@ -125,6 +126,47 @@ void assign_splits(std::vector<Dataset>& sets, const std::vector<SplitPart>& par
   auto next = all.begin();
   for (auto& set : sets) {
     for (auto& study : set.studies) study = std::move(*next++);
+  }
+}
+
+Fold parse_fold(const std::string& text) {
+  Fold fold;
+  const auto* const end = text.data() + text.size();
+  const auto first = std::from_chars(text.data(), end, fold.number);
+  bool good = first.ec == std::errc() && first.ptr != end && *first.ptr == '/';
+  if (good) {
+    const auto second = std::from_chars(first.ptr + 1, end, fold.of);
+    good = second.ec == std::errc() && second.ptr == end && fold.of >= 2 && fold.number >= 1 && fold.number <= fold.of;
+  }
+  if (!good) throw Error::mismatch(ErrorCode::options, "fold", "K/N, K from 1 to N and N 2 or more, as in 2/5", text);
+  return fold;
+}
+
+void assign_fold(std::vector<Dataset>& sets, const Fold& fold, const std::string& held_out, std::uint64_t seed) {
+  const auto apart = [&](const StudyEntry& entry) {
+    return !entry.split.empty() && entry.split != "train" && entry.split != held_out;
+  };
+  std::set<std::string> patients;
+  for (const auto& set : sets) {
+    for (const auto& entry : set.studies) {
+      if (!apart(entry)) patients.insert(entry.patient);
+    }
+  }
+  if (patients.size() < std::size_t(fold.of)) {
+    throw Error::mismatch(ErrorCode::options, "fold: patients to deal out", std::to_string(fold.of) + " or more",
+                          std::to_string(patients.size()));
+  }
+  const auto dealt = split_patients(patients, folds(fold.of), seed);
+  const auto chosen = std::to_string(fold.number - 1);
+  for (auto& set : sets) {
+    for (auto& entry : set.studies) {
+      if (!apart(entry)) {
+        entry.split = dealt.at(entry.patient) == chosen ? held_out : "train";
+      } else if (patients.contains(entry.patient)) {
+        throw Error(ErrorCode::options, entry.source + ": patient " + entry.patient + " is in split " + entry.split +
+                                            ", and among those that are dealt into folds");
+      }
+    }
   }
 }
 

@@ -97,6 +97,49 @@ TEST_CASE("shares are rounded by the largest remainder; folds are as equal as ca
   CHECK_THROWS_AS(split_patients(patients, {{"train", 1}, {"train", 1}}, 1), Error);
 }
 
+TEST_CASE("each patient is held out in one fold, and what is kept apart stays apart") {
+  const auto studies = [](const std::string& name, int from, int to, const std::string& split) {
+    Dataset set;
+    set.name = name;
+    for (int i = from; i < to; ++i) {
+      StudyEntry entry;
+      entry.study = name + std::to_string(i);
+      entry.patient = patient_name(i);
+      entry.split = split;
+      set.studies.push_back(entry);
+    }
+    return set;
+  };
+  std::map<std::string, int> held;
+  for (int fold = 1; fold <= 5; ++fold) {
+    // Patients 0 to 9 are in two sets; 40 to 49 are kept apart.
+    std::vector<Dataset> sets{studies("a", 0, 30, "train"), studies("b", 0, 10, "select"), studies("c", 30, 40, ""),
+                              studies("d", 40, 50, "proof")};
+    assign_fold(sets, {fold, 5}, "select", 3);
+    std::map<std::string, std::string> sides;
+    for (const auto& set : sets) {
+      for (const auto& entry : set.studies) {
+        const auto side = sides.emplace(entry.patient, entry.split).first->second;
+        CHECK(side == entry.split);
+        CHECK((entry.split == "proof") == (set.name == "d"));
+      }
+    }
+    CHECK(std::ranges::count(sides, "select", [](const auto& side) { return side.second; }) == 8);
+    for (const auto& [patient, side] : sides) held[patient] += side == "select";
+  }
+  for (int i = 0; i < 40; ++i) CHECK(held.at(patient_name(i)) == 1);
+
+  std::vector<Dataset> mixed{studies("a", 0, 30, "train"), studies("d", 29, 31, "proof")};
+  CHECK_THROWS_WITH_AS(assign_fold(mixed, {1, 5}, "select", 3), doctest::Contains("proof"), Error);
+  std::vector<Dataset> few{studies("a", 0, 4, "")};
+  CHECK_THROWS_AS(assign_fold(few, {1, 5}, "select", 3), Error);
+  CHECK(parse_fold("2/5").number == 2);
+  CHECK(parse_fold("2/5").of == 5);
+  for (const char* wrong : {"", "2", "0/5", "6/5", "1/1", "2/5/7", "a/5", "2/ 5"}) {
+    CHECK_THROWS_AS(parse_fold(wrong), Error);
+  }
+}
+
 TEST_CASE("patients are dealt out by SHA-256 of seed and name") {
   // printf 4:a | sha256sum, and so on: e825... of a, b85a... of b, eb3f... of c.
   const auto dealt = split_patients({"a", "b", "c"}, {{"x", 1}, {"y", 1}, {"z", 1}}, 4);

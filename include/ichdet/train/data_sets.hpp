@@ -1,12 +1,14 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "ichdet/bundle/recipe.hpp"
 #include "ichdet/core/progress.hpp"
 #include "ichdet/train/prepared.hpp"
+#include "ichdet/train/split.hpp"
 
 namespace ichdet::train {
 
@@ -17,6 +19,7 @@ struct DataOptions {
   std::vector<std::filesystem::path> rsna;
   std::vector<std::filesystem::path> splits;  ///< read_split; empty: the data's own, the recipe's shares for the rest
   PreparationOptions preparation;             ///< whether anatomy is looked for is the recipe's matter
+  std::optional<Fold> fold = {};              ///< of cross validation: in place of `splits` and of those of the data
 };
 
 /// What a training learns from and is judged by.

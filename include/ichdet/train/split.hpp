@@ -34,6 +34,19 @@ void assign_splits(std::vector<StudyEntry>& studies, const std::map<std::string,
 /// Over several data sets at once, so that a patient of two of them is on one side.
 void assign_splits(std::vector<Dataset>& sets, const std::vector<SplitPart>& parts, std::uint64_t seed);
 
+/// One of `of` rounds of cross validation, counted from 1.
+struct Fold {
+  int number = 1, of = 5;
+};
+
+/// "2/5". Throws Error(options) for anything else, or a number outside 1 to `of`, or fewer than 2.
+Fold parse_fold(const std::string& text);
+
+/// Deals the patients whose split is empty, "train" or `held_out` into folds anew: those of fold `fold.number` are
+/// `held_out`, the others "train". What has another split stays apart. Throws Error(options) where a patient is on both
+/// sides of that, or there are fewer patients than folds.
+void assign_fold(std::vector<Dataset>& sets, const Fold& fold, const std::string& held_out, std::uint64_t seed);
+
 /// SHA-256 of the sorted lines "study,patient,split".
 std::string split_hash(const std::vector<StudyEntry>& studies);
 
