@@ -40,8 +40,7 @@ min_lesion_ml : smaller pieces are not listed as lesions; their volume still cou
                        const std::string& engine, const std::string& region, std::optional<double> decision_threshold,
                        double min_lesion_ml) {
              const py::gil_scoped_release unlocked;
-             const auto options =
-                 open_options(threads, precision, engine, region, decision_threshold, min_lesion_ml);
+             const auto options = open_options(threads, precision, engine, region, decision_threshold, min_lesion_ml);
              return EnsembleDetector(read_ensemble(find_ensemble(file.string()).value_or(file)), options.segmenter,
                                      options.classifier, options.detector);
            }),

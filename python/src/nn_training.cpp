@@ -47,10 +47,9 @@ py::dict to_dict(const TrainResult& result) {
 py::dict train_as_the_command(const std::string& recipe_name, const Path& out, const Paths& data, const Paths& rsna,
                               const Paths& splits, const std::string& fold, const MaskClasses& mask_classes,
                               const MaybePath& cache, const MaybePath& initial, const Paths& members, double minutes,
-                              int workers, int threads,
-                              const std::string& device, const std::string& name, const std::string& licence,
-                              const MaybePath& licence_file, const std::string& training_data,
-                              const py::object& progress) {
+                              int workers, int threads, const std::string& device, const std::string& name,
+                              const std::string& licence, const MaybePath& licence_file,
+                              const std::string& training_data, const py::object& progress) {
   const auto recipe = find_recipe(recipe_name);
   DataOptions from;
   from.manifests = data;
@@ -191,8 +190,8 @@ void bind_training(py::module_& m) {
   m.def("train", &train_as_the_command, py::arg("recipe"), py::arg("out"), py::kw_only(), py::arg("data") = Paths{},
         py::arg("rsna") = Paths{}, py::arg("splits") = Paths{}, py::arg("fold") = "",
         py::arg("mask_classes") = MaskClasses{}, py::arg("cache") = py::none(), py::arg("initial") = py::none(),
-        py::arg("members") = Paths{}, py::arg("minutes") = 0.0, py::arg("workers") = 1, py::arg("threads") = 0, py::arg("device") = "cpu",
-        py::arg("name") = "", py::arg("licence") = "", py::arg("licence_file") = py::none(),
+        py::arg("members") = Paths{}, py::arg("minutes") = 0.0, py::arg("workers") = 1, py::arg("threads") = 0,
+        py::arg("device") = "cpu", py::arg("name") = "", py::arg("licence") = "", py::arg("licence_file") = py::none(),
         py::arg("training_data") = "", py::arg("progress") = py::none(),
         R"(Trains a recipe's network on your own scans, as `ichdet train` does (docs/training.md).
 

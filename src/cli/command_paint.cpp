@@ -59,7 +59,8 @@ void paint(PaintArguments a, const Context& context) {
 void add_paint(CLI::App& app, Context& context) {
   auto* command = app.add_subcommand("paint", "Paint hemorrhages into a scan without blood: a test of known answer");
   command->footer(
-      "Types are intraparenchymal (iph), intraventricular (ivh), subdural (sdh), epidural (edh) and subarachnoid (sah);\n"
+      "Types are intraparenchymal (iph), intraventricular (ivh), subdural (sdh), epidural (edh) and subarachnoid "
+      "(sah);\n"
       "in the mask 1 to 5 in this order, 6 where blood hardly stands out (docs/painted_blood.md). The same\n"
       "arguments give the same files.\n\n"
       "Examples:\n"

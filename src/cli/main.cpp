@@ -65,7 +65,8 @@ std::string usage_error(CLI::App& app, const CLI::ParseError& error) {
 }
 
 /// OpenMP's threads spin while they wait, which on a busy machine takes the time of those that work: several times as
-/// slow. Its runtime reads its settings once, when it is loaded, so the program begins anew; where that fails, it goes on.
+/// slow. Its runtime reads its settings once, when it is loaded, so the program begins anew; where that fails, it goes
+/// on.
 void wait_without_spinning(char** argv) {
   if (std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr) return;
   if (::setenv("OMP_WAIT_POLICY", "passive", 1) == 0) ::execv("/proc/self/exe", argv);

@@ -3,8 +3,8 @@
 #include <utility>
 
 #include "ichdet/bundle/cache.hpp"
-#include "ichdet/bundle/shipped.hpp"
 #include "ichdet/bundle/ensemble_spec.hpp"
+#include "ichdet/bundle/shipped.hpp"
 #include "ichdet/pipeline/slice_segmenter.hpp"
 
 namespace ichdet {

@@ -29,7 +29,7 @@ void save_state(const std::filesystem::path& file, const Standing& standing, Net
                 const torch::optim::Optimizer& optimizer, const WeightAverage* average);
 
 /// Throws Error(options) where the file is of another training than `identity`, Error(io) where it is damaged.
-Standing load_state(const std::filesystem::path& file, const std::string& identity, const at::Device& device, Network& network,
-                    torch::optim::Optimizer& optimizer, WeightAverage* average);
+Standing load_state(const std::filesystem::path& file, const std::string& identity, const at::Device& device,
+                    Network& network, torch::optim::Optimizer& optimizer, WeightAverage* average);
 
 }  // namespace ichdet::train

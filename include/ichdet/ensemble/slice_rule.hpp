@@ -41,9 +41,9 @@ struct SliceRule {
 /// Throws Error(options) that names the field which is not finite or out of its range.
 void check(const SliceRule& rule);
 
-/// fit_stacking of the evidence (rows of slice_evidence_names), with weights of at least 0: more evidence of blood never
-/// makes blood less likely. What would get a negative weight beside the others, which say nearly the same, is left out
-/// and the rest fitted again. `fade_below` is left at 0. Throws as fit_stacking does.
+/// fit_stacking of the evidence (rows of slice_evidence_names), with weights of at least 0: more evidence of blood
+/// never makes blood less likely. What would get a negative weight beside the others, which say nearly the same, is
+/// left out and the rest fitted again. `fade_below` is left at 0. Throws as fit_stacking does.
 SliceRule fit_slice_rule(std::span<const double> evidence, std::span<const std::uint8_t> truth, double l2 = 1);
 
 }  // namespace ichdet::ensemble

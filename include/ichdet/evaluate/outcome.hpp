@@ -23,7 +23,7 @@ struct SliceOutcome {
 struct StudyOutcome {
   std::string study, patient;
   double probability = undefined;  ///< of the study; NaN: none was given
-  std::optional<bool> label;  ///< the truth of the study as a whole, where it is known apart from its slices
+  std::optional<bool> label;       ///< the truth of the study as a whole, where it is known apart from its slices
   std::vector<SliceOutcome> slices;
   std::map<std::string, std::vector<std::uint8_t>> types;  ///< blood type -> 1 for each slice that shows it, else 0
   std::optional<Overlap> overlap;                          ///< of the masks, where a true one is known

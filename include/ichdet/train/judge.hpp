@@ -50,8 +50,8 @@ struct Judged {
       notes;  ///< studies that could not be read, and labels that masks contradict, a sentence each
 };
 
-/// The manifest's studies of a split (empty: of all), with labels of every type of blood. Throws Error(options) where it
-/// has none, and as read_manifest.
+/// The manifest's studies of a split (empty: of all), with labels of every type of blood. Throws Error(options) where
+/// it has none, and as read_manifest.
 Dataset judged_studies(const std::filesystem::path& manifest, const std::string& split);
 
 /// Asks the model about each study of the data set. Masks are compared on the scan's own slices, where they are known
