@@ -40,8 +40,10 @@ struct Cases {
 }  // namespace
 
 std::string calibrate_bundle(const fs::path& bundle, const TrainingData& data, int threads, const Progress& progress) {
+  const auto spec = open_bundle(bundle).spec;
+  if (std::ranges::none_of(spec.classes, &ClassSpec::blood)) return "Not calibrated: none of its classes is blood";
   try {
-    require_slices(open_bundle(bundle).spec, bundle.string());
+    require_slices(spec, bundle.string());
   } catch (const Error& error) {
     if (error.code() != ErrorCode::options) throw;
     return "Not calibrated: it tells no slices apart";

@@ -157,7 +157,7 @@ void write_values(Score& score, const Tally& tally, const std::string& place) {
 /// Whether the split shows what the weights are chosen by, before hours are spent. Slices of which nothing is known
 /// may be of either side.
 void check_sides(const std::vector<TrainingStudy>& studies, const ModelSpec& model, const TrainingSpec& training) {
-  if (model.task == Task::exam_classification) return;
+  if (model.task == Task::exam_classification || std::ranges::none_of(model.classes, &ClassSpec::blood)) return;
   std::int64_t with = 0, without = 0, unknown = 0;
   for (const auto& slice : candidates(studies, training.validation_split)) {
     ++(std::isnan(slice.blood) ? unknown : slice.blood > 0.5F ? with : without);

@@ -46,7 +46,7 @@ ICHDET_INLINE std::string training_rows(const ordered_json& training) {
     text += "| " + what + " | " + value + " |\n";
   };
   row("recipe", stated(training, "recipe"));
-  row("command", "`" + stated(training, "command") + "`");
+  row("command", std::string("`").append(stated(training, "command")).append("`"));
   row("seed", stated(training, "seed"));
   row("steps", stated(training, "steps") + ", the best after " + stated(training, "best_step"));
   row("hours", training.contains("hours") ? fixed(training["hours"].get<double>(), 2) : "not stated");
