@@ -150,7 +150,8 @@ def test_inputs_and_outputs_are_refused_as_by_detect(run, study, bundles, tmp_pa
     assert "--out" in refused(wrong, 3, "io")
     wrong = run("classify", study, "--bundle", tmp_path, "--out", tmp_path / "out")
     assert "bundle.json" in refused(wrong, 4, "weights")
-    assert "--bundle" in refused(run("classify", study, "--out", tmp_path / "out"), 2, "options")
+    none_shipped = run("classify", study, "--out", tmp_path / "out", ICHDET_BUNDLES=str(tmp_path))
+    assert "--bundle" in refused(none_shipped, 2, "options")
 
 
 def test_recipes_are_listed_as_their_files_say(run):
