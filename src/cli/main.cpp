@@ -64,18 +64,18 @@ std::string usage_error(CLI::App& app, const CLI::ParseError& error) {
   return text + "; `" + command + " --help` says what there is";
 }
 
-/// OpenMP's threads spin while they wait, which on a busy machine takes the time of those that work: several times as
+/// OpenMP's threads spin for milliseconds while they wait, which on a busy machine makes all several times as
 /// slow. Its runtime reads its settings once, when it is loaded, so the program begins anew; where that fails, it goes
 /// on.
-void wait_without_spinning(char** argv) {
+void spin_briefly(char** argv) {
   if (std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr) return;
-  if (::setenv("OMP_WAIT_POLICY", "passive", 1) == 0) ::execv("/proc/self/exe", argv);
+  if (::setenv("GOMP_SPINCOUNT", "10000", 1) == 0) ::execv("/proc/self/exe", argv);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  wait_without_spinning(argv);
+  spin_briefly(argv);
   CLI::App app{"Finds intracranial hemorrhage on head CT. Not for clinical use.", "ichdet"};
   app.set_version_flag("--version", std::string(ichdet::version));
   app.require_subcommand(1);
