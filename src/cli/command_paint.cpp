@@ -39,7 +39,6 @@ void paint(PaintArguments a, const Context& context) {
   if (painted.painted == 0) {
     throw Error(ErrorCode::geometry, a.input + ": nothing could be painted: no slice has room for these types");
   }
-  fs::create_directories(a.out);
   const auto grid = study.stack.geometry.nominal();
   io::write_nifti(a.out / "scan.nii.gz", Volume(painted.stack.hu, grid));
   io::write_nifti(a.out / "scan_mask.nii.gz", LabelMap(painted.truth.labels, painted.truth.names, grid));

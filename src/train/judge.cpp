@@ -12,10 +12,8 @@
 #include "ichdet/bundle/ensemble_spec.hpp"
 #include "ichdet/bundle/shipped.hpp"
 #include "ichdet/core/error.hpp"
-#include "ichdet/pipeline/detector.hpp"
-#include "ichdet/pipeline/ensemble_detector.hpp"
+#include "ichdet/pipeline/open_detector.hpp"
 #include "ichdet/pipeline/slice_classifier.hpp"
-#include "ichdet/pipeline/slice_segmenter.hpp"
 #include "ichdet/report/drift.hpp"
 #include "outcome.hpp"
 #include "read_scan.hpp"
@@ -40,37 +38,20 @@ Answer answer_of(Detection detection) {
   return {std::move(detection.result), std::move(blood)};
 }
 
-PrepareOptions network_options(int threads) {
-  PrepareOptions options;
-  options.threads = threads;
-  return options;
-}
-
-Model segmenter(Bundle bundle, int threads) {
-  SegmenterOptions options;
-  options.network = network_options(threads);
-  DetectorOptions detection;
-  detection.threads = threads;
-  auto classes = bundle.spec.classes;
-  const auto name = bundle.spec.name;
-  const auto detector = std::make_shared<Detector>(Segmenter({std::move(bundle)}, options), detection);
-  return {name, true, std::move(classes), [detector](const SliceStack& stack, const Progress& progress) {
-            return answer_of((*detector)(stack, progress));
-          }};
-}
-
-Model slice_segmenter(const Bundle& bundle, int threads) {
-  SliceSegmenterOptions options;
-  options.network = network_options(threads);
-  const auto network = std::make_shared<SliceSegmenter>(std::vector{bundle}, std::nullopt, options);
-  return {bundle.spec.name, true, bundle.spec.classes, [network](const SliceStack& stack, const Progress& progress) {
-            return answer_of((*network)(stack, progress).detection);
+/// What `ichdet detect` runs.
+Model detector(const std::filesystem::path& place, const std::string& name, const std::vector<ClassSpec>& classes,
+               int threads) {
+  OpenOptions options;
+  options.segmenter.network.threads = options.classifier.network.threads = options.detector.threads = threads;
+  return {name, true, classes,
+          [detect = open_detector({place.string()}, options)](const SliceStack& stack, const Progress& progress) {
+            return answer_of(detect(stack, progress));
           }};
 }
 
 Model slice_classifier(const Bundle& bundle, int threads) {
   ClassifierOptions options;
-  options.network = network_options(threads);
+  options.network.threads = threads;
   const auto network = std::make_shared<SliceClassifier>(std::vector{bundle}, options);
   return {bundle.spec.name, false, bundle.spec.classes, [network](const SliceStack& stack, const Progress& progress) {
             return Answer{(*network)(stack, progress), {}};
@@ -85,20 +66,6 @@ std::vector<ClassSpec> classes_of(const EnsembleSpec& spec) {
     if (bundle.task != Task::slice_classification) return bundle.classes;
   }
   return {};
-}
-
-Model ensemble(const std::filesystem::path& file, int threads) {
-  SegmenterOptions segmenters;
-  segmenters.network = network_options(threads);
-  ClassifierOptions classifiers;
-  classifiers.network = network_options(threads);
-  DetectorOptions detection;
-  detection.threads = threads;
-  const auto detector = std::make_shared<EnsembleDetector>(read_ensemble(file), segmenters, classifiers, detection);
-  const auto& spec = detector->spec();
-  return {spec.name, true, classes_of(spec), [detector](const SliceStack& stack, const Progress& progress) {
-            return answer_of((*detector)(stack, progress));
-          }};
 }
 
 /// The entry's files; nothing, and a note, where they cannot be read.
@@ -119,15 +86,15 @@ std::optional<Scan> scan_of(const StudyEntry& entry, const ModelSpec& reading, c
 }  // namespace
 
 Model open_model(const std::filesystem::path& place, int threads) {
-  if (const auto file = find_ensemble(place.string())) return ensemble(*file, threads);
-  const auto folder = resolve_bundle(place.string());
-  auto bundle = open_bundle(folder);
-  require_slices(bundle.spec, folder.string());
-  switch (bundle.spec.task) {
-    case Task::segmentation: return segmenter(std::move(bundle), threads);
-    case Task::slice_segmentation: return slice_segmenter(bundle, threads);
-    default: return slice_classifier(bundle, threads);
+  if (const auto file = find_ensemble(place.string())) {
+    const auto spec = read_ensemble(*file);
+    return detector(*file, spec.name, classes_of(spec), threads);
   }
+  const auto folder = resolve_bundle(place.string());
+  const auto bundle = open_bundle(folder);
+  require_slices(bundle.spec, folder.string());
+  if (bundle.spec.task == Task::slice_classification) return slice_classifier(bundle, threads);
+  return detector(folder, bundle.spec.name, bundle.spec.classes, threads);
 }
 
 void require_slices(const ModelSpec& model, const std::string& subject) {

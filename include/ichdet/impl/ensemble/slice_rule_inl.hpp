@@ -75,7 +75,6 @@ ICHDET_INLINE SliceRule fit_slice_rule(std::span<const double> evidence, std::sp
     for (std::size_t i = 0; i < kept.size(); ++i) rule.weights[kept[i]] = fitted.weights[i];
     const auto worst = std::ranges::min_element(fitted.weights);
     if (*worst >= 0) break;
-    rule.weights[kept[std::size_t(worst - fitted.weights.begin())]] = 0;
     kept.erase(kept.begin() + (worst - fitted.weights.begin()));
   }
   if (kept.empty()) throw Error(ErrorCode::options, "evidence: none of it is higher where there is blood");
