@@ -10,8 +10,11 @@
 #include <mutex>
 #include <utility>
 
+#include "autograd.hpp"
+#include "differentiate.hpp"
 #include "engine.hpp"
 #include "engine_table.hpp"
+#include "graph_tools.hpp"
 #include "ichdet/core/error.hpp"
 #include "ichdet/nn/denormals.hpp"
 #include "ichdet/nn/device.hpp"
@@ -82,6 +85,7 @@ struct PreparedNetwork::State {
   Engine engine;                   ///< the one asked for, or the table's
   std::optional<nn::OwnForm> own;  ///< then neither module nor forward are needed
   double own_seconds = 0;          ///< that making it took
+  bool gradient = false;           ///< of what `forward` gives, with respect to the input
   std::shared_ptr<torch::nn::Module> module;
   Forward forward;
   nn::WeightCache weights;
@@ -128,6 +132,7 @@ void PreparedNetwork::State::compile(Entry& entry, at::IntArrayRef shape) {
   const auto traced = [&](at::IntArrayRef size) {
     auto graph = nn::trace(*module, forward, size);
     nn::fold(*graph, weights);
+    if (gradient) nn::differentiate(*graph, weights);
     return graph;
   };
   if (engine == Engine::native) {
@@ -154,7 +159,22 @@ void PreparedNetwork::State::compile(Entry& entry, at::IntArrayRef shape) {
       done.reason = e.what();
     }
   }
-  const auto graph = traced(shape);
+  std::shared_ptr<torch::jit::Graph> graph;
+  try {
+    graph = traced(shape);
+  } catch (const Error& e) {
+    if (!gradient || e.code() != ErrorCode::options) throw;
+    entry.compiled = nn::autograd_gradient(module, forward);
+    done.form = entry.compiled.form;
+    done.precision = Precision::float32;
+    done.reason = e.what();
+    return;
+  }
+  if (const auto always = nn::constant(graph->outputs().front())) {  // the gradient of a linear score
+    entry.compiled.run = [value = always->toTensor()](const at::Tensor&) { return value.clone(); };
+    done.form = "constant";
+    return;
+  }
   if (engine == Engine::openvino) {
     try {
       entry.compiled = nn::compile_openvino(graph, how);
@@ -198,22 +218,31 @@ const PrepareOptions& PreparedNetwork::options() const noexcept { return state_-
 
 bool PreparedNetwork::takes_any_shape() const noexcept { return state_->own.has_value(); }
 
-PreparedNetwork prepare(std::shared_ptr<torch::nn::Module> module, Forward forward, const PrepareOptions& options,
-                        bool whole) {
+namespace {
+
+std::shared_ptr<PreparedNetwork::State> state_for(const torch::nn::Module& module, const PrepareOptions& options) {
   if (options.precision == Precision::adaptive) {
     throw Error(ErrorCode::options,
                 "prepare: adaptive is a segmenter's precision; a network is prepared in float32 or bfloat16");
   }
-  if (module->is_training()) {
-    throw Error(ErrorCode::options, "prepare: " + module->name() + " is in training mode; call eval() first");
+  if (module.is_training()) {
+    throw Error(ErrorCode::options, "prepare: " + module.name() + " is in training mode; call eval() first");
   }
-  const auto device = find_device(options.device, "prepare: device");
   auto state = std::make_shared<PreparedNetwork::State>();
   state->options = options;
   if (options.precision == Precision::automatic) state->options.precision = Precision::float32;
-  state->name = module->name();
-  state->engine =
-      options.engine == Engine::automatic ? nn::fastest_engine(state->name, state->options.precision) : options.engine;
+  state->name = module.name();
+  state->engine = options.engine;
+  return state;
+}
+
+}  // namespace
+
+PreparedNetwork prepare(std::shared_ptr<torch::nn::Module> module, Forward forward, const PrepareOptions& options,
+                        bool whole) {
+  const auto device = find_device(options.device, "prepare: device");
+  auto state = state_for(*module, options);
+  if (state->engine == Engine::automatic) state->engine = nn::fastest_engine(state->name, state->options.precision);
   const auto start = std::chrono::steady_clock::now();
   if (device.is_cpu() && whole) {
     state->own = guarded([&] { return nn::own_form(module, state->engine, state->options.precision); });
@@ -223,6 +252,17 @@ PreparedNetwork prepare(std::shared_ptr<torch::nn::Module> module, Forward forwa
     state->module = std::move(module);
     state->forward = std::move(forward);
   }
+  return PreparedNetwork(std::move(state));
+}
+
+PreparedNetwork prepare_gradient(std::shared_ptr<torch::nn::Module> module, Forward score,
+                                 const PrepareOptions& options) {
+  find_device(options.device, "prepare: device");
+  auto state = state_for(*module, options);
+  if (state->engine == Engine::automatic) state->engine = has_fast_bfloat16() ? Engine::native : Engine::torch;
+  state->gradient = true;
+  state->module = std::move(module);
+  state->forward = std::move(score);
   return PreparedNetwork(std::move(state));
 }
 

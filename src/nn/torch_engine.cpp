@@ -186,7 +186,8 @@ at::Tensor Lowering::moved(const at::Tensor& weight, bool narrowed) {
 Pack Lowering::packing(const at::Tensor& weight, const Convolution* c) {
   return [this, weight, c](const std::string& what, const std::function<at::Tensor()>& make) {
     const auto name =
-        c == nullptr ? what : c10::str(what, c->stride, c->padding, c->dilation, c->output_padding, c->groups);
+        c == nullptr ? what
+                     : c10::str(what, c->transposed, c->stride, c->padding, c->dilation, c->output_padding, c->groups);
     return weights_.derive(c10::str(name, type_), {weight}, make);
   };
 }

@@ -89,8 +89,8 @@ class PreparedNetwork {
 
 using Forward = std::function<at::Tensor(const at::Tensor&)>;
 
-/// The one place where a plain module becomes fast: `forward` is the module's, or a part of it. The module has to be in evaluation mode,
-/// and must not change while the prepared network lives.
+/// The one place where a plain module becomes fast: `forward` is the module's, or a part of it. The module has to be in
+/// evaluation mode, and must not change while the prepared network lives.
 ///
 /// Any module of aten operators is traced at the first call with a shape (one plain forward), batch norm is folded into
 /// convolutions, and the graph is lowered to the engine. Where the engine asked for cannot take the graph, or is not
@@ -114,6 +114,21 @@ PreparedNetwork prepare(const std::shared_ptr<M>& module, const PrepareOptions& 
   return prepare(
       module, [m = module.get()](const at::Tensor& x) -> at::Tensor { return m->forward(x); }, options, true);
 }
+
+/// The gradient of a score with respect to the input, made ready likewise: a callable from inputs to gradients of the
+/// same shape. `score` is the module's forward, or a part of it, and whatever makes a score of its output, in
+/// LibTorch's operators; where it gives several values for an image (all of them, if need be) their sum's gradient is
+/// taken. Images must not be mixed.
+///
+/// The traced graph is differentiated as a graph, so that the engines run it as they run a network: no gradients of
+/// weights, nothing recorded at run time, convolutions' gradients as convolutions. `native` knows the networks of ReLU,
+/// convolutions, pools and sums; LibTorch runs the others. Where the derivative of an operator is not known, LibTorch's
+/// autograd runs the module in float32, and `Preparation::reason` says so. Engine::automatic is `native` where the CPU
+/// has AMX.
+///
+/// Throws as prepare does.
+PreparedNetwork prepare_gradient(std::shared_ptr<torch::nn::Module> module, Forward score,
+                                 const PrepareOptions& options = {});
 
 /// How far a prepared network is from the plain one on an input.
 struct Difference {
