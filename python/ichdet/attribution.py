@@ -1,5 +1,10 @@
-"""Grad-CAM, Grad-CAM++ and EigenCAM over any network in two parts, on torch tensors."""
+"""Why a network says what it says: class activation maps of a network in two parts, and attributions of any function.
+
+On torch tensors.
+"""
 
 import torch  # noqa: F401  (before the extension, whose tensors are torch's)
 
 from ._nn.attribution import first_component, grad_cam, head_gradient, scaled_map, unscaled_map  # noqa: F401
+from ._nn.attribution import Attribution, Completeness, Explained  # noqa: F401
+from ._nn.attribution import integrated_gradients, quadrature_nodes  # noqa: F401

@@ -10,6 +10,8 @@ void bind_pipeline(py::module_& m);
 void bind_detector(py::module_& m);
 void bind_ensemble_detector(py::module_& m);
 void bind_attribution(py::module_& m);
+void bind_explained(py::module_& m);
+void bind_paths(py::module_& m);
 void bind_classifier(py::module_& m);
 void bind_slice_segmenter(py::module_& m);
 void bind_skull_strip(py::module_& m);
@@ -25,6 +27,8 @@ PYBIND11_MODULE(_nn, m) {
   ichdet::python::bind_detector(m);
   ichdet::python::bind_ensemble_detector(m);
   ichdet::python::bind_attribution(m);
+  ichdet::python::bind_explained(m);
+  ichdet::python::bind_paths(m);
   ichdet::python::bind_classifier(m);
   ichdet::python::bind_slice_segmenter(m);
   ichdet::python::bind_skull_strip(m);

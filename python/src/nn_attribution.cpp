@@ -3,6 +3,7 @@
 #include <pybind11/stl.h>
 #include <torch/csrc/utils/pybind.h>
 
+#include "explained.hpp"
 #include "ichdet/attribution/grad_cam.hpp"
 #include "network.hpp"
 
@@ -10,18 +11,6 @@ namespace ichdet::python {
 namespace {
 
 using attribution::CamOptions;
-using attribution::Target;
-
-/// A class, one class for each image, or a function of the output; None: each image's highest output.
-using TargetArgument =
-    std::optional<std::variant<std::int64_t, std::vector<std::int64_t>, std::function<at::Tensor(at::Tensor)>>>;
-
-Target target_of(const TargetArgument& given) {
-  if (!given) return attribution::highest_score();
-  if (const auto* index = std::get_if<std::int64_t>(&*given)) return attribution::class_score(*index);
-  if (const auto* indices = std::get_if<std::vector<std::int64_t>>(&*given)) return attribution::class_score(*indices);
-  return std::get<2>(*given);
-}
 
 CamOptions options_of(const std::string& method, bool aug_smooth, bool eigen_smooth, bool create_graph,
                       std::int64_t mirrored_axis) {

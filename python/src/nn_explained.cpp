@@ -1,0 +1,85 @@
+#include "ichdet/attribution/explained.hpp"
+
+// After pybind11's own headers: torch's caster of at::Tensor.
+#include <pybind11/functional.h>
+#include <pybind11/stl.h>
+#include <torch/csrc/utils/pybind.h>
+
+#include "explained.hpp"
+#include "network.hpp"
+
+namespace ichdet::python {
+namespace {
+
+using attribution::Explained;
+
+/// Gradients are those of the plain module, scores those of what was prepared of it.
+Explained explained_network(const Network& network, const TargetArgument& target, std::int64_t batch) {
+  const auto made_target = target_of(target);
+  const auto plain = [module = network.shared()](const at::Tensor& x) { return module->forward(x); };
+  auto made = attribution::explained(plain, made_target, batch);
+  made.scores = attribution::explained(network.prepared(), made_target, batch).scores;
+  return made;
+}
+
+/// Torch tensors in; torch tensors, NumPy arrays or numbers out.
+std::function<at::Tensor(const at::Tensor&)> tensor_function(const std::optional<py::function>& given) {
+  if (!given) return {};
+  const std::shared_ptr<py::function> held(new py::function(*given), [](py::function* function) {
+    const py::gil_scoped_acquire locked;
+    delete function;
+  });
+  return [held](const at::Tensor& inputs) {
+    const py::gil_scoped_acquire locked;
+    return py::module_::import("torch").attr("as_tensor")((*held)(inputs)).cast<at::Tensor>();
+  };
+}
+
+}  // namespace
+
+void bind_explained(py::module_& nn) {
+  auto m = nn.def_submodule("attribution");
+  py::class_<Explained>(m, "Explained", R"(What is explained: a score of an input, and its gradient.
+
+Explained(forward, target, batch=8)
+
+Parameters
+----------
+forward : ichdet.nn.Network, torch.nn.Module in evaluation mode, or any callable that torch differentiates
+    Input (image, channel, y, x) or (image, channel, z, y, x) to output, each image by itself. A Network's scores are
+    computed as it is prepared.
+target : int, callable or None
+    A class of the output (image, class), or a function of the output to scores, (image) or (image, ...), which are
+    summed for each image; None: each input's highest output, whichever that is where a method moves the input to.
+batch : int
+    Inputs that forward is given at once, at most.)")
+      .def(py::init(&explained_network), py::arg("forward"), py::arg("target"), py::arg("batch") = 8)
+      .def(py::init([](const Forward& forward, const TargetArgument& target, std::int64_t batch) {
+             return attribution::explained(forward, target_of(target), batch);
+           }),
+           py::arg("forward"), py::arg("target"), py::arg("batch") = 8)
+      .def_static(
+          "from_functions",
+          [](const std::optional<py::function>& scores, const std::optional<py::function>& gradients,
+             std::int64_t batch) {
+            return Explained{tensor_function(scores), tensor_function(gradients), batch};
+          },
+          py::arg("scores") = py::none(), py::arg("gradients") = py::none(), py::arg("batch") = 1,
+          R"(From functions of one's own, of a batch of inputs as a torch.Tensor.
+
+Parameters
+----------
+scores : callable or None
+    One score for each input, (image): torch.Tensor or numpy.ndarray. Methods that take only gradients do without.
+gradients : callable or None
+    The gradients of these scores, of the inputs' shape. Methods that take only scores do without.
+batch : int
+    Inputs that a function is given at once, at most.)")
+      .def_readwrite("batch", &Explained::batch)
+      .def("scores", &attribution::scores_of, py::call_guard<py::gil_scoped_release>(), py::arg("inputs"),
+           "One score for each input, (image), float64.")
+      .def("gradients", &attribution::gradients_of, py::call_guard<py::gil_scoped_release>(), py::arg("inputs"),
+           "Their gradients, of the inputs' shape.");
+}
+
+}  // namespace ichdet::python
