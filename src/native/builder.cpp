@@ -114,6 +114,21 @@ std::optional<Name> Lowering::take_addend(Name& last, std::int64_t outputs) {
   return other;
 }
 
+/// The map that decides where the gradient `last` goes on, if a ReLU's gradient is its only reader.
+std::optional<Name> Lowering::take_mask(Name& last, std::int64_t outputs) {
+  const auto* reader = only_reader(last);
+  if (reader == nullptr || !is(reader, "aten::threshold_backward") || reader->input(0) != last) return std::nullopt;
+  const auto found = values_.find(reader->input(1));
+  if (found == values_.end() || found->second.blocks.empty() || factor_of(reader->input(2)) != 0.f) return std::nullopt;
+  const auto& mask = found->second;
+  if (mask.narrow() || mask.per_pixel != blocks_for(last, outputs) || mask.channel_of != counted(outputs))
+    return std::nullopt;
+  const auto name = reader->input(1);
+  taken_.insert(reader);
+  last = reader->output();
+  return name;
+}
+
 void Lowering::take_padding(Name& in, Shape& shape, double value) {
   if (at(in).source == nullptr || !at(in).padded()) return;
   if (at(in).pad_value != value) refuse(in->node(), "with a value that the layer after it does not pad with");

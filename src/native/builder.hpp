@@ -99,7 +99,7 @@ class Lowering {
   Value& map(Name value);
   Value& vector(Name value);
   void materialise(Name name, Value value, const Activation& activation, const at::Tensor& scale,
-                   const at::Tensor& shift);
+                   const at::Tensor& shift, Name mask = nullptr);
 
   Triple extent_of(Name value) const { return extent(size_of(value), axes_); }
   std::int64_t dimensions() const { return axes_[0] < 0 ? 2 : 3; }
@@ -115,6 +115,7 @@ class Lowering {
   /// What follows `last` and nothing else: takes it into the step before, and is `last` then.
   std::optional<Activation> take_activation(Name& last);
   std::optional<Name> take_addend(Name& last, std::int64_t outputs);
+  std::optional<Name> take_mask(Name& last, std::int64_t outputs);
   /// Where `in` is what was padded with `value`: reads what there was before, with as much padding of the layer's own.
   void take_padding(Name& in, Shape& shape, double value);
 
@@ -132,6 +133,11 @@ class Lowering {
   void pooling(const Node* node, bool maximum);
   void mean(Name in, Name out);
   void instance_norm(const Node* node);
+
+  // lower_gradient.cpp
+  void masked(const Node* node);
+  void indexed_pooling(const Node* node);
+  void pooling_gradient(const Node* node);
 
   // lower_modulation.cpp
   /// What lies differently for maps of other places.

@@ -41,6 +41,7 @@ ICHDET_NATIVE void combine_row(const Combination::Options& o, char* arena, std::
       rows[i].shift = _mm512_mul_ps(factor, _mm512_loadu_ps(affine + out.places()));
     }
   }
+  const char* mask = o.mask ? arena + o.mask->blocks[b] + o.mask->row(row) + half * 32 : nullptr;
   char* to = arena + out.blocks[b] + out.row(row) + half * 32;
   for (std::int64_t x = 0; x < out.width(); ++x, to += out.pixel_bytes()) {
     __m512 sum = _mm512_setzero_ps();
@@ -49,7 +50,9 @@ ICHDET_NATIVE void combine_row(const Combination::Options& o, char* arena, std::
       const char* from = r.from + (r.columns == nullptr ? x : r.columns[x]) * r.step;
       sum = _mm512_add_ps(sum, _mm512_fmadd_ps(load_half(from, r.rest), r.scale, r.shift));
     }
-    store_half(to, out.rest_bytes, apply(o.activation, _mm512_fmadd_ps(sum, scale, shift)));
+    __m512 y = apply(o.activation, _mm512_fmadd_ps(sum, scale, shift));
+    if (mask != nullptr) y = _mm512_maskz_mov_ps(above_zero(mask + x * o.mask->pixel_bytes()), y);
+    store_half(to, out.rest_bytes, y);
   }
 }
 

@@ -9,8 +9,8 @@
 
 namespace ichdet::native {
 
-/// out = act((sum of factor * norm(map)) * scale * gate + shift): sums, instance and batch norm, channel-wise gates and
-/// nearest up-sampling, in one pass. `out` may lie where a term of its size does.
+/// out = act((sum of factor * norm(map)) * scale * gate + shift), masked: sums, instance and batch norm, channel-wise
+/// gates and nearest up-sampling, in one pass. `out` may lie where a term of its size does.
 class Combination {
  public:
   static constexpr std::size_t most_terms = 8;
@@ -27,6 +27,7 @@ class Combination {
     std::vector<float> scale, shift;   ///< by place; empty: none
     std::optional<std::int64_t> gate;  ///< offset in the arena of a float for each place
     Activation activation;
+    std::optional<Map> mask;  ///< 0 where this one is not above 0
   };
   explicit Combination(Options options) : options_(std::move(options)) {}
 

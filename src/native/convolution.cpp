@@ -20,6 +20,8 @@ struct Run {
   std::int64_t out_step, out_rest;
   const char* addend;
   std::int64_t addend_step, addend_rest;
+  const char* mask;  ///< or none
+  std::int64_t mask_step;
   float* statistics;  ///< or none: (output, 2)
   std::int64_t count;
 };
@@ -29,7 +31,7 @@ template <int groups, bool alone = false>
 ICHDET_NATIVE void finish_pixels(const float* sums, const float* bias, const Activation& activation, const Run& run) {
   const __m512 bias0 = _mm512_loadu_ps(bias), bias1 = _mm512_loadu_ps(bias + (groups == 2 ? lanes : 0));
   char* out = run.out;
-  const char* addend = run.addend;
+  const char *addend = run.addend, *mask = run.mask;
   __m512 total[4] = {_mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps()};
   for (std::int64_t i = 0; i < run.count; ++i, sums += groups * lanes, out += run.out_step) {
     __m512 x = _mm512_add_ps(_mm512_load_ps(sums), bias0), y = bias1;
@@ -48,8 +50,13 @@ ICHDET_NATIVE void finish_pixels(const float* sums, const float* bias, const Act
       }
     }
     x = apply(activation, x);
+    if constexpr (groups == 2) y = apply(activation, y);
+    if (mask != nullptr) {
+      x = _mm512_maskz_mov_ps(above_zero(mask), x);
+      if constexpr (groups == 2) y = _mm512_maskz_mov_ps(above_zero(mask + 32), y);
+      mask += run.mask_step;
+    }
     if constexpr (groups == 2) {
-      y = apply(activation, y);
       store_whole(out, run.out_rest, x, y);
     } else {
       store_half(out, run.out_rest, x);
@@ -110,6 +117,7 @@ Convolution::Convolution(const Layer& layer)
     : in_(layer.in),
       out_(layer.out),
       addend_(layer.addend),
+      mask_(layer.mask),
       activation_(layer.activation),
       pixel_bytes_(layer.in.pixel_bytes() * layer.shape.stride[2]),
       gate_(layer.gate),
@@ -308,6 +316,10 @@ void Convolution::finish(char* arena, const Tile& tile, std::int64_t group, int 
         run.addend = arena + addend_->blocks[block] + addend_->pixel(z, out_y, out_x) + place;
         run.addend_step = addend_->pixel_bytes();
         run.addend_rest = addend_->rest_bytes;
+      }
+      if (mask_) {
+        run.mask = arena + mask_->blocks[block] + mask_->pixel(z, out_y, out_x) + place;
+        run.mask_step = mask_->pixel_bytes();
       }
       run.statistics = statistics;
       const float* from = sums + i * lanes * groups;

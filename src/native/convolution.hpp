@@ -32,6 +32,7 @@ struct Layer {
   const float* bias = nullptr;  ///< or none
   Activation activation;
   std::optional<Map> addend;
+  std::optional<Map> mask;   ///< 0 where this one is not above 0: the gradient of a ReLU
   std::optional<Gate> gate;  ///< of `in`, for kernels of one pixel
   /// Transposed: each pixel becomes so many, by a kernel of as many; weights are (channel, output, kernel z, y, x).
   /// Then `shape` is that of one pixel.
@@ -46,7 +47,7 @@ struct Layer {
 /// Bytes that the tiles of such a layer's weights take.
 std::int64_t weight_bytes(const Layer& layer);
 
-/// y = act(convolution of x + bias + addend), by products of tiles straight from the map: nothing is unfolded.
+/// y = mask(act(convolution of x + bias + addend)), by products of tiles straight from the map: nothing is unfolded.
 class Convolution {
  public:
   explicit Convolution(const Layer& layer);
@@ -74,7 +75,7 @@ class Convolution {
               const float* sums) const;
 
   Map in_, out_;
-  std::optional<Map> addend_;
+  std::optional<Map> addend_, mask_;
   Activation activation_;
   Weights weights_;
   std::vector<float> bias_;

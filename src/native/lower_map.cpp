@@ -43,16 +43,23 @@ std::optional<std::size_t> place_of_term(const std::vector<LazyTerm>& terms) {
 
 }  // namespace
 
-/// The sum, or gated map, that `value` is, times scale, plus shift (by channel; undefined: none), activated.
+/// The sum, or gated map, that `value` is, times scale, plus shift (by channel; undefined: none), activated, and 0
+/// where `mask` is not above 0.
 void Lowering::materialise(Name name, Value value, const Activation& activation, const at::Tensor& scale,
-                           const at::Tensor& shift) {
+                           const at::Tensor& shift, Name mask) {
   auto terms = value.terms;
   if (terms.empty()) terms.push_back({value.source, 1, {}, {}});
   std::vector<Value> maps;
   for (const auto& term : terms) maps.push_back(map(term.value));
+  std::optional<Value> masking;
+  if (mask != nullptr) {
+    masking = map(mask);
+    read(*masking);
+  }
   std::optional<Value> gate;
   if (value.gate != nullptr) gate = vector(value.gate);
   const auto places = maps.front().places();
+  if (masking && masking->channel_of != maps.front().channel_of) refuse(name->node(), "of maps that lie differently");
   for (const auto& m : maps) {
     if (m.narrow() || m.per_pixel != maps.front().per_pixel || m.channel_of != maps.front().channel_of)
       refuse(name->node(), "of maps that lie differently");
@@ -75,7 +82,8 @@ void Lowering::materialise(Name name, Value value, const Activation& activation,
   }
   out.channel_of = maps.front().channel_of;
   emit([=, this, scales = by_place(scale, out), shifts = by_place(shift, out)] {
-    Combination::Options options{{}, map_of(out), scales, shifts, {}, activation};
+    Combination::Options options{{}, map_of(out), scales, shifts, {}, activation, {}};
+    if (masking) options.mask = map_of(*masking);
     for (std::size_t i = 0; i < terms.size(); ++i) {
       const auto& from = maps[i].size;
       const auto to = terms[i].size.value_or(from);
@@ -193,7 +201,7 @@ void Lowering::pooling(const Node* node, bool maximum) {
   const auto source = map(in);
   if (source.narrow()) refuse(node, "of up to four channels");
   read(source);
-  auto value = new_map(source.places(), node->output(), source.per_pixel);
+  auto value = new_map(source.places(), node->output(0), source.per_pixel);
   value.channel_of = source.channel_of;
   emit([=, this] {
     auto placed = options;
@@ -201,7 +209,7 @@ void Lowering::pooling(const Node* node, bool maximum) {
     placed.out = map_of(value);
     return step_of(Pooling(placed), map_of(value));
   });
-  values_[node->output()] = std::move(value);
+  values_[node->output(0)] = std::move(value);
 }
 
 }  // namespace ichdet::native

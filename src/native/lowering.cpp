@@ -29,6 +29,9 @@ Axes volume_axes(Name input) {
 void Lowering::lower(const Node* node) {
   if (node->kind() == torch::jit::prim::Constant || taken_.contains(node) || take_small(node)) return;
   if (node->kind() == torch::jit::prim::ListConstruct) return;
+  if (is(node, "aten::max_pool2d_with_indices") || is(node, "aten::max_pool3d_with_indices")) {
+    return indexed_pooling(node);
+  }
   if (node->outputs().size() != 1) refuse(node, "with several outputs");
   const auto out = node->output();
   const auto alias = [&] {
@@ -154,6 +157,8 @@ void Lowering::lower(const Node* node) {
     if (found != all) refuse(node, "over other than all pixels");
     return mean(node->input(0), out);
   }
+  if (is(node, "aten::threshold_backward")) return masked(node);
+  if (is(node, "aten::max_pool2d_with_indices_backward")) return pooling_gradient(node);
   if (is(node, "aten::cat")) return cat(node);
   if (is(node, "aten::dropout") || is(node, "aten::feature_dropout") || is(node, "aten::contiguous")) return alias();
   if (is(node, "aten::flatten") || is(node, "aten::view") || is(node, "aten::reshape") || is(node, "aten::squeeze")) {

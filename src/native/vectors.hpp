@@ -65,6 +65,11 @@ ICHDET_VECTOR __m512 apply(const Activation& activation, __m512 x) {
   return x;
 }
 
+/// Which of sixteen channels of a pixel are above 0, by their rounded half.
+ICHDET_VECTOR __mmask16 above_zero(const char* from) {
+  return _mm256_cmpgt_epi16_mask(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)), _mm256_setzero_si256());
+}
+
 /// Sixteen channels of a pixel: rounded, and what that took where `rest_bytes` is not 0.
 ICHDET_VECTOR __m512 load_half(const char* from, std::int64_t rest_bytes) {
   const __m512 x = load16(from);

@@ -63,9 +63,7 @@ std::vector<Case> cases() {
       {"convolution", image, [=](T x) { return at::conv2d(x, plain, bias, 1, 1); }},
       {"convolution, strided", image, [=](T x) { return at::conv2d(x, plain, bias, 2, 1); }},
       {"convolution, strided unevenly", image,
-       [=](T x) {
-         return at::conv2d(x, plain, bias, at::IntArrayRef(uneven), at::IntArrayRef(one_side));
-       }},
+       [=](T x) { return at::conv2d(x, plain, bias, at::IntArrayRef(uneven), at::IntArrayRef(one_side)); }},
       {"convolution, dilated", image, [=](T x) { return at::conv2d(x, plain, bias, 1, 3, 2); }},
       {"convolution, more padding than reach", image, [=](T x) { return at::conv2d(x, plain, bias, 1, 4); }},
       {"convolution, each channel", {1, 6, 8, 8}, [=](T x) { return at::conv2d(x, single, {}, 2, 1, 1, 6); }},
@@ -73,9 +71,7 @@ std::vector<Case> cases() {
       {"convolution, transposed", image, [=](T x) { return at::conv_transpose2d(x, up, bias, 2, 1); }},
       {"convolution of a volume",
        {1, 3, 5, 6, 7},
-       [=](T x) {
-         return at::conv3d(x, volume, {}, at::IntArrayRef(flat_steps), at::IntArrayRef(ones));
-       }},
+       [=](T x) { return at::conv3d(x, volume, {}, at::IntArrayRef(flat_steps), at::IntArrayRef(ones)); }},
       {"linear", {3, 6}, [=](T x) { return at::linear(x, flat); }},
       {"batch norm", {2, 6, 4, 4}, [=](T x) { return bn(x, one); }},
       {"instance norm", image,
@@ -84,7 +80,10 @@ std::vector<Case> cases() {
       {"maximum pool of a volume", {1, 2, 4, 6, 6}, [](T x) { return at::max_pool3d(x, 2); }},
       {"mean pool", image, [](T x) { return at::avg_pool2d(x, 3, 2, 1); }},
       {"mean pool of a volume", {1, 2, 4, 6, 6}, [](T x) { return at::avg_pool3d(x, 2); }},
-      {"global pool", image, [](T x) { return at::adaptive_avg_pool2d(x, at::IntArrayRef{1, 1}); }},
+      {"global pool", image,
+       [](T x) {
+         return at::adaptive_avg_pool2d(x, at::IntArrayRef{1, 1});
+       }},
       {"nearest", image,
        [](T x) {
          return at::upsample_nearest2d(x, {18, 24});
@@ -193,8 +192,8 @@ TEST_CASE("a network's gradient is autograd's, in each engine") {
       const auto prepared = prepare_gradient(network, score, with(engine));
       const auto found = prepared(x);
       const auto done = prepared.preparation(shape);
-      MESSAGE(architecture << ": " << done.form << "; " << done.reason << "; off by "
-                           << (found - expected).abs().max().item<double>() / range);
+      const bool known = engine == Engine::native && architecture == "ResNet18" && has_fast_bfloat16();
+      CHECK(bool((done.engine == Engine::native) == known));
       CHECK((found - expected).abs().max().item<double>() <= 1e-4 * range);
     }
   }
