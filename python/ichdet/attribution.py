@@ -8,3 +8,7 @@ import torch  # noqa: F401  (before the extension, whose tensors are torch's)
 from ._nn.attribution import first_component, grad_cam, head_gradient, scaled_map, unscaled_map  # noqa: F401
 from ._nn.attribution import Attribution, Completeness, Explained  # noqa: F401
 from ._nn.attribution import integrated_gradients, quadrature_nodes  # noqa: F401
+from ._nn.attribution import EqualArea, InformationCurve, Pointing, ScoreCurve  # noqa: F401
+from ._nn.attribution import energy_inside, equal_area, pixel_auc, pointing_game, rank_correlation  # noqa: F401
+from ._nn.attribution import blank, blurred, deletion_curves, insertion_curves  # noqa: F401
+from ._nn.attribution import information_curve, joined_curves, residual_bytes  # noqa: F401

@@ -12,6 +12,7 @@ void bind_ensemble_detector(py::module_& m);
 void bind_attribution(py::module_& m);
 void bind_explained(py::module_& m);
 void bind_paths(py::module_& m);
+void bind_judging(py::module_& m);
 void bind_classifier(py::module_& m);
 void bind_slice_segmenter(py::module_& m);
 void bind_skull_strip(py::module_& m);
@@ -29,6 +30,7 @@ PYBIND11_MODULE(_nn, m) {
   ichdet::python::bind_attribution(m);
   ichdet::python::bind_explained(m);
   ichdet::python::bind_paths(m);
+  ichdet::python::bind_judging(m);
   ichdet::python::bind_classifier(m);
   ichdet::python::bind_slice_segmenter(m);
   ichdet::python::bind_skull_strip(m);

@@ -31,16 +31,16 @@ Reveal before_blur(double sigma);
 struct InformationCurveOptions {
   /// Shares of pixels that are revealed, ascending.
   std::vector<double> shares{0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.07, 0.10, 0.13, 0.21, 0.34, 0.5, 0.75};
-  double least_score = 0.8;  ///< of the whole image; an image below it is skipped
-  bool monotone = true;      ///< the curve keeps the highest score so far
+  double least_score = 0.8;    ///< of the whole image; an image below it is skipped
+  bool monotone = true;        ///< the curve keeps the highest score so far
   std::int64_t points = 1000;  ///< of the curve, at equal steps of information, beside the last
-  Reveal reveal;             ///< none: before_blur(one sixteenth of the image's shorter side)
-  Information information;   ///< none: residual_bytes over the image's own range
-  at::Tensor known;          ///< (y, x), boolean: pixels that are known from the start; undefined: none
+  Reveal reveal;               ///< none: before_blur(one sixteenth of the image's shorter side)
+  Information information;     ///< none: residual_bytes over the image's own range
+  at::Tensor known;            ///< (y, x), boolean: pixels that are known from the start; undefined: none
 };
 
 struct InformationCurve {
-  std::string skipped;  ///< why there is no curve: empty where there is one
+  std::string skipped;                     ///< why there is no curve: empty where there is one
   std::vector<double> information, score;  ///< both from 0, nothing revealed, to 1, the whole image
   double area = 0;                         ///< trapezoids; the higher, the better the map
   /// As measured, nothing revealed first and the whole image last.

@@ -32,8 +32,8 @@ struct ScoreCurveOptions {
 /// arXiv:1806.07421, section 3.3 (there: into a blurred image; by a constant), one curve for each image.
 ///
 /// `maps`: (image, y, x) or (image, z, y, x), higher is more important. Pixels of equal value come and go together, at
-/// their own share of pixels: a flat map's curve is the straight line from one end to the other. Without ties the points
-/// are RISE's. Throws Error(shape) where input, maps and substitute do not go together or a map is not finite,
+/// their own share of pixels: a flat map's curve is the straight line from one end to the other. Without ties the
+/// points are RISE's. Throws Error(shape) where input, maps and substitute do not go together or a map is not finite,
 /// Error(options) for fewer than one step, and as scores_of().
 std::vector<ScoreCurve> insertion_curves(const Explained& explained, const at::Tensor& input, const at::Tensor& maps,
                                          const at::Tensor& substitute, const ScoreCurveOptions& options = {});

@@ -9,8 +9,8 @@
 
 /// Whether a map of importance lies where it should: on a mask. Maps are z, y, x (of a picture one plane), higher is
 /// more important. Pixels of equal value are equal: where an order is asked for, each counts for the average over all
-/// orders, so that a map which says nothing is worth what chance is. All throw Error(shape) where the shapes differ, the
-/// mask is empty or holds everything, or a value is not finite.
+/// orders, so that a map which says nothing is worth what chance is. All throw Error(shape) where the shapes differ,
+/// the mask is empty or holds everything, or a value is not finite.
 namespace ichdet::evaluate {
 
 struct PointingOptions {
@@ -43,9 +43,9 @@ EqualArea equal_area(const Array3<float>& map, const Mask& mask);
 /// The map as a classifier of pixels: how probable it is that a pixel of the mask is more important than one outside.
 double pixel_auc(const Array3<float>& map, const Mask& mask);
 
-/// Spearman's correlation of two maps, ties at their mean rank; NaN where one is flat. Of a network's map and that of the
-/// same network with random weights: the sanity check of Adebayo et al. (arXiv:1810.03292), near 0 where a map depends on
-/// what was learned. Needs no mask.
+/// Spearman's correlation of two maps, ties at their mean rank; NaN where one is flat. Of a network's map and that of
+/// the same network with random weights: the sanity check of Adebayo et al. (arXiv:1810.03292), near 0 where a map
+/// depends on what was learned. Needs no mask.
 double rank_correlation(const Array3<float>& a, const Array3<float>& b);
 
 }  // namespace ichdet::evaluate
