@@ -12,3 +12,6 @@ from ._nn.attribution import EqualArea, InformationCurve, Pointing, ScoreCurve  
 from ._nn.attribution import energy_inside, equal_area, pixel_auc, pointing_game, rank_correlation  # noqa: F401
 from ._nn.attribution import blank, blurred, deletion_curves, insertion_curves  # noqa: F401
 from ._nn.attribution import information_curve, joined_curves, residual_bytes  # noqa: F401
+from ._nn.attribution import blur_ig, gaussian_blur, guided_ig  # noqa: F401
+from ._nn.attribution import attribution_methods, gradients, smooth, smooth_gradients, to_map  # noqa: F401
+from ._nn.attribution import occlusion, rise, rise_masks  # noqa: F401

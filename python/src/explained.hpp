@@ -3,9 +3,11 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <string>
 #include <variant>
 #include <vector>
 
+#include "ichdet/attribution/baseline.hpp"
 #include "ichdet/attribution/target.hpp"
 
 // What is explained, as Python gives it. `ichdet.attribution.Explained` is attribution::Explained: functions bound in
@@ -21,6 +23,14 @@ inline attribution::Target target_of(const TargetArgument& given) {
   if (const auto* index = std::get_if<std::int64_t>(&*given)) return attribution::class_score(*index);
   if (const auto* indices = std::get_if<std::vector<std::int64_t>>(&*given)) return attribution::class_score(*indices);
   return std::get<2>(*given);
+}
+
+/// A tensor, or 'zero', 'black', 'white'.
+using BaselineArgument = std::variant<at::Tensor, std::string>;
+
+inline at::Tensor baseline_of(const at::Tensor& input, const BaselineArgument& given) {
+  if (const auto* tensor = std::get_if<at::Tensor>(&given)) return *tensor;
+  return attribution::baseline_of(input, attribution::parse_baseline(std::get<std::string>(given)));
 }
 
 }  // namespace ichdet::python

@@ -13,6 +13,8 @@ void bind_attribution(py::module_& m);
 void bind_explained(py::module_& m);
 void bind_paths(py::module_& m);
 void bind_judging(py::module_& m);
+void bind_gradients(py::module_& m);
+void bind_hiding(py::module_& m);
 void bind_classifier(py::module_& m);
 void bind_slice_segmenter(py::module_& m);
 void bind_skull_strip(py::module_& m);
@@ -31,6 +33,8 @@ PYBIND11_MODULE(_nn, m) {
   ichdet::python::bind_explained(m);
   ichdet::python::bind_paths(m);
   ichdet::python::bind_judging(m);
+  ichdet::python::bind_gradients(m);
+  ichdet::python::bind_hiding(m);
   ichdet::python::bind_classifier(m);
   ichdet::python::bind_slice_segmenter(m);
   ichdet::python::bind_skull_strip(m);

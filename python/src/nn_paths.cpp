@@ -2,10 +2,11 @@
 #include <pybind11/stl.h>
 #include <torch/csrc/utils/pybind.h>
 
-#include <variant>
-
+#include "explained.hpp"
+#include "ichdet/attribution/blur_ig.hpp"
+#include "ichdet/attribution/gaussian_blur.hpp"
+#include "ichdet/attribution/guided_ig.hpp"
 #include "ichdet/attribution/integrated_gradients.hpp"
-#include "network.hpp"
 #include "watched.hpp"
 
 namespace ichdet::python {
@@ -14,14 +15,6 @@ namespace {
 using attribution::Attribution;
 using attribution::Completeness;
 using attribution::Explained;
-
-/// A tensor, or 'zero', 'black', 'white'.
-using BaselineArgument = std::variant<at::Tensor, std::string>;
-
-at::Tensor baseline_of(const at::Tensor& input, const BaselineArgument& given) {
-  if (const auto* tensor = std::get_if<at::Tensor>(&given)) return *tensor;
-  return attribution::baseline_of(input, attribution::parse_baseline(std::get<std::string>(given)));
-}
 
 attribution::IntegratedGradientsOptions integrated_gradients_options(std::int64_t steps, const std::string& quadrature,
                                                                      bool completeness) {
@@ -114,12 +107,94 @@ Attribution, or a list of them, one for each baseline)");
       py::arg("quadrature"), py::arg("steps"), "(places, weights): where a path from 0 to 1 is sampled.");
 }
 
+void bind_guided_ig(py::module_& m) {
+  const attribution::GuidedIgOptions defaults;
+  m.def(
+      "guided_ig",
+      [](const Explained& explained, const at::Tensor& input, const BaselineArgument& baseline, std::int64_t steps,
+         double fraction, double max_dist, bool completeness, const py::object& progress) {
+        const auto from = baseline_of(input, baseline);
+        const attribution::GuidedIgOptions options{steps, fraction, max_dist, completeness};
+        return watched(progress, [&](const Progress& tell) {
+          return attribution::guided_ig(explained, input, from, options, tell);
+        });
+      },
+      py::arg("explained"), py::arg("input"), py::arg("baseline") = "black", py::kw_only(),
+      py::arg("steps") = defaults.steps, py::arg("fraction") = defaults.fraction,
+      py::arg("max_dist") = defaults.max_dist, py::arg("completeness") = false, py::arg("progress") = py::none(),
+      R"(Guided integrated gradients, Kapishnikov et al., arXiv:2106.09788: values with small gradients move first.
+
+Equals the Python package saliency 0.2.1.
+
+Parameters
+----------
+explained : Explained
+input : torch.Tensor, (image, channel, y, x) or (image, channel, z, y, x), float32 or float64
+baseline : 'black', 'white', 'zero', or torch.Tensor of a shape that broadcasts to the input's
+steps : int
+fraction : float, 0 to 1
+    Of an image's values that move at a time.
+max_dist : float, 0 to 1
+    How far a value may be from the straight line, on which it would be with integrated gradients.
+completeness : bool
+    Asks for the scores of input and baseline, too.
+progress : callable or None
+    Called with a stage's name and the fraction done.
+
+Returns
+-------
+Attribution)");
+}
+
+void bind_blur_ig(py::module_& m) {
+  const attribution::BlurIgOptions defaults;
+  m.def(
+      "blur_ig",
+      [](const Explained& explained, const at::Tensor& input, double max_sigma, std::int64_t steps, double grad_step,
+         bool sqrt, bool completeness, const py::object& progress) {
+        const attribution::BlurIgOptions options{max_sigma, steps, grad_step, sqrt, completeness};
+        return watched(progress,
+                       [&](const Progress& tell) { return attribution::blur_ig(explained, input, options, tell); });
+      },
+      py::arg("explained"), py::arg("input"), py::kw_only(), py::arg("max_sigma") = defaults.max_sigma,
+      py::arg("steps") = defaults.steps, py::arg("grad_step") = defaults.grad_step, py::arg("sqrt") = defaults.sqrt,
+      py::arg("completeness") = false, py::arg("progress") = py::none(),
+      R"(Blur integrated gradients, Xu et al., arXiv:2004.03383: from a blurred image to the sharp one.
+
+Equals the Python package saliency 0.2.1 with its batch_size 1, with which alone that weighs each step as it should.
+
+Parameters
+----------
+explained : Explained
+input : torch.Tensor, (image, channel, y, x) or (image, channel, z, y, x), float32 or float64
+max_sigma : float, voxels
+    Where the path begins; with sqrt at the root of this.
+steps : int
+grad_step : float, voxels
+    Over which a blur's change with sigma is taken.
+sqrt : bool
+    Sigmas are the roots of even steps.
+completeness : bool
+    Asks for the scores of the input and of the most blurred image, too.
+progress : callable or None
+    Called with a stage's name and the fraction done.
+
+Returns
+-------
+Attribution)");
+  m.def("gaussian_blur", &attribution::gaussian_blur, py::call_guard<py::gil_scoped_release>(), py::arg("input"),
+        py::arg("sigma"),
+        "Blurred along all spatial axes, 0 beyond the borders, sigma in voxels, cut off at 4 sigma: as SciPy does.");
+}
+
 }  // namespace
 
 void bind_paths(py::module_& nn) {
   auto m = nn.def_submodule("attribution");
   bind_completeness(m);
   bind_integrated_gradients(m);
+  bind_guided_ig(m);
+  bind_blur_ig(m);
 }
 
 }  // namespace ichdet::python

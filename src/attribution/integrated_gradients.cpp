@@ -1,6 +1,5 @@
 #include "ichdet/attribution/integrated_gradients.hpp"
 
-#include <ATen/ExpandUtils.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/matmul.h>
@@ -10,7 +9,6 @@
 
 #include <algorithm>
 
-#include "ichdet/core/error.hpp"
 #include "images.hpp"
 
 namespace ichdet::attribution {
@@ -53,10 +51,7 @@ std::vector<Attribution> integrated_gradients(const Explained& explained, const 
   std::vector<at::Tensor> from;
   std::vector<Attribution> found;
   for (const auto& baseline : baselines) {
-    if (!at::is_expandable_to(baseline.sizes(), x.sizes())) {
-      throw Error::mismatch(ErrorCode::shape, "baseline", c10::str(x.sizes()), c10::str(baseline.sizes()));
-    }
-    from.push_back(baseline.detach().to(x.options()).expand_as(x));
+    from.push_back(expanded_baseline(baseline, x));
     found.push_back({at::empty_like(x), {}});
   }
   const auto count = paths > 0 ? std::int64_t(all.place.size()) : 0;
