@@ -2,6 +2,8 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
 #include <ATen/ops/isfinite.h>
 #include <c10/core/InferenceMode.h>
 #include <torch/csrc/autograd/autograd.h>
@@ -71,6 +73,7 @@ Explained explained(const Forward& forward, const Target& target, std::int64_t b
 }
 
 at::Tensor scores_of(const Explained& explained, const at::Tensor& inputs) {
+  if (inputs.size(0) == 0) return at::empty({0}, at::kDouble);
   const auto fits = [](const at::Tensor& found, const at::Tensor& part) {
     return found.dim() == 1 && found.size(0) == part.size(0);
   };
@@ -78,6 +81,7 @@ at::Tensor scores_of(const Explained& explained, const at::Tensor& inputs) {
 }
 
 at::Tensor gradients_of(const Explained& explained, const at::Tensor& inputs) {
+  if (inputs.size(0) == 0) return at::empty_like(inputs);
   const auto fits = [](const at::Tensor& found, const at::Tensor& part) { return found.sizes() == part.sizes(); };
   return in_batches(explained.gradients, "gradients", inputs, explained.batch, fits).to(inputs.scalar_type());
 }
