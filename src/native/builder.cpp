@@ -114,19 +114,21 @@ std::optional<Name> Lowering::take_addend(Name& last, std::int64_t outputs) {
   return other;
 }
 
-/// The map that decides where the gradient `last` goes on, if a ReLU's gradient is its only reader.
-std::optional<Name> Lowering::take_mask(Name& last, std::int64_t outputs) {
+/// The slope that the gradient `last` is multiplied by, if that is all that becomes of it.
+std::optional<SlopeOf> Lowering::take_slope(Name& last, std::int64_t outputs) {
   const auto* reader = only_reader(last);
-  if (reader == nullptr || !is(reader, "aten::threshold_backward") || reader->input(0) != last) return std::nullopt;
-  const auto found = values_.find(reader->input(1));
-  if (found == values_.end() || found->second.blocks.empty() || factor_of(reader->input(2)) != 0.f) return std::nullopt;
-  const auto& mask = found->second;
-  if (mask.narrow() || mask.per_pixel != blocks_for(last, outputs) || mask.channel_of != counted(outputs))
+  if (reader == nullptr || reader->inputs().empty() || reader->input(0) != last) return std::nullopt;
+  const auto slope = slope_of(reader);
+  if (!slope) return std::nullopt;
+  const auto found = values_.find(slope->of);
+  if (found == values_.end() || found->second.blocks.empty()) return std::nullopt;
+  const auto& map = found->second;
+  if (map.narrow() || map.per_pixel != blocks_for(last, outputs) || map.channel_of != counted(outputs)) {
     return std::nullopt;
-  const auto name = reader->input(1);
+  }
   taken_.insert(reader);
   last = reader->output();
-  return name;
+  return slope;
 }
 
 void Lowering::take_padding(Name& in, Shape& shape, double value) {

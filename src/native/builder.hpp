@@ -56,6 +56,14 @@ struct Value {
   bool made() const { return !blocks.empty() || floats.has_value(); }
 };
 
+/// The derivative of an activation, at the values of a map.
+struct SlopeOf {
+  Name of;
+  Slope slope;
+};
+/// Where `node` is a gradient times such a one.
+std::optional<SlopeOf> slope_of(const Node* node);
+
 /// A sum that nobody has made yet.
 Value sum_of(std::vector<LazyTerm> terms);
 
@@ -99,7 +107,7 @@ class Lowering {
   Value& map(Name value);
   Value& vector(Name value);
   void materialise(Name name, Value value, const Activation& activation, const at::Tensor& scale,
-                   const at::Tensor& shift, Name mask = nullptr);
+                   const at::Tensor& shift, const std::optional<SlopeOf>& slope = {});
 
   Triple extent_of(Name value) const { return extent(size_of(value), axes_); }
   std::int64_t dimensions() const { return axes_[0] < 0 ? 2 : 3; }
@@ -115,7 +123,8 @@ class Lowering {
   /// What follows `last` and nothing else: takes it into the step before, and is `last` then.
   std::optional<Activation> take_activation(Name& last);
   std::optional<Name> take_addend(Name& last, std::int64_t outputs);
-  std::optional<Name> take_mask(Name& last, std::int64_t outputs);
+  std::optional<SlopeOf> take_slope(Name& last, std::int64_t outputs);
+  SlopeAt slope_at(const SlopeOf& slope) { return {map_of(at(slope.of)), slope.slope}; }
   /// Where `in` is what was padded with `value`: reads what there was before, with as much padding of the layer's own.
   void take_padding(Name& in, Shape& shape, double value);
 
@@ -135,7 +144,7 @@ class Lowering {
   void instance_norm(const Node* node);
 
   // lower_gradient.cpp
-  void masked(const Node* node);
+  void sloped(const Node* node, const SlopeOf& slope);
   void indexed_pooling(const Node* node);
   void pooling_gradient(const Node* node);
 

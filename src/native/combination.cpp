@@ -41,7 +41,7 @@ ICHDET_NATIVE void combine_row(const Combination::Options& o, char* arena, std::
       rows[i].shift = _mm512_mul_ps(factor, _mm512_loadu_ps(affine + out.places()));
     }
   }
-  const char* mask = o.mask ? arena + o.mask->blocks[b] + o.mask->row(row) + half * 32 : nullptr;
+  const char* slope_at = o.slope ? arena + o.slope->map.blocks[b] + o.slope->map.row(row) + half * 32 : nullptr;
   char* to = arena + out.blocks[b] + out.row(row) + half * 32;
   for (std::int64_t x = 0; x < out.width(); ++x, to += out.pixel_bytes()) {
     __m512 sum = _mm512_setzero_ps();
@@ -51,7 +51,10 @@ ICHDET_NATIVE void combine_row(const Combination::Options& o, char* arena, std::
       sum = _mm512_add_ps(sum, _mm512_fmadd_ps(load_half(from, r.rest), r.scale, r.shift));
     }
     __m512 y = apply(o.activation, _mm512_fmadd_ps(sum, scale, shift));
-    if (mask != nullptr) y = _mm512_maskz_mov_ps(above_zero(mask + x * o.mask->pixel_bytes()), y);
+    if (slope_at != nullptr) {
+      const auto& at = o.slope->map;
+      y = slope_times(o.slope->slope, y, slope_at + x * at.pixel_bytes(), at.rest_bytes);
+    }
     store_half(to, out.rest_bytes, y);
   }
 }

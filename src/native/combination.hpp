@@ -4,12 +4,13 @@
 #include <optional>
 #include <vector>
 
+#include "convolution.hpp"
 #include "map.hpp"
 #include "vectors.hpp"
 
 namespace ichdet::native {
 
-/// out = act((sum of factor * norm(map)) * scale * gate + shift), masked: sums, instance and batch norm, channel-wise
+/// out = act((sum of factor * norm(map)) * scale * gate + shift) * slope: sums, instance and batch norm, channel-wise
 /// gates and nearest up-sampling, in one pass. `out` may lie where a term of its size does.
 class Combination {
  public:
@@ -27,7 +28,7 @@ class Combination {
     std::vector<float> scale, shift;   ///< by place; empty: none
     std::optional<std::int64_t> gate;  ///< offset in the arena of a float for each place
     Activation activation;
-    std::optional<Map> mask;  ///< 0 where this one is not above 0
+    std::optional<SlopeAt> slope;
   };
   explicit Combination(Options options) : options_(std::move(options)) {}
 

@@ -20,8 +20,9 @@ struct Run {
   std::int64_t out_step, out_rest;
   const char* addend;
   std::int64_t addend_step, addend_rest;
-  const char* mask;  ///< or none
-  std::int64_t mask_step;
+  const char* slope_at;  ///< or none
+  std::int64_t slope_step, slope_rest;
+  Slope slope;
   float* statistics;  ///< or none: (output, 2)
   std::int64_t count;
 };
@@ -31,7 +32,7 @@ template <int groups, bool alone = false>
 ICHDET_NATIVE void finish_pixels(const float* sums, const float* bias, const Activation& activation, const Run& run) {
   const __m512 bias0 = _mm512_loadu_ps(bias), bias1 = _mm512_loadu_ps(bias + (groups == 2 ? lanes : 0));
   char* out = run.out;
-  const char *addend = run.addend, *mask = run.mask;
+  const char *addend = run.addend, *slope_at = run.slope_at;
   __m512 total[4] = {_mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps()};
   for (std::int64_t i = 0; i < run.count; ++i, sums += groups * lanes, out += run.out_step) {
     __m512 x = _mm512_add_ps(_mm512_load_ps(sums), bias0), y = bias1;
@@ -51,10 +52,10 @@ ICHDET_NATIVE void finish_pixels(const float* sums, const float* bias, const Act
     }
     x = apply(activation, x);
     if constexpr (groups == 2) y = apply(activation, y);
-    if (mask != nullptr) {
-      x = _mm512_maskz_mov_ps(above_zero(mask), x);
-      if constexpr (groups == 2) y = _mm512_maskz_mov_ps(above_zero(mask + 32), y);
-      mask += run.mask_step;
+    if (slope_at != nullptr) {
+      x = slope_times(run.slope, x, slope_at, run.slope_rest);
+      if constexpr (groups == 2) y = slope_times(run.slope, y, slope_at + 32, run.slope_rest);
+      slope_at += run.slope_step;
     }
     if constexpr (groups == 2) {
       store_whole(out, run.out_rest, x, y);
@@ -117,7 +118,7 @@ Convolution::Convolution(const Layer& layer)
     : in_(layer.in),
       out_(layer.out),
       addend_(layer.addend),
-      mask_(layer.mask),
+      slope_(layer.slope),
       activation_(layer.activation),
       pixel_bytes_(layer.in.pixel_bytes() * layer.shape.stride[2]),
       gate_(layer.gate),
@@ -317,9 +318,12 @@ void Convolution::finish(char* arena, const Tile& tile, std::int64_t group, int 
         run.addend_step = addend_->pixel_bytes();
         run.addend_rest = addend_->rest_bytes;
       }
-      if (mask_) {
-        run.mask = arena + mask_->blocks[block] + mask_->pixel(z, out_y, out_x) + place;
-        run.mask_step = mask_->pixel_bytes();
+      if (slope_) {
+        const auto& at = slope_->map;
+        run.slope_at = arena + at.blocks[block] + at.pixel(z, out_y, out_x) + place;
+        run.slope_step = at.pixel_bytes();
+        run.slope_rest = at.rest_bytes;
+        run.slope = slope_->slope;
       }
       run.statistics = statistics;
       const float* from = sums + i * lanes * groups;

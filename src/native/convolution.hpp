@@ -22,6 +22,12 @@ struct Gate {
   std::int64_t weights = 0;  ///< offset of room for the weights times them
 };
 
+/// The slope of an activation, at the values of a map.
+struct SlopeAt {
+  Map map;
+  Slope slope;
+};
+
 /// What a convolution is made of. Weights are (output, channel, kernel z, y, x).
 struct Layer {
   Shape shape;
@@ -32,7 +38,7 @@ struct Layer {
   const float* bias = nullptr;  ///< or none
   Activation activation;
   std::optional<Map> addend;
-  std::optional<Map> mask;   ///< 0 where this one is not above 0: the gradient of a ReLU
+  std::optional<SlopeAt> slope;
   std::optional<Gate> gate;  ///< of `in`, for kernels of one pixel
   /// Transposed: each pixel becomes so many, by a kernel of as many; weights are (channel, output, kernel z, y, x).
   /// Then `shape` is that of one pixel.
@@ -47,7 +53,7 @@ struct Layer {
 /// Bytes that the tiles of such a layer's weights take.
 std::int64_t weight_bytes(const Layer& layer);
 
-/// y = mask(act(convolution of x + bias + addend)), by products of tiles straight from the map: nothing is unfolded.
+/// y = act(convolution of x + bias + addend) * slope, by products of tiles straight from the map: nothing is unfolded.
 class Convolution {
  public:
   explicit Convolution(const Layer& layer);
@@ -75,7 +81,8 @@ class Convolution {
               const float* sums) const;
 
   Map in_, out_;
-  std::optional<Map> addend_, mask_;
+  std::optional<Map> addend_;
+  std::optional<SlopeAt> slope_;
   Activation activation_;
   Weights weights_;
   std::vector<float> bias_;

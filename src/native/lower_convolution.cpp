@@ -82,8 +82,8 @@ void Lowering::regular(Name in, const Conv& given, Name out, const std::optional
   std::optional<Name> addend;
   if (blocks_for(out, outputs) != 4 && !fixed) addend = take_addend(last, outputs);
   const auto activation = fixed ? *fixed : take_activation(last).value_or(Activation{});
-  std::optional<Name> mask;
-  if (!fixed) mask = take_mask(last, outputs);
+  std::optional<SlopeOf> slope;
+  if (!fixed) slope = take_slope(last, outputs);
   read(source);
   std::optional<std::size_t> gate_tiles;
   auto value = new_map(outputs, out, blocks_for(last, outputs));
@@ -100,11 +100,7 @@ void Lowering::regular(Name in, const Conv& given, Name out, const std::optional
     added = at(*addend);
     read(*added);
   }
-  std::optional<Value> masking;
-  if (mask) {
-    masking = at(*mask);
-    read(*masking);
-  }
+  if (slope) read(at(slope->of));
   if (gating) read(*gating);
   const auto& s = c.shape;
   Triple border = s.padding;
@@ -125,7 +121,7 @@ void Lowering::regular(Name in, const Conv& given, Name out, const std::optional
     auto layer = layer_of(c, source, activation);
     layer.out = map_of(value);
     if (added) layer.addend = map_of(*added);
-    if (masking) layer.mask = map_of(*masking);
+    if (slope) layer.slope = slope_at(*slope);
     if (gating) layer.gate = Gate{plan_.offset(*gating->floats), plan_.offset(*gate_tiles)};
     if (value.statistics) layer.statistics = plan_.offset(*value.statistics);
     Convolution made(layer);

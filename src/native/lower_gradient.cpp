@@ -6,19 +6,33 @@
 // What a differentiated graph (nn/differentiate.hpp) has besides what networks have.
 namespace ichdet::native {
 
-/// A gradient where a ReLU let its input through, else 0.
-void Lowering::masked(const Node* node) {
-  const auto gradient = node->input(0), shown = node->input(1);
-  if (factor_of(node->input(2)) != 0.f) refuse(node, "of another threshold than 0");
+std::optional<SlopeOf> slope_of(const Node* node) {
+  if (is(node, "aten::threshold_backward")) {
+    if (factor_of(node->input(2)) != 0.f) return std::nullopt;
+    return SlopeOf{node->input(1), {SlopeKind::positive, 0, 0}};
+  }
+  if (is(node, "aten::silu_backward")) return SlopeOf{node->input(1), {SlopeKind::silu, 0, 0}};
+  if (is(node, "aten::sigmoid_backward")) return SlopeOf{node->input(1), {SlopeKind::sigmoid, 0, 0}};
+  const auto number = [&](std::size_t i) { return float(argument(node, i).toScalar().toDouble()); };
+  if (is(node, "aten::hardtanh_backward")) {
+    return SlopeOf{node->input(1), {SlopeKind::between, number(2), number(3)}};
+  }
+  if (is(node, "aten::leaky_relu_backward")) return SlopeOf{node->input(1), {SlopeKind::leaky, number(2), 0}};
+  return std::nullopt;
+}
+
+/// A gradient times the slope of the activation that it goes back through.
+void Lowering::sloped(const Node* node, const SlopeOf& slope) {
+  const auto gradient = node->input(0);
   if (const auto constant = constant_tensor(node, 0)) {
     const auto by_channel = constant->flatten(2).select(2, 0).flatten();
     if (!at::equal(constant->flatten(2), by_channel.view({1, -1, 1}).expand_as(constant->flatten(2)))) {
       refuse(node, "of a constant that differs from pixel to pixel");
     }
-    return materialise(node->output(), sum_of({{shown, 0, {}, {}}}), {}, {}, by_channel, shown);
+    return materialise(node->output(), sum_of({{slope.of, 0, {}, {}}}), {}, {}, by_channel, slope);
   }
   const auto& value = at(gradient);
-  materialise(node->output(), unmade_sum(gradient) ? value : sum_of({{gradient, 1, {}, {}}}), {}, {}, {}, shown);
+  materialise(node->output(), unmade_sum(gradient) ? value : sum_of({{gradient, 1, {}, {}}}), {}, {}, {}, slope);
 }
 
 /// The pool alone: its gradient finds the indices by itself.
@@ -41,8 +55,8 @@ void Lowering::pooling_gradient(const Node* node) {
   read(gradient);
   read(in);
   Name last = node->output();
-  const auto mask = take_mask(last, std::int64_t(in.channel_of.size()));
-  if (mask) read(at(*mask));
+  const auto slope = take_slope(last, std::int64_t(in.channel_of.size()));
+  if (slope) read(at(slope->of));
   auto value = new_map(in.places(), node->output(), in.per_pixel);
   value.channel_of = in.channel_of;
   emit([=, this] {
@@ -50,7 +64,7 @@ void Lowering::pooling_gradient(const Node* node) {
     placed.in = map_of(in);
     placed.gradient = map_of(gradient);
     placed.out = map_of(value);
-    if (mask) placed.mask = map_of(at(*mask));
+    if (slope) placed.slope = slope_at(*slope);
     return step_of(PoolingGradient(placed), map_of(value));
   });
   values_[last] = std::move(value);

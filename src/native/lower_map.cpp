@@ -43,23 +43,21 @@ std::optional<std::size_t> place_of_term(const std::vector<LazyTerm>& terms) {
 
 }  // namespace
 
-/// The sum, or gated map, that `value` is, times scale, plus shift (by channel; undefined: none), activated, and 0
-/// where `mask` is not above 0.
+/// The sum, or gated map, that `value` is, times scale, plus shift (by channel; undefined: none), activated, times
+/// `slope`.
 void Lowering::materialise(Name name, Value value, const Activation& activation, const at::Tensor& scale,
-                           const at::Tensor& shift, Name mask) {
+                           const at::Tensor& shift, const std::optional<SlopeOf>& slope) {
   auto terms = value.terms;
   if (terms.empty()) terms.push_back({value.source, 1, {}, {}});
   std::vector<Value> maps;
   for (const auto& term : terms) maps.push_back(map(term.value));
-  std::optional<Value> masking;
-  if (mask != nullptr) {
-    masking = map(mask);
-    read(*masking);
-  }
+  if (slope) read(map(slope->of));
   std::optional<Value> gate;
   if (value.gate != nullptr) gate = vector(value.gate);
   const auto places = maps.front().places();
-  if (masking && masking->channel_of != maps.front().channel_of) refuse(name->node(), "of maps that lie differently");
+  if (slope && at(slope->of).channel_of != maps.front().channel_of) {
+    refuse(name->node(), "of maps that lie differently");
+  }
   for (const auto& m : maps) {
     if (m.narrow() || m.per_pixel != maps.front().per_pixel || m.channel_of != maps.front().channel_of)
       refuse(name->node(), "of maps that lie differently");
@@ -83,7 +81,7 @@ void Lowering::materialise(Name name, Value value, const Activation& activation,
   out.channel_of = maps.front().channel_of;
   emit([=, this, scales = by_place(scale, out), shifts = by_place(shift, out)] {
     Combination::Options options{{}, map_of(out), scales, shifts, {}, activation, {}};
-    if (masking) options.mask = map_of(*masking);
+    if (slope) options.slope = slope_at(*slope);
     for (std::size_t i = 0; i < terms.size(); ++i) {
       const auto& from = maps[i].size;
       const auto to = terms[i].size.value_or(from);

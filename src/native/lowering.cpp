@@ -157,7 +157,7 @@ void Lowering::lower(const Node* node) {
     if (found != all) refuse(node, "over other than all pixels");
     return mean(node->input(0), out);
   }
-  if (is(node, "aten::threshold_backward")) return masked(node);
+  if (const auto slope = slope_of(node)) return sloped(node, *slope);
   if (is(node, "aten::max_pool2d_with_indices_backward")) return pooling_gradient(node);
   if (is(node, "aten::cat")) return cat(node);
   if (is(node, "aten::dropout") || is(node, "aten::feature_dropout") || is(node, "aten::contiguous")) return alias();

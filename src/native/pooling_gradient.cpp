@@ -10,7 +10,7 @@ namespace {
 
 /// Sixteen channels of the whole image, summed in float32.
 ICHDET_NATIVE void spread(const PoolingGradient::Options& o, char* arena, std::int64_t unit) {
-  const auto& [shape, in, gradient, out, mask] = o;
+  const auto& [shape, in, gradient, out, slope] = o;
   const auto halves = out.per_pixel / lanes;
   const auto b = std::size_t(unit / halves);
   const auto half = unit % halves * 32;
@@ -41,10 +41,12 @@ ICHDET_NATIVE void spread(const PoolingGradient::Options& o, char* arena, std::i
   const float* from = sums.get();
   for (std::int64_t y = 0; y < height; ++y) {
     char* to = arena + out.blocks[b] + out.row(y) + half;
-    const char* shown = mask ? arena + mask->blocks[b] + mask->row(y) + half : nullptr;
+    const char* slope_at = slope ? arena + slope->map.blocks[b] + slope->map.row(y) + half : nullptr;
     for (std::int64_t x = 0; x < width; ++x, from += lanes, to += out.pixel_bytes()) {
       __m512 v = _mm512_loadu_ps(from);
-      if (shown != nullptr) v = _mm512_maskz_mov_ps(above_zero(shown + x * mask->pixel_bytes()), v);
+      if (slope_at != nullptr) {
+        v = slope_times(slope->slope, v, slope_at + x * slope->map.pixel_bytes(), slope->map.rest_bytes);
+      }
       store_half(to, out.rest_bytes, v);
     }
   }

@@ -12,8 +12,8 @@ class PoolingGradient {
  public:
   struct Options {
     Shape shape;
-    Map in, gradient, out;    ///< the pool's input, and the gradient of its output
-    std::optional<Map> mask;  ///< 0 where this one is not above 0
+    Map in, gradient, out;  ///< the pool's input, and the gradient of its output
+    std::optional<SlopeAt> slope;
   };
   explicit PoolingGradient(const Options& options) : options_(options) {}
 

@@ -18,6 +18,14 @@ struct Activation {
   float low = 0, high = 0;  ///< of clamp; `low` is the slope of leaky_relu
 };
 
+/// An activation's derivative, by what it was given, of `positive` and `sigmoid` by what it gave.
+enum class SlopeKind { positive, leaky, between, silu, sigmoid };
+
+struct Slope {
+  SlopeKind kind = SlopeKind::positive;
+  float low = 0, high = 0;  ///< of between; `low` is the slope of leaky
+};
+
 ICHDET_VECTOR __m512 widen(__m256i bf16) {
   return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bf16), 16));
 }
@@ -65,16 +73,37 @@ ICHDET_VECTOR __m512 apply(const Activation& activation, __m512 x) {
   return x;
 }
 
-/// Which of sixteen channels of a pixel are above 0, by their rounded half.
-ICHDET_VECTOR __mmask16 above_zero(const char* from) {
-  return _mm256_cmpgt_epi16_mask(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)), _mm256_setzero_si256());
-}
-
 /// Sixteen channels of a pixel: rounded, and what that took where `rest_bytes` is not 0.
 ICHDET_VECTOR __m512 load_half(const char* from, std::int64_t rest_bytes) {
   const __m512 x = load16(from);
   return rest_bytes == 0 ? x : _mm512_add_ps(x, load16(from + rest_bytes));
 }
+/// A gradient times the slope at sixteen channels of a pixel.
+ICHDET_VECTOR __m512 slope_times(const Slope& slope, __m512 gradient, const char* at, std::int64_t rest_bytes) {
+  if (slope.kind == SlopeKind::positive) {  // what rounding took does not change a sign
+    const auto half = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at));
+    return _mm512_maskz_mov_ps(_mm256_cmpgt_epi16_mask(half, _mm256_setzero_si256()), gradient);
+  }
+  const __m512 x = load_half(at, rest_bytes), one = _mm512_set1_ps(1);
+  switch (slope.kind) {
+    case SlopeKind::positive: break;
+    case SlopeKind::leaky: {
+      const auto negative = _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_LE_OQ);
+      return _mm512_mask_mul_ps(gradient, negative, gradient, _mm512_set1_ps(slope.low));
+    }
+    case SlopeKind::between: {
+      const auto above = _mm512_cmp_ps_mask(x, _mm512_set1_ps(slope.low), _CMP_GT_OQ);
+      return _mm512_maskz_mov_ps(above & _mm512_cmp_ps_mask(x, _mm512_set1_ps(slope.high), _CMP_LT_OQ), gradient);
+    }
+    case SlopeKind::silu: {
+      const __m512 s = logistic(x), rest = _mm512_mul_ps(x, _mm512_sub_ps(one, s));
+      return _mm512_mul_ps(gradient, _mm512_mul_ps(s, _mm512_add_ps(one, rest)));
+    }
+    case SlopeKind::sigmoid: return _mm512_mul_ps(gradient, _mm512_mul_ps(x, _mm512_sub_ps(one, x)));
+  }
+  return gradient;
+}
+
 ICHDET_VECTOR void store_half(char* to, std::int64_t rest_bytes, __m512 x) {
   const __m256i high = narrow(x);
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), high);
