@@ -46,6 +46,7 @@ struct Value {
   Activation activation;
   Name source = nullptr;
   Name gate = nullptr;                ///< `source` times this vector
+  Name shift = nullptr;               ///< this vector at every pixel; beside `terms`, or `source` and `gate`, or alone
   std::vector<Name> factors;          ///< `source` times these small tensors
   Triple pad_before{}, pad_behind{};  ///< of `source`
   double pad_value = 0;
@@ -145,6 +146,11 @@ class Lowering {
 
   // lower_gradient.cpp
   void sloped(const Node* node, const SlopeOf& slope);
+  bool of_vectors(const Node* node) const;
+  void by_libtorch(const Node* node);
+  bool gate_gradient(const Node* node);
+  bool shifted_sum(const Node* node);
+  void depthwise_transposed(Name in, const Conv& c, Name out);
   void indexed_pooling(const Node* node);
   void pooling_gradient(const Node* node);
 

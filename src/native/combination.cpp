@@ -19,8 +19,12 @@ ICHDET_NATIVE void combine_row(const Combination::Options& o, char* arena, std::
   const auto b = std::size_t(block);
   const auto place = block * out.per_pixel + half * lanes;
   __m512 scale = o.scale.empty() ? _mm512_set1_ps(1) : _mm512_loadu_ps(o.scale.data() + place);
-  const __m512 shift = o.shift.empty() ? _mm512_setzero_ps() : _mm512_loadu_ps(o.shift.data() + place);
-  if (o.gate) scale = _mm512_mul_ps(scale, _mm512_loadu_ps(reinterpret_cast<const float*>(arena + *o.gate) + place));
+  __m512 shift = o.shift.empty() ? _mm512_setzero_ps() : _mm512_loadu_ps(o.shift.data() + place);
+  const auto at_place = [&](std::int64_t offset) {
+    return reinterpret_cast<const float*>(arena + offset) + place;
+  };
+  if (o.vector_shift) shift = _mm512_add_ps(shift, _mm512_loadu_ps(at_place(*o.vector_shift)));
+  if (o.gate) scale = _mm512_mul_ps(scale, _mm512_loadu_ps(at_place(*o.gate)));
 
   Row rows[Combination::most_terms];
   const auto z = row / out.height(), y = row % out.height();

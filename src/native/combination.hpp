@@ -28,6 +28,7 @@ class Combination {
     std::vector<float> scale, shift;   ///< by place; empty: none
     std::optional<std::int64_t> gate;  ///< offset in the arena of a float for each place
     Activation activation;
+    std::optional<std::int64_t> vector_shift;  ///< offset in the arena of a float for each place, added too
     std::optional<SlopeAt> slope;
   };
   explicit Combination(Options options) : options_(std::move(options)) {}

@@ -17,6 +17,9 @@ void Lowering::convolution(const Node* node) {
     return dense(in, c.weight.flatten(1), c.bias, out);
   }
   if (c.transposed) {
+    if (c.groups != 1 && c.groups == c.weight.size(0) && c.weight.size(1) == 1 && dimensions() == 2) {
+      return depthwise_transposed(in, c, out);
+    }
     if (c.groups != 1) refuse(node, "transposed, in groups");
     Value value;
     value.up = c;

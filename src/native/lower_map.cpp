@@ -52,6 +52,12 @@ void Lowering::materialise(Name name, Value value, const Activation& activation,
   std::vector<Value> maps;
   for (const auto& term : terms) maps.push_back(map(term.value));
   if (slope) read(map(slope->of));
+  std::optional<Value> added;
+  if (value.shift != nullptr) {
+    added = vector(value.shift);
+    if (added->channel_of != maps.front().channel_of) refuse("a vector that lies differently than its map");
+    read(*added);
+  }
   std::optional<Value> gate;
   if (value.gate != nullptr) gate = vector(value.gate);
   const auto places = maps.front().places();
@@ -80,7 +86,7 @@ void Lowering::materialise(Name name, Value value, const Activation& activation,
   }
   out.channel_of = maps.front().channel_of;
   emit([=, this, scales = by_place(scale, out), shifts = by_place(shift, out)] {
-    Combination::Options options{{}, map_of(out), scales, shifts, {}, activation, {}};
+    Combination::Options options{{}, map_of(out), scales, shifts, {}, activation, {}, {}};
     if (slope) options.slope = slope_at(*slope);
     for (std::size_t i = 0; i < terms.size(); ++i) {
       const auto& from = maps[i].size;
@@ -91,6 +97,7 @@ void Lowering::materialise(Name name, Value value, const Activation& activation,
       options.terms.push_back(std::move(term));
     }
     if (gate) options.gate = plan_.offset(*gate->floats);
+    if (added) options.vector_shift = plan_.offset(*added->floats);
     return step_of(Combination(std::move(options)), map_of(out));
   });
   values_[name] = std::move(out);

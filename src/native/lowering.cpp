@@ -39,6 +39,7 @@ void Lowering::lower(const Node* node) {
     values_[out] = std::move(copy);
   };
   if (is(node, "aten::_convolution")) return convolution(node);
+  if (of_vectors(node)) return by_libtorch(node);
   if (const auto activation = activation_of(node)) {
     const auto& value = at(node->input(0));
     if (value.floats) refuse(node, "of a vector");
@@ -101,11 +102,13 @@ void Lowering::lower(const Node* node) {
         return;
       }
     }
+    if (gate_gradient(node)) return;
     refuse(node, "of two maps");
   }
   if (is(node, "aten::add") || is(node, "aten::sub")) {
     const auto alpha = factor_of(node->input(2));
     if (!alpha) refuse(node);
+    if (*alpha == 1 && is(node, "aten::add") && shifted_sum(node)) return;
     return sum(node, is(node, "aten::sub") ? -*alpha : *alpha);
   }
   if (is(node, "aten::instance_norm")) return instance_norm(node);
@@ -159,6 +162,11 @@ void Lowering::lower(const Node* node) {
   }
   if (const auto slope = slope_of(node)) return sloped(node, *slope);
   if (is(node, "aten::max_pool2d_with_indices_backward")) return pooling_gradient(node);
+  if (is(node, "aten::expand")) {
+    if (!at(node->input(0)).floats) refuse(node, "of a map");
+    values_[out].shift = node->input(0);
+    return;
+  }
   if (is(node, "aten::cat")) return cat(node);
   if (is(node, "aten::dropout") || is(node, "aten::feature_dropout") || is(node, "aten::contiguous")) return alias();
   if (is(node, "aten::flatten") || is(node, "aten::view") || is(node, "aten::reshape") || is(node, "aten::squeeze")) {
