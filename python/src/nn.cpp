@@ -15,6 +15,7 @@ void bind_paths(py::module_& m);
 void bind_judging(py::module_& m);
 void bind_gradients(py::module_& m);
 void bind_hiding(py::module_& m);
+void bind_xrai(py::module_& m);
 void bind_classifier(py::module_& m);
 void bind_slice_segmenter(py::module_& m);
 void bind_skull_strip(py::module_& m);
@@ -35,6 +36,7 @@ PYBIND11_MODULE(_nn, m) {
   ichdet::python::bind_judging(m);
   ichdet::python::bind_gradients(m);
   ichdet::python::bind_hiding(m);
+  ichdet::python::bind_xrai(m);
   ichdet::python::bind_classifier(m);
   ichdet::python::bind_slice_segmenter(m);
   ichdet::python::bind_skull_strip(m);

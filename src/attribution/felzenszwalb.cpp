@@ -155,8 +155,7 @@ at::Tensor felzenszwalb_scales(const std::vector<Plane>& planes, at::ArrayRef<do
     smooth.push_back(transposed(smoothed(transposed(down), sigma, Border::mirrored)));
   }
   const auto edges = sorted_edges(smooth);
-  const auto labels =
-      at::empty({std::int64_t(scales.size()), planes.front().height, planes.front().width}, at::kLong);
+  const auto labels = at::empty({std::int64_t(scales.size()), planes.front().height, planes.front().width}, at::kLong);
   for (std::size_t i = 0; i < scales.size(); ++i) segment(edges, scales[i], min_size, labels[std::int64_t(i)]);
   return labels;
 }

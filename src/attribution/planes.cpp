@@ -25,7 +25,8 @@ std::int64_t mirrored(std::int64_t i, std::int64_t size) {
 
 constexpr std::int64_t padding = 12;  // rows of zeros that SciPy puts around the values before it fits the spline
 
-/// Coefficients of the cubic spline through the rows and those of the padding, by the recursions of Unser et al. (1993).
+/// Coefficients of the cubic spline through the rows and those of the padding, by the recursions of Unser et al.
+/// (1993).
 Plane spline_coefficients(const Plane& plane) {
   const double pole = std::sqrt(3.0) - 2;
   const auto rows = plane.height + 2 * padding, width = plane.width;

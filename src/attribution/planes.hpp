@@ -25,8 +25,8 @@ enum class Border {
 /// By a Gaussian cut off beyond 4 sigma, rounded as SciPy's gaussian_filter1d rounds it.
 Plane smoothed(const Plane& plane, double sigma, Border border);
 
-/// To another height, by cubic splines with zero beyond the border, pixels keeping their share of the height: as SciPy's
-/// zoom with grid_mode and 'grid-constant', padding and all.
+/// To another height, by cubic splines with zero beyond the border, pixels keeping their share of the height: as
+/// SciPy's zoom with grid_mode and 'grid-constant', padding and all.
 Plane resized(const Plane& plane, std::int64_t height);
 
 }  // namespace ichdet::attribution

@@ -1,9 +1,10 @@
+#include "ichdet/attribution/xrai_segments.hpp"
+
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
 #include <cmath>
 
-#include "ichdet/attribution/xrai.hpp"
 #include "ichdet/core/error.hpp"
 #include "image_planes.hpp"
 
@@ -37,7 +38,9 @@ std::pair<double, double> extent(const std::vector<Plane>& planes) {
   return {low, high};
 }
 
-void keep(Plane& plane, Kept kept) { std::transform(plane.values.begin(), plane.values.end(), plane.values.begin(), kept); }
+void keep(Plane& plane, Kept kept) {
+  std::transform(plane.values.begin(), plane.values.end(), plane.values.begin(), kept);
+}
 
 void normalise(std::vector<Plane>& planes, double low, double high, Kept kept) {
   const auto [least, highest] = extent(planes);
@@ -68,7 +71,8 @@ at::Tensor nearest(const at::Tensor& labels, std::int64_t height, std::int64_t w
   const auto places = [](std::int64_t from, std::int64_t to) {
     std::vector<std::int64_t> found;
     const double step = double(from) / double(to);
-    for (std::int64_t i = 0; i < to; ++i) found.push_back(std::int64_t(std::floor((double(i) + 0.5) * step - 0.5 + 0.5)));
+    for (std::int64_t i = 0; i < to; ++i)
+      found.push_back(std::int64_t(std::floor((double(i) + 0.5) * step - 0.5 + 0.5)));
     return found;
   };
   const auto rows = places(labels.size(1), height), columns = places(labels.size(2), width);

@@ -14,7 +14,8 @@ struct FelzenszwalbOptions {
 };
 
 /// Segments of an image (y, x) or (channel, y, x), as labels int64 (y, x) from 0 in the order of their first pixels:
-/// Felzenszwalb and Huttenlocher, "Efficient graph-based image segmentation" (2004), over pixels and their 8 neighbours.
+/// Felzenszwalb and Huttenlocher, "Efficient graph-based image segmentation" (2004), over pixels and their 8
+/// neighbours.
 ///
 /// Equal to scikit-image 0.26's `segmentation.felzenszwalb`, in float64 as there, where no two edges of the graph cost
 /// the same but for nothing. Of such ties the earlier edge comes first here: right, down, down right, up right, each
