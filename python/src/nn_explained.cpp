@@ -13,12 +13,16 @@ namespace {
 
 using attribution::Explained;
 
-/// Gradients are those of the plain module, scores those of what was prepared of it.
+/// Scores are those of what was prepared of the module, and so are the gradients of one class.
 Explained explained_network(const Network& network, const TargetArgument& target, std::int64_t batch) {
   const auto made_target = target_of(target);
   const auto plain = [module = network.shared()](const at::Tensor& x) { return module->forward(x); };
   auto made = attribution::explained(plain, made_target, batch);
   made.scores = attribution::explained(network.prepared(), made_target, batch).scores;
+  if (target && std::holds_alternative<std::int64_t>(*target)) {
+    const auto score = [plain, made_target](const at::Tensor& x) { return made_target(plain(x)); };
+    made.gradients = prepare_gradient(network.shared(), score, network.prepared().options());
+  }
   return made;
 }
 

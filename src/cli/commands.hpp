@@ -22,6 +22,7 @@ struct Context {
 /// Each adds one subcommand to `app`. Its callback throws ichdet::Error; main turns that into message and exit code.
 void add_detect(CLI::App& app, Context& context);
 void add_classify(CLI::App& app, Context& context);
+void add_explain(CLI::App& app, Context& context);
 void add_info(CLI::App& app, Context& context);
 void add_convert(CLI::App& app, Context& context);
 void add_window(CLI::App& app, Context& context);

@@ -89,6 +89,7 @@ int main(int argc, char** argv) {
   };
   ichdet::cli::add_detect(app, context);
   ichdet::cli::add_classify(app, context);
+  ichdet::cli::add_explain(app, context);
   ichdet::cli::add_info(app, context);
   ichdet::cli::add_convert(app, context);
   ichdet::cli::add_window(app, context);
