@@ -50,8 +50,8 @@ Explained(forward, target, batch=8)
 Parameters
 ----------
 forward : ichdet.nn.Network, torch.nn.Module in evaluation mode, or any callable that torch differentiates
-    Input (image, channel, y, x) or (image, channel, z, y, x) to output, each image by itself. A Network's scores are
-    computed as it is prepared.
+    Input (image, channel, y, x) or (image, channel, z, y, x) to output, each image by itself. A Network's scores, and
+    the gradients of one class, are computed as it is prepared, in float32; gradients of other targets by torch.
 target : int, callable or None
     A class of the output (image, class), or a function of the output to scores, (image) or (image, ...), which are
     summed for each image; None: each input's highest output, whichever that is where a method moves the input to.
