@@ -21,6 +21,7 @@
 #include "ichdet/pipeline/slice_explainer.hpp"
 #include "ichdet/preprocess/resample.hpp"
 #include "ichdet/report/explanation.hpp"
+#include "mask_classes.hpp"
 #include "options.hpp"
 #include "output_file.hpp"
 #include "slice_list.hpp"
@@ -33,7 +34,7 @@ using attribution::Method;
 struct ExplainArguments {
   std::string input, out, slices = "worst:5", precision = "auto", engine = "auto", baseline = "black",
                           quadrature = "riemann", arrays = "npy", reference, target;
-  std::vector<std::string> bundles, methods{"xrai"};
+  std::vector<std::string> bundles, methods{"xrai"}, mask_classes;
   std::vector<double> areas{5, 10, 20};
   std::int64_t steps = 0, samples = 25, masks = 4000, batch = 8;
   bool smooth = false;
@@ -69,6 +70,34 @@ std::vector<Method> methods_of(const ExplainArguments& a) {
     }
   }
   return methods;
+}
+
+/// As the literature writes it.
+std::string title_of(Method method) {
+  switch (method) {
+    case Method::grad_cam: return "Grad-CAM";
+    case Method::grad_cam_plus_plus: return "Grad-CAM++";
+    case Method::eigen_cam: return "EigenCAM";
+    case Method::gradients: return "Gradients";
+    case Method::smooth_gradients: return "SmoothGrad";
+    case Method::integrated_gradients: return "Integrated gradients";
+    case Method::guided_ig: return "Guided IG";
+    case Method::blur_ig: return "Blur IG";
+    case Method::xrai: return "XRAI";
+    case Method::xrai_fast: return "XRAI, fast";
+    case Method::occlusion: return "Occlusion";
+    case Method::rise: return "RISE";
+  }
+  return to_string(method);
+}
+
+SliceLabels read_reference(const ExplainArguments& a, const SliceGeometry& planes) {
+  auto labels = io::read_nifti_labels(a.reference);
+  const auto classes = mask_classes(a.mask_classes);
+  for (auto& label : labels.labels) {
+    if (const auto found = classes.find(label); found != classes.end()) label = found->second;
+  }
+  return resample_to(labels, planes, a.threads);
 }
 
 /// worst:N and positive, by the slices' scores; else as parse_slices.
@@ -184,7 +213,7 @@ void explain(const ExplainArguments& a, const Context& context) {
   const auto study = io::read_study(a.input, a.study, context.progress);
   const auto& stack = study.stack;
   std::optional<SliceLabels> reference;
-  if (!a.reference.empty()) reference = resample_to(io::read_nifti_labels(a.reference), stack.geometry, a.threads);
+  if (!a.reference.empty()) reference = read_reference(a, stack.geometry);
   check_writable(a.out);
   const std::filesystem::path folder(a.out);
 
@@ -213,8 +242,8 @@ void explain(const ExplainArguments& a, const Context& context) {
       described.push_back(to_json(one, stack));
     }
     ExplanationOptions figure;
-    figure.method = name;
-    figure.target = explainer.target();
+    figure.method = title_of(method);
+    figure.target = a.target.empty() ? "blood (" + explainer.target() + ")" : explainer.target();
     figure.details = details(method, a, options);
     figure.areas.clear();
     for (const auto area : a.areas) figure.areas.push_back(area / 100);
@@ -260,6 +289,8 @@ void add_explain(CLI::App& app, Context& context) {
   command->add_option("--target", a.target, "The class to explain. By default what the bundle calls blood");
   command->add_option("--reference", a.reference, "NIfTI mask of the truth, outlined in the pictures to compare with")
       ->check(CLI::ExistingFile);
+  command->add_option("--mask-class", a.mask_classes, "VALUE=0: a value of that mask that is not outlined")
+      ->allow_extra_args(false);
   command->add_option("--areas", a.areas, "Shares of the network's image that are shown as the map's top, in %")
       ->delimiter(',')
       ->check(number_from(0.01, 100, "a number from 0.01 to 100"))
