@@ -2,6 +2,8 @@
 #include <pybind11/stl.h>
 #include <torch/csrc/utils/pybind.h>
 
+#include <variant>
+
 #include "ichdet/attribution/felzenszwalb.hpp"
 #include "ichdet/attribution/xrai.hpp"
 #include "network.hpp"
@@ -72,8 +74,13 @@ void bind_parts(py::module_& m) {
   const std::pair<double, double> value_range(defaults.low, defaults.high);
   m.def(
       "felzenszwalb",
-      [](const at::Tensor& image, double scale, double sigma, std::int64_t min_size) {
-        return unlocked([&] { return attribution::felzenszwalb(image, {scale, sigma, min_size}); });
+      [](const at::Tensor& image, const std::variant<double, std::vector<double>>& scale, double sigma,
+         std::int64_t min_size) {
+        return unlocked([&] {
+          const auto* several = std::get_if<std::vector<double>>(&scale);
+          return several ? attribution::felzenszwalb_scales(image, *several, {1, sigma, min_size})
+                         : attribution::felzenszwalb(image, {std::get<double>(scale), sigma, min_size});
+        });
       },
       py::arg("image"), py::arg("scale") = 1.0, py::arg("sigma") = 0.8, py::arg("min_size") = 20,
       R"(Felzenszwalb and Huttenlocher's graph-based segmentation (2004).
@@ -83,8 +90,8 @@ Equals scikit-image 0.26 where no two pairs of neighbours differ by the same amo
 Parameters
 ----------
 image : torch.Tensor, (y, x) or (channel, y, x), float32 or float64
-scale : float
-    The higher, the larger the segments.
+scale : float or list of float
+    The higher, the larger the segments. Of several, the edges are sorted once.
 sigma : float
     Of the Gaussian that smooths the image first, pixels.
 min_size : int
@@ -92,7 +99,7 @@ min_size : int
 
 Returns
 -------
-torch.Tensor, (y, x), int64: labels from 0)");
+torch.Tensor, (y, x), or for several scales (scale, y, x), int64: labels from 0)");
   m.def(
       "xrai_segments",
       [](const at::Tensor& image, const std::vector<double>& scales, double sigma, std::int64_t min_size,

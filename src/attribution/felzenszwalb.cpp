@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "ichdet/core/error.hpp"
 #include "image_planes.hpp"
@@ -44,58 +45,41 @@ std::vector<Edge> sorted_edges(const std::vector<Plane>& planes) {
   return edges;
 }
 
-/// Disjoint sets of pixels. Of a root: the pixels under it, and the cost from which on no edge joins it to another.
-struct Node {
-  std::int32_t parent, size;
-  float limit;  // float32 in scikit-image too
-};
-
+/// Disjoint sets of pixels.
 class Forest {
  public:
-  Forest(std::int64_t pixels, double scale) : nodes_(std::size_t(pixels)), scale_(scale) {
-    for (std::int64_t i = 0; i < pixels; ++i) at(std::int32_t(i)) = {std::int32_t(i), 1, float(scale)};
+  /// Of a set, kept at its root: its pixels, and the cost from which on no edge joins it to another.
+  struct Set {
+    std::int32_t size;
+    float limit;  // float32 in scikit-image too
+  };
+
+  Forest(std::int64_t pixels, double scale)
+      : parents_(std::size_t(pixels)), sets_(std::size_t(pixels), {1, float(scale)}), scale_(scale) {
+    std::iota(parents_.begin(), parents_.end(), 0);
   }
 
-  Node& at(std::int32_t pixel) { return nodes_[std::size_t(pixel)]; }
-
   std::int32_t root(std::int32_t pixel) {
-    while (at(pixel).parent != pixel) {
-      at(pixel).parent = at(at(pixel).parent).parent;
-      pixel = at(pixel).parent;
-    }
+    auto* parents = parents_.data();
+    while (parents[pixel] != pixel) pixel = parents[pixel] = parents[parents[pixel]];
     return pixel;
   }
 
-  void join(std::int32_t a, std::int32_t b, double cost) {
-    if (at(a).size < at(b).size) std::swap(a, b);
-    at(b).parent = a;
-    at(a).size += at(b).size;
-    at(a).limit = float(cost + scale_ / at(a).size);
-  }
+  const Set& set(std::int32_t root) const { return sets_[std::size_t(root)]; }
 
-  std::int64_t roots_smaller_than(std::int64_t size) {
-    std::int64_t found = 0;
-    for (std::int32_t i = 0; std::size_t(i) < nodes_.size(); ++i) found += at(i).parent == i && at(i).size < size;
-    return found;
+  void join(std::int32_t a, std::int32_t b, double cost) {
+    if (set(a).size < set(b).size) std::swap(a, b);
+    parents_[std::size_t(b)] = a;
+    auto& joined = sets_[std::size_t(a)];
+    joined.size += set(b).size;
+    joined.limit = float(cost + scale_ / joined.size);
   }
 
  private:
-  std::vector<Node> nodes_;
+  std::vector<std::int32_t> parents_;
+  std::vector<Set> sets_;
   double scale_;
 };
-
-void join_small(Forest& forest, const std::vector<Edge>& edges, std::int64_t min_size) {
-  auto small = forest.roots_smaller_than(min_size);
-  for (auto edge = edges.begin(); edge != edges.end() && small > 0; ++edge) {
-    const auto a = forest.root(edge->a), b = forest.root(edge->b);
-    if (a == b) continue;
-    const auto sizes = {forest.at(a).size, forest.at(b).size};
-    const auto of_both = std::count_if(sizes.begin(), sizes.end(), [&](auto size) { return size < min_size; });
-    if (of_both == 0) continue;
-    forest.join(a, b, edge->cost);
-    small -= of_both - (forest.at(forest.root(a)).size < min_size);
-  }
-}
 
 void label(Forest& forest, at::Tensor labels) {
   auto* to = labels.mutable_data_ptr<std::int64_t>();
@@ -110,11 +94,20 @@ void label(Forest& forest, at::Tensor labels) {
 
 void segment(const std::vector<Edge>& edges, double scale, std::int64_t min_size, const at::Tensor& labels) {
   Forest forest(labels.numel(), scale / 255);
+  std::vector<Edge> between;  // sets that were not joined then
   for (const auto& edge : edges) {
     const auto a = forest.root(edge.a), b = forest.root(edge.b);
-    if (a != b && edge.cost < std::min(forest.at(a).limit, forest.at(b).limit)) forest.join(a, b, edge.cost);
+    if (a == b) continue;
+    if (edge.cost < std::min(forest.set(a).limit, forest.set(b).limit)) {
+      forest.join(a, b, edge.cost);
+    } else {
+      between.push_back(edge);
+    }
   }
-  join_small(forest, edges, min_size);
+  for (const auto& edge : between) {
+    const auto a = forest.root(edge.a), b = forest.root(edge.b);
+    if (a != b && std::min(forest.set(a).size, forest.set(b).size) < min_size) forest.join(a, b, edge.cost);
+  }
   label(forest, labels);
 }
 
