@@ -302,8 +302,8 @@ void add_explain(CLI::App& app, Context& context) {
   command->add_option("--steps", a.steps, "Of a path. By default 100, of guided-ig 200")->check(several);
   command
       ->add_option("--quadrature", a.quadrature,
-                   "Of integrated gradients and XRAI; gauss-legendre with 20 steps is about as exact as riemann with "
-                   "hundreds")
+                   "Of integrated gradients and XRAI; gauss-legendre with 50 steps adds up better than riemann with 300"
+)
       ->check(CLI::IsMember({"riemann", "trapezoid", "gauss-legendre"}))
       ->capture_default_str();
   command->add_option("--baseline", a.baseline, "Where paths begin, and what occlusion and RISE hide with")

@@ -83,7 +83,10 @@ torch::jit::Value* Derivatives::emit(const char* kind, std::vector<Value*> input
   return node->output();
 }
 
-torch::jit::Value* Derivatives::number(c10::IValue value) { return graph_.insertConstant(std::move(value)); }
+torch::jit::Value* Derivatives::number(c10::IValue value) {
+  if (value.isTensor() && value.toTensor().requires_grad()) value = value.toTensor().detach();  // a parameter
+  return graph_.insertConstant(std::move(value));
+}
 
 torch::jit::Value* Derivatives::reshaped(Value* gradient, const Sizes& size) {
   return sizes(gradient) == size ? gradient : emit("aten::reshape", {gradient, number(size)}, size);

@@ -165,6 +165,18 @@ TEST_CASE("an operator without a rule is left to autograd, with the reason") {
   CHECK(prepared.preparation({2, 5}).form == "LibTorch's autograd");
 }
 
+TEST_CASE("parameters as they are trained may stand in the gradient") {
+  struct Up : torch::nn::Module {
+    at::Tensor weight = register_parameter("weight", at::randn({3, 2, 2, 2}));
+  };
+  const auto module = std::make_shared<Up>();
+  module->eval();
+  const auto score = [&](const at::Tensor& x) { return at::conv_transpose2d(x * x, module->weight, {}, 2); };
+  const auto x = at::randn({1, 3, 4, 4});
+  CHECK(at::allclose(prepare_gradient(module, score, with(Engine::torch))(x), by_autograd(score, x), 1e-4, 1e-5));
+  CHECK(module->weight.requires_grad());
+}
+
 TEST_CASE("a score that does not depend on the input is refused") {
   const auto constant = [](const at::Tensor& x) { return at::ones({x.size(0)}); };
   CHECK_THROWS_AS(prepare_gradient(in_evaluation(), constant)(at::ones({1, 2})), Error);
