@@ -3,10 +3,10 @@
 
     PYTHONPATH=build/python:tests/python .venv-oracles/bin/python benchmarks/xrai_regions.py [--size 224] [--repeat 3]
 
-An image of three windows of a phantom's slice and one of smooth noise, float32; an attribution of either sign. Segments,
-order and heat map are compared before anything is timed, and have to be equal. One thread, pinned to one core; all run
-in turn, `--repeat` times, and the least time counts. "felzenszwalb" is the image as it is, at six scales. "segments" is
-what makes the masks, dilation included; "full" and "fast" are the regions of those masks; "all, ..." is both.
+Three windows of a phantom's slice, and smooth noise, float32; an attribution of either sign. Segments, order and heat
+map are compared before anything is timed, and have to be equal. One thread, pinned to one core; all run in turn,
+`--repeat` times, and the least time counts. "felzenszwalb" is the image as it is, at six scales. "segments" is what
+makes the masks, dilation included; "full" and "fast" are the regions of those masks; "all, ..." is both.
 """
 import argparse
 import os

@@ -15,4 +15,5 @@ from ._nn.attribution import information_curve, joined_curves, residual_bytes  #
 from ._nn.attribution import blur_ig, gaussian_blur, guided_ig  # noqa: F401
 from ._nn.attribution import attribution_methods, gradients, smooth, smooth_gradients, to_map  # noqa: F401
 from ._nn.attribution import occlusion, rise, rise_masks  # noqa: F401
-from ._nn.attribution import RegionMasks, Xrai, XraiRegions, felzenszwalb, xrai, xrai_regions, xrai_segments  # noqa: F401
+from ._nn.attribution import RegionMasks, Xrai, XraiRegions  # noqa: F401
+from ._nn.attribution import felzenszwalb, xrai, xrai_regions, xrai_segments  # noqa: F401

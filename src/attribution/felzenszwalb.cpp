@@ -20,8 +20,7 @@ std::vector<Edge> sorted_edges(const std::vector<Plane>& planes) {
   const auto height = planes.front().height, width = planes.front().width;
   std::vector<Edge> edges;
   edges.reserve(std::size_t(4 * height * width));
-  // From each pixel of the first `rows` rows, beginning with the column `first`, to the one that many columns and rows
-  // away.
+  // From each pixel, row by row, to the one that many columns and rows further, where there is one.
   const auto add = [&](std::int64_t right, std::int64_t down) {
     const auto first = std::max<std::int64_t>(0, -right), last = width - std::max<std::int64_t>(0, right);
     const auto step = down * width + right;

@@ -71,6 +71,7 @@ at::Tensor nearest(const at::Tensor& labels, std::int64_t height, std::int64_t w
   const auto places = [](std::int64_t from, std::int64_t to) {
     std::vector<std::int64_t> found;
     const double step = double(from) / double(to);
+    // Half a pixel down and up again rounds as SciPy does.
     for (std::int64_t i = 0; i < to; ++i)
       found.push_back(std::int64_t(std::floor((double(i) + 0.5) * step - 0.5 + 0.5)));
     return found;

@@ -105,8 +105,8 @@ def test_ties_go_to_the_earlier_edge(levels):
         found = xrai.felzenszwalb(channels_first(image), scale, sigma, 20).numpy()
         assert expected.max() > 3 and np.array_equal(found, expected), (scale, sigma)
         unstable = segmentation.felzenszwalb(image, scale=scale, sigma=sigma, min_size=20)
-        print("levels", levels, "scale", scale, "sigma", sigma, "segments", expected.max() + 1, "as scikit-image sorts:",
-              unstable.max() + 1)
+        print("levels", levels, "scale", scale, "sigma", sigma, "segments", expected.max() + 1,
+              "as scikit-image sorts:", unstable.max() + 1)
 
 
 def test_labels_of_a_windowed_scan(scan):

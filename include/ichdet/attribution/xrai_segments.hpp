@@ -19,10 +19,11 @@ struct XraiSegmentOptions {
 };
 
 /// The segments of an image (y, x) or (channel, y, x), float32 or float64, at all scales, each grown over its border.
-/// Those of an image with one value are the whole image, once for each scale. Of an image shrunk to less than `side`
-/// by `side` some are empty.
+/// Those of an image with one value are the whole image, once for each scale. Where the image is smaller than
+/// `side` by `side`, some may be empty.
 ///
-/// Equal to saliency's for Felzenszwalb's edges without ties (felzenszwalb.hpp); resized within 1e-12 of scikit-image.
+/// Equal to saliency's, but for Felzenszwalb's ties, and those that only rounding tells apart: columns next to a flat
+/// border in float64 (docs/attribution.md).
 ///
 /// Throws Error(shape) as felzenszwalb does, Error(options) for a range or a number that is not as said above.
 RegionMasks xrai_segments(const at::Tensor& image, const XraiSegmentOptions& options = {});
