@@ -36,6 +36,7 @@ void add_import(CLI::App& app, Context& context);
 void add_train(CLI::App& app, Context& context);
 void add_finetune(CLI::App& app, Context& context);
 void add_judge(CLI::App& app, Context& context);
+void add_judge_explanations(CLI::App& app, Context& context);
 void add_monitor(CLI::App& app, Context& context);
 void add_card(CLI::App& app, Context& context);
 void add_models_make(CLI::App& models, Context& context);

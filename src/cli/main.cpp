@@ -101,6 +101,7 @@ int main(int argc, char** argv) {
   ichdet::cli::add_train(app, context);
   ichdet::cli::add_finetune(app, context);
   ichdet::cli::add_judge(app, context);
+  ichdet::cli::add_judge_explanations(app, context);
   ichdet::cli::add_monitor(app, context);
   ichdet::cli::add_card(app, context);
   ichdet::cli::add_phantom(app, context);
