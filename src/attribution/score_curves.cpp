@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 
 #include "ichdet/core/error.hpp"
 
@@ -47,17 +48,20 @@ Order order_of(const at::Tensor& map, std::int64_t steps) {
   const auto values = map.flatten().to(at::kDouble);
   const auto count = values.numel();
   const auto sorted = std::get<0>(values.sort(0, /*descending=*/true));
-  const auto* descending = sorted.data_ptr<double>();
+  const auto* first = sorted.data_ptr<double>();
   Order order;
-  order.share.push_back(0);
-  std::vector<at::Tensor> inside{values > descending[0]};
+  std::vector<at::Tensor> inside;
+  const auto add = [&](std::int64_t pixels, const at::Tensor& where) {
+    if (!inside.empty() && double(pixels) / double(count) <= order.share.back()) return;
+    order.share.push_back(double(pixels) / double(count));
+    inside.push_back(where);
+  };
+  add(0, values > first[0]);
   for (std::int64_t step = 1; step <= steps; ++step) {
-    const auto wanted = std::max<std::int64_t>(1, step * count / steps);
-    const auto reached = values >= descending[wanted - 1];
-    const double share = double(reached.sum().item<std::int64_t>()) / double(count);
-    if (share == order.share.back()) continue;
-    order.share.push_back(share);
-    inside.push_back(reached);
+    const double cut = first[std::max<std::int64_t>(1, step * count / steps) - 1];
+    const auto [equal, end] = std::equal_range(first, first + count, cut, std::greater<>());
+    if (end - equal > 1) add(equal - first, values > cut);  // what lies before a plateau
+    add(end - first, values >= cut);
   }
   order.inside = at::stack(inside);
   return order;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ichdet/report/draw.hpp"
 #include "ichdet/report/heat_map.hpp"
 #include "ichdet/train/judge_explanations.hpp"
 

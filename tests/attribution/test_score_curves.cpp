@@ -57,7 +57,12 @@ TEST_CASE("equal pixels go together: a flat map has a straight line") {
   CHECK(curve.area == Approx(0.5));
   auto map = at::zeros({1, 3, 4, 5});
   map[0][0] = 1;  // a third of the pixels, then all
-  CHECK(insertion_curves(brightness(), input, map, at::zeros_like(input))[0].share.size() == 3);
+  for (const std::int64_t steps : {2, 50}) {  // even where no step ends at the plateau
+    const auto third = insertion_curves(brightness(), input, map, at::zeros_like(input), {steps})[0];
+    REQUIRE(third.share.size() == 3);
+    CHECK(third.share[1] == Approx(1.0 / 3));
+    CHECK(third.score[1] == Approx(1.0 / 3));
+  }
 }
 
 TEST_CASE("a blurred image keeps its mean inside, and a flat one stays") {

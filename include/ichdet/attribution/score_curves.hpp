@@ -24,7 +24,7 @@ struct ScoreCurve {
 };
 
 struct ScoreCurveOptions {
-  std::int64_t steps = 50;  ///< points behind the first; each has as many pixels more than the one before
+  std::int64_t steps = 50;  ///< each takes as many pixels more; points behind the first, where no pixels are equal
 };
 
 /// Insertion: pixels of `input` are put into `substitute`, the most important ones first; the higher the area, the

@@ -17,7 +17,7 @@ namespace detail {
 inline std::string csv_cell(const std::string& text) {
   if (text.find_first_of(",\"\n") == std::string::npos) return text;
   std::string quoted = "\"";
-  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
+  for (const char c : text) quoted.append(c == '"' ? 2 : 1, c);
   return quoted + "\"";
 }
 
@@ -26,6 +26,13 @@ inline std::string csv_number(double value) {
   char text[32];
   std::snprintf(text, sizeof text, "%.6g", value);
   return text;
+}
+
+/// | a | b |
+inline std::string table_row(const std::vector<std::string>& cells) {
+  std::string row = "|";
+  for (const auto& cell : cells) row.append(" ").append(cell).append(" |");
+  return row + "\n";
 }
 
 /// A figure of all methods: dots and intervals on an axis from 0, one line for each.
@@ -43,7 +50,7 @@ inline void draw_figure(Image& image, std::int64_t x, std::int64_t y, std::int64
   if (most <= 0) most = 1;
   const auto at = [&](double value) { return double(x) + value / most * double(width - 24); };
   const auto height = line * std::int64_t(methods.size());
-  const std::string title = std::string(what.title) + (what.better > 0 ? " \xE2\x86\x91" : " \xE2\x86\x93");
+  const std::string title = std::string(what.title) + (what.better > 0 ? "" : " (low is good)");
   draw::text(image, x, y - 12, title, draw::Face::strong, ink);
   draw::fill(image, x, y, 1, height, grid);
   draw::fill(image, std::int64_t(at(most)), y, 1, height, grid);
@@ -77,37 +84,36 @@ ICHDET_INLINE nlohmann::ordered_json to_json(const std::vector<evaluate::MethodF
 }
 
 ICHDET_INLINE std::string markdown(const std::vector<evaluate::MethodFigures>& methods) {
-  std::string text = "| method |", rule = "|---|";
-  for (const auto& figure : evaluate::map_figures()) {
-    text += std::string(" ") + figure.title + " |";
-    rule += "---|";
-  }
-  text += " sameness |\n" + rule + "---|\n";
+  const auto figures = evaluate::map_figures();
+  std::vector<std::string> titles{"method"};
+  for (const auto& figure : figures) titles.emplace_back(figure.title);
+  titles.emplace_back("sameness");
+  auto text = detail::table_row(titles) + detail::table_row(std::vector<std::string>(titles.size(), "---"));
   for (const auto& method : methods) {
-    text += "| " + method.method + " |";
-    for (std::size_t f = 0; f < method.figures.size(); ++f) {
-      const auto& what = evaluate::map_figures()[f];
+    std::vector<std::string> cells{method.method};
+    for (std::size_t f = 0; f < figures.size(); ++f) {
+      const auto& what = figures[f];
       const auto& estimate = method.figures[f];
-      text += " " + detail::fixed(estimate.value, what.decimals);
-      if (!std::isnan(estimate.value) && what.better != 0 && what.value != &evaluate::MapOutcome::seconds) {
-        text += " (" + detail::span_text(estimate.bootstrap.interval, what.decimals) + ")";
-      }
-      text += " |";
+      cells.push_back(detail::fixed(estimate.value, what.decimals));
+      if (std::isnan(estimate.value) || what.better == 0 || what.value == &evaluate::MapOutcome::seconds) continue;
+      cells.back().append(" (").append(detail::span_text(estimate.bootstrap.interval, what.decimals)).append(")");
     }
-    text += " " + detail::fixed(method.sameness, 2) + " |\n";
+    cells.push_back(detail::fixed(method.sameness, 2));
+    text += detail::table_row(cells);
   }
   return text;
 }
 
 ICHDET_INLINE std::string csv(const std::vector<evaluate::MapOutcome>& outcomes) {
   std::string text = "study,patient,slice,method,probability,mask_share";
-  for (const auto& figure : evaluate::map_figures()) text += std::string(",") + figure.name;
-  text += "\n";
+  for (const auto& figure : evaluate::map_figures()) text.append(",").append(figure.name);
+  text += '\n';
   for (const auto& one : outcomes) {
-    text += detail::csv_cell(one.study) + "," + detail::csv_cell(one.patient) + "," + std::to_string(one.slice) + "," +
-            one.method + "," + detail::csv_number(one.probability) + "," + detail::csv_number(one.mask_share);
-    for (const auto& figure : evaluate::map_figures()) text += "," + detail::csv_number(one.*figure.value);
-    text += "\n";
+    text.append(detail::csv_cell(one.study)).append(",").append(detail::csv_cell(one.patient)).append(",");
+    text.append(std::to_string(one.slice)).append(",").append(one.method).append(",");
+    text.append(detail::csv_number(one.probability)).append(",").append(detail::csv_number(one.mask_share));
+    for (const auto& figure : evaluate::map_figures()) text.append(",").append(detail::csv_number(one.*figure.value));
+    text += '\n';
   }
   return text;
 }
