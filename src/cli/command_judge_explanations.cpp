@@ -127,6 +127,7 @@ void add_judge_explanations(CLI::App& app, Context& context) {
   command->add_option("--path-steps", o.explain.path.steps, "Of integrated gradients and XRAI")
       ->check(number_from(2, 1e6, "a number from 2 on"))
       ->capture_default_str();
+  command->add_flag("!--no-curves", o.curves, "Leave insertion, deletion and information out: the model is asked less");
   command->add_flag("!--no-random-weights", o.random_weights, "Leave the network with random weights out");
   command->add_option("--mask-class", a.mask_classes, "VALUE=CLASS: 1 for blood, 0 for none, of a value of all masks")
       ->allow_extra_args(false);

@@ -124,7 +124,7 @@ struct Judge {
     outcome.energy = evaluate::energy_inside(values, slice.mask);
     outcome.precision = evaluate::equal_area(values, slice.mask).precision;
     outcome.auc = evaluate::pixel_auc(values, slice.mask);
-    ask(outcome, image, map);
+    if (options.curves) ask(outcome, image, map);
     sameness.add(outcome.method, outcome.patient, map);
     judged.outcomes.push_back(std::move(outcome));
   }

@@ -56,7 +56,7 @@ TEST_CASE("equal pixels go together: a flat map has a straight line") {
   CHECK(curve.share == std::vector<double>{0, 1});
   CHECK(curve.area == Approx(0.5));
   auto map = at::zeros({1, 3, 4, 5});
-  map[0][0] = 1;  // a third of the pixels, then all
+  map[0][0] = 1;                              // a third of the pixels, then all
   for (const std::int64_t steps : {2, 50}) {  // even where no step ends at the plateau
     const auto third = insertion_curves(brightness(), input, map, at::zeros_like(input), {steps})[0];
     REQUIRE(third.share.size() == 3);

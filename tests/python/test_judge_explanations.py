@@ -32,7 +32,8 @@ def manifest(run, tmp_path_factory):
 def judged(run, manifest):
     out = manifest.parent / "out"
     done = run("judge-explanations", BUNDLE, manifest, *MASK_CLASSES, "--methods", ",".join(METHODS), "--slices", 2,
-               "--threshold", 0.2, "--steps", 5, "--resamples", 50, "--threads", 1, "--out", out, "--pictures", "--json")
+               "--threshold", 0.2, "--steps", 5, "--resamples", 50, "--threads", 1, "--out", out, "--pictures",
+               "--json")
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout), list(csv.DictReader((out / "explanations.csv").open())), out, done.stderr
 

@@ -23,6 +23,7 @@ struct ExplanationJudgeOptions {
   std::optional<double> threshold;  ///< a slice counts that the model gives at least this; none: the bundle's
   double least_mm2 = 25;            ///< and whose reference mask is at least this large
   double tolerance_mm = 15;         ///< of pointing that is told as `near`
+  bool curves = true;               ///< insertion, deletion, information: many questions to the model
   std::int64_t steps = 20;          ///< of insertion and deletion
   double blur = 1.0 / 16;           ///< sigma of what pixels are put into, as a share of the image's shorter side
   bool random_weights = true;       ///< compares maps with those of the network with random weights, on one slice of a
