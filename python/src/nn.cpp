@@ -17,6 +17,7 @@ void bind_gradients(py::module_& m);
 void bind_hiding(py::module_& m);
 void bind_xrai(py::module_& m);
 void bind_classifier(py::module_& m);
+void bind_explainer(py::module_& m);
 void bind_slice_segmenter(py::module_& m);
 void bind_skull_strip(py::module_& m);
 void bind_train(py::module_& m);
@@ -38,6 +39,7 @@ PYBIND11_MODULE(_nn, m) {
   ichdet::python::bind_hiding(m);
   ichdet::python::bind_xrai(m);
   ichdet::python::bind_classifier(m);
+  ichdet::python::bind_explainer(m);
   ichdet::python::bind_slice_segmenter(m);
   ichdet::python::bind_skull_strip(m);
   ichdet::python::bind_train(m);

@@ -259,8 +259,9 @@ void explain(const ExplainArguments& a, const Context& context) {
   if (context.json) {
     std::cout << text;
   } else if (!context.quiet) {
-    std::cout << "Explained " << explainer.target() << " on " << slices.size() << " slices\nWritten to " << a.out
-              << ": " << written << ", explanation.json" << (a.arrays == "none" ? "" : ", arrays") << "\n";
+    std::cout << "Explained " << explainer.target() << " on " << slices.size()
+              << (slices.size() == 1 ? " slice" : " slices") << "\nWritten to " << a.out << ": " << written
+              << ", explanation.json" << (a.arrays == "none" ? "" : ", arrays") << "\n";
   }
 }
 
@@ -275,7 +276,7 @@ void add_explain(CLI::App& app, Context& context) {
   command->footer(
       "For each method a picture (scan, map, the map's top 5, 10 and 20 % of the image), arrays for\n"
       "notebooks, and explanation.json with scores and how far a path method's sum is off.\n"
-      "Which method to trust on a model: `ichdet judge --help`, docs/attribution.md.");
+      "Which method to trust on a model: `ichdet judge-explanations --help`, docs/attribution.md.");
   command->add_option("INPUT", a.input, "DICOM folder, one DICOM file, or NIfTI file (.nii, .nii.gz)")->required();
   command->add_option("-o,--out", a.out, "Folder for METHOD.png, arrays and explanation.json")->required();
   command->add_option("-b,--bundle", a.bundles,
@@ -301,9 +302,9 @@ void add_explain(CLI::App& app, Context& context) {
   const auto several = number_from(1, 1e6, "a number from 1 to 1000000");
   command->add_option("--steps", a.steps, "Of a path. By default 100, of guided-ig 200")->check(several);
   command
-      ->add_option("--quadrature", a.quadrature,
-                   "Of integrated gradients and XRAI; gauss-legendre with 50 steps adds up better than riemann with 300"
-)
+      ->add_option(
+          "--quadrature", a.quadrature,
+          "Of integrated gradients and XRAI; gauss-legendre with 50 steps adds up better than riemann with 300")
       ->check(CLI::IsMember({"riemann", "trapezoid", "gauss-legendre"}))
       ->capture_default_str();
   command->add_option("--baseline", a.baseline, "Where paths begin, and what occlusion and RISE hide with")
@@ -317,7 +318,9 @@ void add_explain(CLI::App& app, Context& context) {
   command->add_option("--precision", a.precision, "Of the network and its gradients")
       ->check(CLI::IsMember({"auto", "float32", "bfloat16"}))
       ->capture_default_str();
-  command->add_option("--engine", a.engine, "auto, native, torch or openvino")->capture_default_str();
+  command->add_option("--engine", a.engine, "What runs it (docs/engines.md)")
+      ->check(CLI::IsMember({"auto", "native", "torch", "openvino"}))
+      ->capture_default_str();
   command->add_option("--batch", a.batch, "Images per call of the network")->check(several)->capture_default_str();
   add_threads(*command, a.threads);
   add_study_options(*command, a.study);

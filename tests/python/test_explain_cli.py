@@ -1,6 +1,9 @@
 """`ichdet explain`: what it writes, that it shows what it says, and how it refuses."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import nibabel
@@ -132,3 +135,33 @@ def test_what_cannot_be_is_refused(run, study, bundle, tmp_path, extra, code, te
 def test_a_segmenter_is_refused_by_name(run, study, tmp_path):
     done = run("explain", study, "--bundle", Path(__file__).parents[2] / "bundles" / "ichdet" / "segmenter", "--out", tmp_path / "out")
     assert "slice classification" in refused(done, done.returncode, "options")
+
+
+def test_python_says_the_same(explained, study, bundle):
+    import ichdet
+    from ichdet.nn import SliceExplainer
+
+    out, report = explained
+    stack = ichdet.read_study(str(study)).stack
+    explainer = SliceExplainer([str(bundle)], steps=20, quadrature="gauss-legendre")
+    assert explainer.target == "hemorrhage"
+    for method in report["methods"]:
+        found = explainer(stack, report["slices"], method["method"])
+        maps = np.load(out / f"{method['method']}.npy")
+        for one, told, map_ in zip(found, method["slices"], maps):
+            assert (one.slice, one.score) == (told["index"], pytest.approx(told["score"], rel=1e-6))
+            assert np.array_equal(explainer.on_slices(stack, one.map), map_)
+            if one.sum is not None:
+                assert (one.sum, one.difference) == (told["completeness"]["sum"], told["completeness"]["difference"])
+            if one.regions is not None:
+                assert one.regions.areas == told["regions"]["areas_px"]
+    images = explainer.images(stack, report["slices"])
+    assert explainer.explained().scores(images).tolist() == pytest.approx([one.score for one in found], rel=1e-6)
+
+
+def test_the_example_runs(ichdet, study, bundle):
+    example = Path(__file__).parents[2] / "examples" / "05_explain.py"
+    environment = {**os.environ, "PYTHONPATH": str(ichdet.parent / "python")}
+    done = subprocess.run([sys.executable, example, study, bundle], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count(" HU; adds up to ") == 2
