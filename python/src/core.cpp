@@ -10,6 +10,7 @@ void bind_types(py::module_& m);
 void bind_io(py::module_& m);
 void bind_nifti(py::module_& m);
 void bind_preprocess(py::module_& m);
+void bind_heads_up(py::module_& m);
 void bind_phantom(py::module_& m);
 void bind_report(py::module_& m);
 void bind_heat_map(py::module_& m);
@@ -36,6 +37,7 @@ PYBIND11_MODULE(_core, m) {
   ichdet::python::bind_io(m);
   ichdet::python::bind_nifti(m);
   ichdet::python::bind_preprocess(m);
+  ichdet::python::bind_heads_up(m);
   ichdet::python::bind_phantom(m);
   ichdet::python::bind_report(m);
   ichdet::python::bind_heat_map(m);

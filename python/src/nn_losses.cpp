@@ -48,13 +48,10 @@ smooth : added to numerator and denominator)");
   m.def("binary_cross_entropy", &binary_cross_entropy, freely, py::arg("logits"), py::arg("truth"), py::kw_only(),
         py::arg("positive_weights") = std::vector<double>{},
         "Of sigmoids: logits (N, K) against 0 or 1 (N, K), where NaN counts nowhere.");
-  m.def(
-      "saliency_map", &saliency_map, freely, py::arg("score"), py::arg("features"),
-      R"(Grad-CAM of `score` (N) with respect to `features` (N, C, h, w), of which it was computed: (N, h, w) in [0, 1].
-
-Differentiable once more, so that a loss of it can be learned from.)");
-  m.def("localisation", &localisation, freely, py::arg("saliency"), py::arg("mask"),
+  m.def("localisation", &localisation, freely, py::arg("map"), py::arg("mask"),
         R"(S3's localisation loss: 1 - Dice of a saliency map (N, h, w) and the blood, class 1 of `mask` (N, H, W).
+
+map : any scale, such as ichdet.attribution.unscaled_map's; what is below 0 counts as 0, the rest over its largest value
 
 Averaged over samples that show blood. That it is Dice, and of Grad-CAM, is ours: the paper does not say.)");
   m.def(

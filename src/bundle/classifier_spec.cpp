@@ -3,18 +3,43 @@
 namespace ichdet::bundle {
 namespace {
 
+Window window_of(const Node& entry, const ImageSpec& image) {
+  const auto clip = entry.at("clip_hu").range();
+  if (image.clip_hu) {
+    const auto [low, high] = *image.clip_hu;
+    entry.at("clip_hu").expect(clip[0] >= low && clip[1] <= high, "a window within input's clip_hu");
+  }
+  return {clip[0], clip[1]};
+}
+
+std::vector<WeightedWindow> parse_mix(const Node& node, const ImageSpec& image) {
+  node.expect(!image.levels, "none but with \"levels\": \"float\"");
+  std::vector<WeightedWindow> mix;
+  for (const auto& entry : node.list(1)) {
+    entry.only({"clip_hu", "weight"});
+    mix.push_back({window_of(entry, image), entry.at("weight").number()});
+  }
+  return mix;
+}
+
 std::vector<ChannelSpec> parse_channels(const Node& node, const ImageSpec& image) {
   std::vector<ChannelSpec> channels;
   for (const auto& entry : node.list(1)) {
-    entry.only({"clip_hu", "mean", "std", "slice", "brain"});
     ChannelSpec channel;
-    const auto clip = entry.at("clip_hu").range();
-    channel.low_hu = clip[0];
-    channel.high_hu = clip[1];
-    if (image.clip_hu) {
-      const auto [low, high] = *image.clip_hu;
-      entry.at("clip_hu").expect(clip[0] >= low && clip[1] <= high, "a window within input's clip_hu");
+    Window range;
+    if (const auto mix = entry.find("mix")) {
+      entry.only({"mix", "mean", "std", "slice", "brain"});
+      channel.mix = parse_mix(*mix, image);
+      range = channel.mix.front().window;
+      for (const auto& [window, unused] : channel.mix) {
+        range = {std::min(range.low_hu, window.low_hu), std::max(range.high_hu, window.high_hu)};
+      }
+    } else {
+      entry.only({"clip_hu", "mean", "std", "slice", "brain"});
+      range = window_of(entry, image);
     }
+    channel.low_hu = range.low_hu;
+    channel.high_hu = range.high_hu;
     channel.mean = entry.at("mean").number();
     channel.std = entry.at("std").number_between(0, 1e6);
     if (const auto slice = entry.find("slice")) channel.slice = slice->integer(-16, 16);

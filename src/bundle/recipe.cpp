@@ -45,8 +45,13 @@ std::vector<std::string> sentences(const Node& root, const char* key) {
 }
 
 const nlohmann::json& parse_heat_map(const Node& node) {
+  const bool smooths =
+      node.at("method").choice<bool>({{"grad-cam", true}, {"grad-cam++", true}, {"eigen-cam", true}, {"xrai", false}});
+  if (!smooths) {
+    node.only({"method"});
+    return node.value();
+  }
   node.only({"method", "aug_smooth", "eigen_smooth"});
-  node.at("method").text();
   node.at("aug_smooth").truth();
   node.at("eigen_smooth").truth();
   return node.value();

@@ -54,6 +54,9 @@ inline void add_study_options(CLI::App& command, io::StudyOptions& study) {
   command.add_flag("--allow-gaps", study.allow_gaps, "Read the series even where a slice seems to be missing");
   command.add_option("--slice-thickness", study.slice_thickness_mm, "Of a single slice, in mm, instead of the file's")
       ->check(above_zero());
+  command.add_flag_callback(
+      "--keep-wrapped-12bit", [&study] { study.repair_wrapped_12bit = false; },
+      "Do not mend slices as RSNA 2019 has them (12 bits, unsigned, intercept above -100)");
 }
 
 inline void add_output_flags(CLI::App& command, Context& context, const std::string& json) {

@@ -22,9 +22,12 @@ void check_same(const ModelSpec& first, const ModelSpec& other) {
   };
   const auto classes = [](const auto& a, const auto& b) { return a.name == b.name && a.blood == b.blood; };
   if (!std::ranges::equal(first.classes, other.classes, classes)) refuse("classes");
-  const auto channels = [](const auto& a, const auto& b) {
+  const auto same_window = [](const WeightedWindow& a, const WeightedWindow& b) {
+    return a.window.low_hu == b.window.low_hu && a.window.high_hu == b.window.high_hu && a.weight == b.weight;
+  };
+  const auto channels = [&](const auto& a, const auto& b) {
     return a.low_hu == b.low_hu && a.high_hu == b.high_hu && a.mean == b.mean && a.std == b.std && a.slice == b.slice &&
-           a.brain == b.brain;
+           a.brain == b.brain && std::ranges::equal(a.mix, b.mix, same_window);
   };
   if (!std::ranges::equal(first.channels, other.channels, channels)) refuse("input channels");
   const auto &a = first.image, &b = other.image;

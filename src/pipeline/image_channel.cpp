@@ -14,7 +14,7 @@ void write_channel(const at::Tensor& hu, const ChannelSpec& channel, const std::
   const Window range{channel.low_hu, channel.high_hu};
   const auto mean = float(channel.mean), std = float(channel.std);
   if (!levels) {
-    const auto shown = window(values, range);
+    const auto shown = channel.mix.empty() ? window(values, range) : mix_windows(values, channel.mix);
     std::transform(shown.begin(), shown.end(), out, [=](float value) { return (value - mean) / std; });
     return;
   }

@@ -2,7 +2,6 @@
 
 #include <ATen/Functions.h>
 #include <ATen/TensorOperators.h>
-#include <torch/csrc/autograd/autograd.h>
 
 #include <numeric>
 
@@ -99,17 +98,12 @@ at::Tensor binary_cross_entropy(const at::Tensor& logits, const at::Tensor& trut
   return mean_of_known(each, mask);
 }
 
-at::Tensor saliency_map(const at::Tensor& score, const at::Tensor& features) {
-  const auto gradient = torch::autograd::grad({score.sum()}, {features}, {}, /*retain_graph=*/true,
-                                              /*create_graph=*/true)[0];
-  const auto map = at::relu((gradient.mean({2, 3}, /*keepdim=*/true) * features).sum(1));
-  return map / map.amax({1, 2}, /*keepdim=*/true).clamp_min(1e-12);
-}
-
-at::Tensor localisation(const at::Tensor& saliency, const at::Tensor& mask) {
+at::Tensor localisation(const at::Tensor& map, const at::Tensor& mask) {
   const auto blood = mask.eq(1).to(at::kFloat).flatten(1);
-  const auto map = at::upsample_bilinear2d(saliency.unsqueeze(1), mask.sizes().slice(1), /*align_corners=*/false);
-  const auto seen = map.flatten(1);
+  const auto positive = at::relu(map);
+  const auto saliency = positive / positive.amax({1, 2}, /*keepdim=*/true).clamp_min(1e-12);
+  const auto seen =
+      at::upsample_bilinear2d(saliency.unsqueeze(1), mask.sizes().slice(1), /*align_corners=*/false).flatten(1);
   const auto overlap = (2 * (seen * blood).sum(1) + 1) / (seen.sum(1) + blood.sum(1) + 1);
   return mean_of_known(1 - overlap, blood.amax(1));
 }

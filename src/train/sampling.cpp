@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <utility>
 
 #include "ichdet/core/error.hpp"
 #include "ichdet/phantom/random.hpp"
@@ -13,7 +14,7 @@ namespace ichdet::train {
 namespace {
 
 // Streams of counter_hash; a kind's own order has one more.
-constexpr std::uint64_t epoch_stream = 0x0E90C4, kind_stream = 0x5A3B1E00;
+constexpr std::uint64_t epoch_stream = 0x0E90C4, kind_stream = 0x5A3B1E00, kept_stream = 0x13A6E500;
 
 float blood_in(const TrainingStudy& study, std::int64_t slice) {
   for (std::size_t i = 0; i < study.label_names.size(); ++i) {
@@ -43,6 +44,15 @@ std::vector<std::int64_t> apportion(std::int64_t n, const std::vector<double>& s
   auto left = n - std::accumulate(result.begin(), result.end(), std::int64_t{0});
   for (std::size_t i = 0; left > 0; ++i, --left) ++result[order[i]];
   return result;
+}
+
+/// `count` of them, where there are more, at random.
+void keep_some(std::vector<std::size_t>& members, std::int64_t count, std::uint64_t seed, std::uint64_t stream) {
+  const auto all = std::exchange(members, {});
+  const auto size = std::int64_t(all.size());
+  for (std::int64_t i = 0; i < std::min(count, size); ++i) {
+    members.push_back(all[std::size_t(permuted(i, size, seed, stream))]);
+  }
 }
 
 void check_share(const std::string& name, double share) {
@@ -120,10 +130,12 @@ Sampler::Sampler(std::vector<Candidate> candidates, const SamplingOptions& optio
     drawn = 2 * std::min(count("", 0), count("", 1));
     if (drawn == 0) throw Error(ErrorCode::options, "sampling: expected slices with and without blood to balance");
   }
+  if (options.images > 0) drawn = std::min(drawn, options.images);
   const auto takes = apportion(drawn, shares);
   for (std::size_t i = 0; i < names.size(); ++i) {
     if (takes[i] == 0) continue;
     auto& kind = kinds_.emplace_back(std::move(kinds.at(names[i])));
+    if (options.images > 0) keep_some(kind.members, takes[i], seed, kept_stream + i);
     kind.first = epoch_;
     kind.take = takes[i];
     epoch_ += kind.take;

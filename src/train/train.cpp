@@ -8,6 +8,7 @@
 #include <span>
 
 #include "../pipeline/write_text.hpp"
+#include "ichdet/attribution/grad_cam.hpp"
 #include "ichdet/bundle/bundle.hpp"
 #include "ichdet/bundle/sha256.hpp"
 #include "ichdet/core/error.hpp"
@@ -53,9 +54,11 @@ Objective objective_of(const ModelSpec& model, const TrainingSpec& training) {
       throw Error(ErrorCode::options, "training/loss/localisation: needs a mask for each slice it learns from");
     }
     const auto features = network.forward_features(batch.input);
-    const auto logits = network.forward_head(features);
-    const auto saliency = saliency_map(logits.select(1, blood), features).to(at::kFloat);
-    return loss(training.loss, logits, batch.target) + training.loss.localisation * localisation(saliency, batch.mask);
+    const auto [logits, gradient] = attribution::head_gradient(
+        [&](const at::Tensor& f) { return network.forward_head(f); }, features, attribution::class_score(blood),
+        /*create_graph=*/true);
+    const auto map = attribution::unscaled_map(features, gradient);
+    return loss(training.loss, logits, batch.target) + training.loss.localisation * localisation(map, batch.mask);
   };
 }
 

@@ -17,11 +17,12 @@ double share(const Node& node) {
 
 SamplingOptions parse_sampling(const Node& node) {
   using Balance = SamplingOptions::Balance;
-  node.only({"balance", "blood_share", "groups"});
+  node.only({"balance", "blood_share", "groups", "images"});
   SamplingOptions options;
   options.balance = node.at("balance").choice<Balance>(
       {{"uniform", Balance::uniform}, {"undersampled", Balance::undersampled}, {"share", Balance::share}});
   if (const auto blood = node.find("blood_share")) options.blood_share = share(*blood);
+  if (const auto images = node.find("images")) options.images = images->integer(2, 1'000'000'000);
   if (const auto groups = node.find("groups")) {
     groups->each([&](const std::string& name, const Node& weight) {
       options.group_weights[name] = weight.number_between(0, 1e6);

@@ -37,7 +37,7 @@ TEST_CASE("yaml: the core schema's values") {
 
 TEST_CASE("recipes: every built-in one is valid and says what is unknown") {
   const auto recipes = builtin_recipes();
-  CHECK(recipes.size() == 18);
+  CHECK(recipes.size() == 19);
   for (const auto& recipe : recipes) {
     INFO(recipe.name);
     CHECK((!recipe.unknown.empty() || recipe.name.starts_with("ichdet")));
@@ -76,6 +76,17 @@ heat_map: {method: grad-cam, aug_smooth: false, eigen_smooth: false}
   refused("[0, 80]", "[80, 0]", "x.yaml: /input/channels/0/clip_hu");
   refused("blood: true", "blood: false", "/classes: expected a class");
   refused("aug_smooth: false", "aug_smooth: 3", "/heat_map/aug_smooth: expected true or false");
+  refused("method: grad-cam", "method: xrai", "/heat_map/aug_smooth: unknown key");
+  refused("method: grad-cam", "method: magic", "/heat_map/method: expected one of grad-cam, ");
+  refused("clip_hu: [0, 80]", "mix: []", "/input/channels/0/mix: expected a list of at least 1");
+  refused("clip_hu: [0, 80]", "mix: [{clip_hu: [0, 80]}]", "/input/channels/0/mix/0/weight: is missing");
+  refused("clip_hu: [0, 80]", "clip_hu: [0, 80], mix: [{clip_hu: [0, 80], weight: 1}]", "clip_hu: unknown key");
+  refused("float, channels: [{clip_hu: [0, 80]", "nearest, channels: [{mix: [{clip_hu: [0, 80], weight: 1}]",
+          "/input/channels/0/mix: expected none but with");
+  refused("levels: float, channels: [{clip_hu: [0, 80]",
+          "clip_hu: [0, 90], levels: float, channels: [{mix: [{clip_hu: [0, 80], weight: 1}, {clip_hu: [0, 99], "
+          "weight: 1}]",
+          "/input/channels/0/mix/1/clip_hu: expected a window within");
   refused("decision:", "patch: {}\ndecision:", "/patch: unknown key");
 }
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from ichdet import evaluate
 from scipy import ndimage, stats
-from sklearn.metrics import roc_auc_score, roc_curve
+from sklearn.metrics import average_precision_score, precision_score, roc_auc_score, roc_curve
 
 PIXEL_ML = 0.9 * 0.9 * 5 / 1000
 
@@ -54,6 +54,13 @@ def test_figures_equal_scikit_learn_and_numpy(cases):
     called = probabilities >= 0.5
     assert figures["sensitivity"]["of"] == [int((called & truth).sum()), int(truth.sum())]
     assert figures["specificity"]["value"] == pytest.approx((~called & ~truth).sum() / (~truth).sum())
+    assert figures["slice_average_precision"]["value"] == pytest.approx(
+        average_precision_score(truth, probabilities), abs=1e-12)
+    assert figures["ppv"]["value"] == pytest.approx(precision_score(truth, called), abs=1e-12)
+    assert figures["ppv"]["of"] == [int((called & truth).sum()), int(called.sum())]
+    for name in ("slice_average_precision", "ppv"):
+        low, high = figures[name]["bootstrap"]["interval"]
+        assert low < figures[name]["value"] < high
     false, true, thresholds = roc_curve(truth, probabilities, drop_intermediate=False)
     allowed = false <= 0.05 + 1e-12
     assert figures["sensitivity_at_specificity"]["value"] == pytest.approx(true[allowed].max())

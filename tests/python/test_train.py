@@ -16,7 +16,7 @@ import yaml
 
 import ichdet
 from command_line import refused
-from ichdet import evaluate, train
+from ichdet import attribution, evaluate, train
 from small_training import OEDEMA, RECIPE, phantom
 
 torch = pytest.importorskip("torch")
@@ -356,8 +356,9 @@ def test_the_localisation_loss_draws_the_saliency_to_the_blood():
     mask[:, 2:5, 2:5] = 1
 
     def lost():
-        score = ((features ** 2).mean((2, 3)) * head).sum(1)
-        return train.localisation(train.saliency_map(score, features), mask)
+        _, gradient = attribution.head_gradient(lambda f: (f ** 2).mean((2, 3)) @ head[:, None], features, 0,
+                                                create_graph=True)
+        return train.localisation(attribution.unscaled_map(features, gradient), mask)
 
     before = lost()
     for _ in range(30):

@@ -1,10 +1,12 @@
 #include <ATen/Functions.h>
 #include <ATen/TensorOperators.h>
 #include <doctest/doctest.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "ichdet/attribution/grad_cam.hpp"
 #include "ichdet/core/error.hpp"
 #include "ichdet/train/losses.hpp"
 #include "ichdet/train/optimizer.hpp"
@@ -73,20 +75,86 @@ TEST_CASE("Binary cross entropy passes over unknown labels") {
   CHECK(value(ichdet::train::binary_cross_entropy(logits, truth)) == doctest::Approx(expected));
 }
 
-TEST_CASE("S3's localisation loss falls as the features that decide move into the blood") {
-  auto features = at::zeros({1, 1, 4, 4}).requires_grad_(true);
+namespace {
+
+/// A network of two layers in double, and an image.
+struct Small {
+  at::Tensor kernel = at::randn({3, 1, 3, 3}, at::kDouble), weights = at::randn({2, 3}, at::kDouble);
+  at::Tensor image = at::randn({2, 1, 8, 8}, at::kDouble);
+
+  at::Tensor features() const { return at::tanh(at::conv2d(image, kernel, {}, 1, 1)); }
+  at::Tensor head(const at::Tensor& features) const { return (features * features).mean({2, 3}).matmul(weights.t()); }
+  /// The localisation loss of class 1, as a training takes it.
+  at::Tensor loss(const at::Tensor& mask) const {
+    const auto seen = features();
+    const auto [output, gradient] = ichdet::attribution::head_gradient([&](const at::Tensor& f) { return head(f); },
+                                                                       seen, ichdet::attribution::class_score(1), true);
+    return localisation(ichdet::attribution::unscaled_map(seen, gradient), mask);
+  }
+};
+
+at::Tensor corner_mask(std::int64_t images) {
+  const auto mask = at::zeros({images, 16, 16}, at::kByte);
+  mask.narrow(1, 2, 7).narrow(2, 3, 6).fill_(1);
+  return mask;
+}
+
+}  // namespace
+
+TEST_CASE("S3's localisation loss is 1 - Dice of Grad-CAM over its largest value") {
+  at::manual_seed(3);
+  Small net;
+  net.kernel.requires_grad_();
+  const auto mask = corner_mask(2);
+  const auto seen = net.features();
+  const auto score = net.head(seen).select(1, 1);
+  const auto gradient = torch::autograd::grad({score.sum()}, {seen}, {}, true, true)[0];
+  const auto map = at::relu((gradient.mean({2, 3}, true) * seen).sum(1));
+  const auto scaled = at::upsample_bilinear2d((map / map.amax({1, 2}, true)).unsqueeze(1), {16, 16}, false).flatten(1);
+  const auto blood = mask.to(at::kDouble).flatten(1);
+  const auto expected = (1 - (2 * (scaled * blood).sum(1) + 1) / (scaled.sum(1) + blood.sum(1) + 1)).mean();
+  const auto found = net.loss(mask);
+  CHECK(value(found) == doctest::Approx(value(expected)).epsilon(1e-12));
+  const auto of = [&](const at::Tensor& loss) { return torch::autograd::grad({loss}, {net.kernel}, {}, true)[0]; };
+  CHECK(at::allclose(of(found), of(expected), 1e-9, 1e-12));
+}
+
+TEST_CASE("S3's localisation loss has the gradient of finite differences, in features and head") {
+  at::manual_seed(4);
+  Small net;
+  const auto mask = corner_mask(2);
+  for (auto* parameter : {&net.kernel, &net.weights}) {
+    auto& values = *parameter;
+    values.requires_grad_();
+    const auto gradient = torch::autograd::grad({net.loss(mask)}, {values})[0];
+    values = values.detach();
+    const double step = 1e-6;
+    for (std::int64_t i = 0; i < values.numel(); ++i) {
+      const auto at_offset = [&](double offset) {
+        const auto was = values;
+        values = was.clone();
+        values.view(-1)[i] += offset;
+        const double loss = value(net.loss(mask));
+        values = was;
+        return loss;
+      };
+      const double expected = (at_offset(step) - at_offset(-step)) / (2 * step);
+      CHECK(gradient.view(-1)[i].item<double>() == doctest::Approx(expected).epsilon(1e-5));
+    }
+  }
+}
+
+TEST_CASE("S3's localisation loss is small where the map covers the blood, and 0 where there is none") {
   const auto mask = at::zeros({1, 8, 8}, at::kByte);
   mask.narrow(1, 0, 4).narrow(2, 0, 4).fill_(1);
   const auto of = [&](std::int64_t row) {
-    const auto map = at::zeros({1, 1, 4, 4});
-    map.narrow(2, row, 2).narrow(3, 0, 2).fill_(1);
-    features = map.requires_grad_(true);
-    return value(localisation(saliency_map((features * 2).sum({1, 2, 3}), features), mask));
+    const auto map = at::full({1, 4, 4}, -3.0F);
+    map.narrow(1, row, 2).narrow(2, 0, 2).fill_(0.2);
+    return value(localisation(map.to(at::kFloat), mask));
   };
   CHECK(of(0) < 0.25);
   CHECK(of(2) > 0.75);
-  const auto nothing = at::zeros({1, 8, 8}, at::kByte);
-  CHECK(value(localisation(at::rand({1, 4, 4}), nothing)) == 0);
+  CHECK(value(localisation(at::rand({1, 4, 4}), at::zeros({1, 8, 8}, at::kByte))) == 0);
 }
 
 TEST_CASE("Deep supervision weighs heads; the truth follows their size") {

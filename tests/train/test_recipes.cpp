@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 #include <numeric>
+#include <set>
 
 #include "ichdet/bundle/bundle.hpp"
 #include "ichdet/bundle/recipe.hpp"
@@ -40,6 +41,7 @@ struct Case {
 
 const std::vector<Case> cases = {
     {"s1", 0, 0.0003},
+    {"ichdet-s1", 0, 0.0003},
     {"s2-dynunet", 64, 0.01},
     {"s2-viola-unet", 64, 0.01},
     {"s2-slice-detector", 96, 0.001},
@@ -48,7 +50,10 @@ const std::vector<Case> cases = {
     {"s3-mobilenet-v2", 96, 0.001},
     {"s3-vgg19", 64, 0.0002},
     {"s3-weighted-ensemble", 96, 0.001},
-    {"s4-heads-up-e1", 139, 0.001},
+    {"s4-heads-up-e1", 96, 0.001},
+    {"s4-heads-up-e2", 96, 0.001},
+    {"s4-heads-up-e3", 96, 0.001},
+    {"s4-heads-up-e4", 96, 0.001},
     {"s5-exam-lstm", 64, 0.001},
     {"ichdet-segmenter", 96, 0.002},
     {"ichdet-classifier", 96, 0.001},
@@ -109,6 +114,15 @@ Recipe small(const Case& one) {
 }
 
 }  // namespace
+
+TEST_CASE("The cases below are the built-in recipes, none left out") {
+  std::set<std::string> tried{"s3-weight-model"};  // it has a test of its own
+  for (const auto& one : cases) tried.insert(find_recipe(one.recipe).name);
+  for (const auto& recipe : builtin_recipes()) {
+    INFO(recipe.name);
+    CHECK(tried.contains(recipe.name));
+  }
+}
 
 TEST_CASE("Each recipe trains on a few steps, and its bundle answers") {
   const TemporaryFolder scans;

@@ -129,3 +129,25 @@ TEST_CASE("an example is a pure function of seed and index; unknown slices are d
   options.balance = Balance::share;
   CHECK(!draw(Sampler(all, options, 4), 0, 400).times.contains({1, 2}));
 }
+
+TEST_CASE("A limit of images: balanced, always the same ones, another choice for each seed") {
+  SamplingOptions options;
+  options.balance = Balance::undersampled;
+  options.images = 20;
+  const Sampler sampler(slices(30, 200), options, 1);
+  CHECK(sampler.epoch_size() == 20);
+  const auto first = draw(sampler, 0, 20), later = draw(sampler, 20, 60);
+  CHECK(first.blood == 10);
+  CHECK(first.times.size() == 20);
+  CHECK(later.blood == 30);
+  for (const auto& [slice, times] : later.times) {
+    CHECK(times == 3);
+    CHECK(first.times.contains(slice));
+  }
+  const auto other = draw(Sampler(slices(30, 200), options, 2), 0, 20);
+  CHECK(other.times != first.times);
+  options.images = 1000;
+  CHECK(Sampler(slices(30, 200), options, 1).epoch_size() == 60);
+  options.balance = Balance::uniform;
+  CHECK(Sampler(slices(30, 200), options, 1).epoch_size() == 230);
+}

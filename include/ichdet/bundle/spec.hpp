@@ -12,7 +12,7 @@
 #include "ichdet/bundle/procedure.hpp"
 #include "ichdet/core/results.hpp"
 #include "ichdet/ensemble/calibrator.hpp"
-#include "ichdet/preprocess/window.hpp"
+#include "ichdet/preprocess/window_mix.hpp"
 
 namespace ichdet {
 
@@ -45,6 +45,9 @@ struct ChannelSpec {
   double mean = 0, std = 1;
   std::int64_t slice = 0;  ///< of a neighbour: 1 the next one along the normal; at the ends the outermost is repeated
   bool brain = false;      ///< skull-stripped: `low_hu` outside the brain
+  /// Of a classifier: in place of one window, a weighted sum of several (mix_windows), all within [low, high]. May be
+  /// empty.
+  std::vector<WeightedWindow> mix;
 };
 
 /// How a slice becomes a classifier's image.

@@ -45,7 +45,8 @@ struct Figures {
   Estimate dice;  ///< mean over the patients whose true mask has blood, of all voxels of a patient
   double dice_median = undefined;
   Estimate slice_auc;                          ///< DeLong's interval (as if slices were independent) is its `exact`
-  Estimate sensitivity, specificity;           ///< of slices, at options.threshold
+  Estimate slice_average_precision;            ///< area under precision and recall, in steps
+  Estimate sensitivity, specificity, ppv;      ///< of slices, at options.threshold: recall, and ppv is the precision
   double specific_threshold = undefined;       ///< chosen on these very slices
   Estimate sensitivity_at_specificity;         ///< there; chosen anew in each resample
   Estimate study_auc;                          ///< of the studies' own probabilities

@@ -11,9 +11,10 @@
 namespace ichdet::io {
 
 struct StudyOptions {
-  std::string series_uid;         ///< DICOM: this series; empty: the head series, by choose_head_series' rules
-  bool allow_gaps = false;        ///< DICOM: read a series even where a slice seems to be missing
-  double slice_thickness_mm = 0;  ///< of a single slice; 0: from the file, else 5 mm, said in the assumptions
+  std::string series_uid;            ///< DICOM: this series; empty: the head series, by choose_head_series' rules
+  bool allow_gaps = false;           ///< DICOM: read a series even where a slice seems to be missing
+  double slice_thickness_mm = 0;     ///< of a single slice; 0: from the file, else 5 mm, said in the assumptions
+  bool repair_wrapped_12bit = true;  ///< DICOM: RSNA's wrapped slices are mended, and the assumptions say so
 };
 
 /// One study, from whatever kind of file it came.

@@ -42,15 +42,12 @@ at::Tensor tversky(const at::Tensor& logits, const at::Tensor& classes, double f
 at::Tensor binary_cross_entropy(const at::Tensor& logits, const at::Tensor& truth,
                                 const std::vector<double>& positive_weights = {});
 
-/// What a classifier's last feature map says for `score`, as Grad-CAM: relu of the features' sum, weighted by the mean
-/// gradients, over its own largest value. `score`: (N), of `features` (N, C, h, w); gives (N, h, w) in [0, 1].
-/// Differentiable once more.
-at::Tensor saliency_map(const at::Tensor& score, const at::Tensor& features);
-
-/// S3's localisation loss: 1 - Dice of the saliency map, brought to the mask's size, and the blood (class 1 of `mask`,
-/// (N, H, W)), averaged over samples that show blood. The paper says that a segmentation loss of the last convolution's
-/// saliency map is added, not which: Dice and Grad-CAM are ours.
-at::Tensor localisation(const at::Tensor& saliency, const at::Tensor& mask);
+/// S3's localisation loss: 1 - Dice of a saliency map and the blood (class 1 of `mask`, (N, H, W)), averaged over
+/// samples that show blood. `map`: (N, h, w), of any scale, such as Grad-CAM's (attribution::unscaled_map with
+/// `create_graph`); what is below 0 counts as 0, the rest over its largest value, brought to the mask's size. The paper
+/// says that a segmentation loss of the last convolution's saliency map is added, not which: Dice and Grad-CAM are
+/// ours.
+at::Tensor localisation(const at::Tensor& map, const at::Tensor& mask);
 
 /// A loss as a recipe names it.
 struct LossSpec {

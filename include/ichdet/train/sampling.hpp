@@ -33,6 +33,8 @@ struct SamplingOptions {
   /// Groups' shares of the examples, by name, whatever their sizes; with these, or with Balance::share, an epoch is as
   /// many examples as there are candidates. Empty: groups are not told apart.
   std::map<std::string, double> group_weights;
+  /// Learn from at most this many slices, drawn at random and balanced as told, and from no others: an epoch. 0: all.
+  std::int64_t images = 0;
 };
 
 /// Which candidate each example is: a pure function of the seed and the example's index, without repeating one of a

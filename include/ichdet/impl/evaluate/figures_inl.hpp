@@ -186,12 +186,19 @@ ICHDET_INLINE Figures figures(const std::vector<StudyOutcome>& outcomes, const F
   const auto variance = delong(rows.blood, {rows.probability});
   result.slice_auc.exact = delong_interval(variance.auc[0], variance.covariance(0, 0), confidence);
   counted.push_back({&result.slice_auc, [&](Times t) { return detail::auc_of(ranking, rows, t); }});
+  result.slice_average_precision = detail::named("slice_average_precision");
+  counted.push_back({&result.slice_average_precision, [&](Times t) {
+                       return t.empty() ? areas(ranking).average_precision
+                                        : areas(ranking, detail::drawn_rows(rows, t)).average_precision;
+                     }});
   const auto whole = detail::drawn_confusion(rows, options.threshold, {});
   result.sensitivity = detail::rate("sensitivity", whole.sensitivity(), confidence);
   result.specificity = detail::rate("specificity", whole.specificity(), confidence);
+  result.ppv = detail::rate("ppv", whole.positive_predictive_value(), confidence);
   const auto confusion_of = [&](Times t) { return detail::drawn_confusion(rows, options.threshold, t); };
   counted.push_back({&result.sensitivity, [&](Times t) { return confusion_of(t).sensitivity().value(); }});
   counted.push_back({&result.specificity, [&](Times t) { return confusion_of(t).specificity().value(); }});
+  counted.push_back({&result.ppv, [&](Times t) { return confusion_of(t).positive_predictive_value().value(); }});
   result.sensitivity_at_specificity = detail::named("sensitivity_at_specificity");
   counted.push_back({&result.sensitivity_at_specificity,
                      [&](Times t) { return detail::specific_sensitivity(ranking, rows, options.specificity, t); }});

@@ -44,6 +44,7 @@ ICHDET_INLINE Study read_study(const std::filesystem::path& input, const StudyOp
   DicomReadOptions read;
   read.allow_gaps = options.allow_gaps;
   read.slice_thickness_mm = options.slice_thickness_mm;
+  read.repair_wrapped_12bit = options.repair_wrapped_12bit;
   SelectOptions select;
   select.series_uid = options.series_uid;
   return {read_dicom({input}, read, select, progress), std::nullopt};

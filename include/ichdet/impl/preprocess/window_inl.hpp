@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cmath>
 
 #ifdef __SSE2__
 #include <emmintrin.h>
@@ -10,6 +9,7 @@
 
 #include "ichdet/core/error.hpp"
 #include "ichdet/core/parallel.hpp"
+#include "ichdet/impl/preprocess/check_window.hpp"
 #include "ichdet/preprocess/window.hpp"
 
 namespace ichdet {
@@ -24,13 +24,6 @@ ICHDET_INLINE std::span<const NamedWindow> named_windows() {
 }
 
 namespace detail {
-
-ICHDET_INLINE void check_window(const Window& w) {
-  if (!(w.low_hu < w.high_hu) || !std::isfinite(w.low_hu) || !std::isfinite(w.high_hu)) {
-    throw Error::mismatch(ErrorCode::options, "window", "finite limits, the lower one first",
-                          std::to_string(w.low_hu) + " to " + std::to_string(w.high_hu) + " HU");
-  }
-}
 
 /// Copies past the caches, which would else first read every line that is about to be overwritten.
 ICHDET_INLINE void copy_past_caches(const void* from, std::int64_t bytes, void* to) {

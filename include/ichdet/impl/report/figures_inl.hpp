@@ -90,9 +90,11 @@ ICHDET_INLINE nlohmann::ordered_json to_json(const evaluate::Figures& f) {
       {"dice", one(f.dice)},
       {"dice_median", defined(f.dice_median)},
       {"slice_auc", one(f.slice_auc)},
+      {"slice_average_precision", one(f.slice_average_precision)},
       {"study_auc", one(f.study_auc)},
       {"sensitivity", one(f.sensitivity)},
       {"specificity", one(f.specificity)},
+      {"ppv", one(f.ppv)},
       {"threshold_at_specificity", defined(f.specific_threshold)},
       {"sensitivity_at_specificity", one(f.sensitivity_at_specificity)},
       {"clean", one(f.clean)},
@@ -144,9 +146,14 @@ ICHDET_INLINE std::string figures_markdown(const nlohmann::ordered_json& f) {
     text += detail::estimate_row("Dice, mean over patients with blood", f.at("dice"));
     text += "| Dice, median | " + number("dice_median", 3) + " | | |\n";
     text += detail::estimate_row("slice AUC", f.at("slice_auc"));
+    const auto newer = [&](const char* key, const std::string& what) {  // files of older versions lack it
+      if (f.contains(key)) text += detail::estimate_row(what, f.at(key));
+    };
+    newer("slice_average_precision", "slice average precision");
     text += detail::estimate_row("study AUC", f.at("study_auc"));
     text += detail::estimate_row("slice sensitivity at " + threshold, f.at("sensitivity"));
     text += detail::estimate_row("slice specificity at " + threshold, f.at("specificity"));
+    newer("ppv", "slice precision (PPV) at " + threshold);
     text += detail::estimate_row("slice sensitivity at specificity " + specificity + " (threshold " +
                                      number("threshold_at_specificity", 3) + ", chosen here)",
                                  f.at("sensitivity_at_specificity"));
