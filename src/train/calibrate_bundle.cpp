@@ -57,8 +57,13 @@ std::string calibrate_bundle(const fs::path& bundle, const TrainingData& data, i
     }
   }
   ensemble::Calibration calibration;
-  if (slices.enough()) calibration.slice = slices.fit("slices");
-  if (studies.enough()) calibration.study = studies.fit("studies");
+  try {
+    if (slices.enough()) calibration.slice = slices.fit("slices");
+    if (studies.enough()) calibration.study = studies.fit("studies");
+  } catch (const Error& error) {  // as of probabilities that fall where there is blood: the bundle is kept as it is
+    if (error.code() != ErrorCode::options) throw;
+    return std::string("Not calibrated: ") + error.what();
+  }
   if (!calibration.slice && !calibration.study) {
     return "Not calibrated: fewer than 2 slices with blood, or without, in the split that chose the weights";
   }

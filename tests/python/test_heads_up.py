@@ -1,14 +1,18 @@
 """HEADS UP (S4): its four pictures, its repair of RSNA's slices and its recipes, against NumPy and pydicom."""
 
+import json
 from pathlib import Path
 
 import ichdet
+import nibabel
 import numpy as np
 import pydicom
 import pytest
+import small_training
 import yaml
 from dicom_files import ct, save
 
+from ichdet import train
 from ichdet.nn import SliceClassifier, make_bundle
 
 RECIPES = Path(__file__).parents[2] / "recipes"
@@ -88,15 +92,19 @@ def test_colour_weights_and_wrong_variants():
         ichdet.heads_up(hu, "e4", colour_weights=(np.inf, 0, 0))
 
 
+def small_recipe(variant, size):
+    """The recipe with a small network, which reads slices of the phantom's size."""
+    recipe = yaml.safe_load((RECIPES / f"s4_heads_up_{variant}.yaml").read_text())
+    assert recipe["architecture"] == {"name": "InceptionResNetV2",
+                                      "options": {"in_chans": len(recipe["input"]["channels"]), "num_classes": 2}}
+    recipe["architecture"]["name"] = "ResNet18"
+    recipe["input"]["size"] = [size, size]
+    return recipe
+
+
 @pytest.mark.parametrize("variant", ["e1", "e2", "e3", "e4"])
 def test_a_recipes_network_reads_the_variants_picture(phantom, variant, tmp_path):
-    """The recipe's input, with a small network behind it and slices of the phantom's size."""
-    recipe = yaml.safe_load((RECIPES / f"s4_heads_up_{variant}.yaml").read_text())
-    assert recipe["architecture"]["name"] == "InceptionResNetV2"
-    channels = 1 if variant == "e1" else 3
-    recipe["architecture"] = {"name": "ResNet18", "options": {"in_chans": channels, "num_classes": 2}}
-    recipe["input"]["size"] = [96, 96]
-    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(small_recipe(variant, 96)))
     make_bundle(str(tmp_path / "recipe.yaml"), tmp_path / "bundle", untrained=1)
     found = SliceClassifier([tmp_path / "bundle"]).images(phantom)
     expected = ichdet.heads_up(np.maximum(phantom.hu, -1024), variant, order="slice_first")
@@ -138,3 +146,37 @@ def test_the_command_line_mends_unless_told_not_to(run, tmp_path):
         assert ("repair_wrapped_12bit" in done.stdout + done.stderr) is not bool(options)
         np.testing.assert_array_equal(ichdet.read_study(tmp_path / "a.nii.gz").stack.hu[0], values)
         (tmp_path / "a.nii.gz").unlink()
+
+
+@pytest.fixture(scope="module")
+def heads(run, tmp_path_factory):
+    """Two heads of 64 x 64 pixels and 6 slices to learn from, one to select by, and their manifest."""
+    folder = tmp_path_factory.mktemp("heads")
+    lines = ["study,scan,mask,split,any"]
+    for seed, split in enumerate(["train", "train", "select"]):
+        small_training.phantom(run, folder / f"head{seed}", seed, "none" if seed == 1 else "iph:40")
+        lines.append(f"head{seed},head{seed}/dicom,head{seed}/truth.nii.gz,{split},")
+    (folder / "manifest.csv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+@pytest.mark.parametrize("variant", ["e1", "e2", "e3", "e4"])
+def test_a_trained_recipe_classifies_as_its_training_validated(run, heads, variant, tmp_path):
+    """A few steps with a small network: the loss on the split that chose the weights, from classify's probabilities."""
+    recipe = small_recipe(variant, 64)
+    recipe["training"] |= {"steps": 4, "batch": 6, "schedule": {"name": "constant"}, "precision": "float32",
+                           "sampling": {"balance": "undersampled", "images": 6},
+                           "validate": {"every": 2, "split": "select"}}
+    del recipe["training"]["epochs"]
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    made = train.train(str(tmp_path / "recipe.yaml"), tmp_path / "out", data=[heads / "manifest.csv"], threads=1,
+                       mask_classes={value: int(0 < value < 6) for value in range(7)})
+    done = run("classify", heads / "head2" / "dicom", "--bundle", made["bundle"], "--out", tmp_path / "result",
+               "--all-slices", "--no-heat-maps", "--json", "--threads", 1)
+    assert done.returncode == 0, done.stderr
+    slices = json.loads(done.stdout)["slices"]
+    found = np.array([s.get("raw_probability", s["probability"]) for s in slices])
+    blood = np.isin(np.asarray(nibabel.load(heads / "head2" / "truth.nii.gz").dataobj), range(1, 6)).any(axis=(0, 1))
+    assert 0 < blood.sum() < 6
+    loss = -np.log(np.where(blood, found, 1 - found)).mean()
+    assert loss == pytest.approx(made["best"]["validation/loss"], rel=2e-4)
