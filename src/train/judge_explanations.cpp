@@ -32,6 +32,19 @@ Array3<float> array_of(const at::Tensor& map) {
   return {held->data_ptr<float>(), {1, held->size(0), held->size(1)}, held};
 }
 
+/// 1 for blood; what is not known is none.
+Array3<std::uint8_t> blood_of(const StudyEntry& entry, const Array3<std::uint8_t>& mask) {
+  Array3<std::uint8_t> blood(mask.shape());
+  std::ranges::transform(mask, blood.begin(), [&](std::uint8_t value) -> std::uint8_t {
+    if (value <= 1) return value;
+    if (value == unknown_label) return 0;
+    throw Error::mismatch(ErrorCode::shape, entry.mask.string(),
+                          "0, and 1 for blood (a mask class, such as 2=0, says what another value is)",
+                          std::to_string(value));
+  });
+  return blood;
+}
+
 /// Which of `count` things are looked at, spread evenly.
 std::vector<std::size_t> spread(std::size_t count, std::int64_t wanted) {
   const auto n = wanted > 0 ? std::min(count, std::size_t(wanted)) : count;
@@ -168,10 +181,10 @@ struct Judge {
   };
 
   /// Slices with blood that the model finds.
-  std::vector<Candidate> candidates(const Scan& scan, const SliceImages& images, double pixel_mm2) const {
+  std::vector<Candidate> candidates(const StudyEntry& entry, const Scan& scan, const SliceImages& images,
+                                    double pixel_mm2) const {
     const double threshold = options.threshold.value_or(classifier.rule().slice_threshold);
-    Array3<std::uint8_t> blood(scan.mask.shape());
-    std::ranges::transform(scan.mask, blood.begin(), [](auto v) { return std::uint8_t(v != 0 && v != unknown_label); });
+    const auto blood = blood_of(entry, scan.mask);
     std::vector<Candidate> found;
     for (std::int64_t k = 0; k < scan.mask.extent(0); ++k) {
       if (std::ranges::find(blood.plane(k), 1) == blood.plane(k).end()) continue;
@@ -189,7 +202,7 @@ struct Judge {
     const auto images = explainer.images(scan.stack);
     const auto plane = images.planes().front();
     const double pixel_mm = std::sqrt(plane.row_spacing_mm * plane.column_spacing_mm);
-    const auto all = candidates(scan, images, pixel_mm * pixel_mm);
+    const auto all = candidates(entry, scan, images, pixel_mm * pixel_mm);
     if (all.empty()) {
       judged.notes.push_back(entry.study + ": the model finds no slice with blood of the mask's.");
       return;

@@ -96,6 +96,7 @@ def test_what_cannot_be_judged_is_refused(run, manifest):
     def call(*extra, bundle=BUNDLE):
         return run("judge-explanations", bundle, manifest, *MASK_CLASSES, "--threads", 1, *extra)
 
+    assert "such as 2=0" in refused(run("judge-explanations", BUNDLE, manifest, "--threads", 1), 3, "shape")
     assert "grad-cam" in refused(call("--methods", "guess"), 2, "options")
     assert 'split "proof"' in refused(call("--split", "proof"), 2, "options")
     assert "slice classification" in refused(call(bundle="blast-ct-v1"), 2, "options")
