@@ -24,6 +24,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from grad_cam import pin
+
 SIZE, TARGET = 224, 1
 
 
@@ -37,12 +39,6 @@ def arguments():
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--json", type=Path)
     return parser.parse_args()
-
-
-def pin(threads):
-    """Before NumPy and torch read these."""
-    os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = str(threads)
-    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-threads:])
 
 
 def peers(args, model, x, noise, masks):

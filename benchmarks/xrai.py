@@ -15,7 +15,8 @@ import sys
 import time
 from pathlib import Path
 
-from path_methods import SIZE, TARGET, networks, pin
+from grad_cam import gemm, pin
+from path_methods import SIZE, TARGET, networks
 
 
 def arguments():
@@ -77,7 +78,6 @@ def main():
     import oracles  # noqa: F401
     import timm
     import torch
-    from grad_cam import gemm
     from oracle_networks import trained
     from test_xrai import smooth
 

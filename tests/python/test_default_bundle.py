@@ -69,6 +69,20 @@ def test_a_phantoms_blood_is_found_and_measured(run, phantom, tmp_path):
     assert (found & iph).sum() > 0.8 * iph.sum()
 
 
+def test_what_speaks_for_blood_lies_on_it(run, phantom, tmp_path):
+    truth = np.asarray(nibabel.load(phantom / "truth.nii.gz").dataobj)
+    fullest = int(np.argmax((truth == 1).sum(axis=(0, 1))))
+    done = run("explain", phantom / "dicom", "--out", tmp_path, "--method", "smooth-gradients,xrai", "--slices", str(fullest),
+               "--quadrature", "gauss-legendre", "--steps", 20, "--arrays", "nifti", "--json")
+    assert done.returncode == 0, done.stderr
+    for method in ("smooth-gradients", "xrai"):
+        map_ = np.asarray(nibabel.load(tmp_path / f"{method}.nii.gz").dataobj)[:, :, fullest]
+        blood = np.isin(truth[:, :, fullest], range(1, 6))
+        best = map_ >= np.sort(map_.ravel())[-int((truth[:, :, fullest] == 1).sum() / 2)]
+        print(method, (best & blood).sum() / best.sum(), blood.mean())
+        assert (best & blood).sum() > 0.6 * best.sum()
+
+
 def test_one_slice_is_enough(run, phantom, tmp_path):
     truth = np.asarray(nibabel.load(phantom / "truth.nii.gz").dataobj)
     fullest = int(np.argmax((truth == 1).sum(axis=(0, 1))))
