@@ -5,12 +5,11 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/isfinite.h>
-#include <c10/core/InferenceMode.h>
-#include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
 #include <vector>
 
+#include "../nn/autograd.hpp"
 #include "ichdet/core/error.hpp"
 
 namespace ichdet::attribution {
@@ -56,16 +55,8 @@ Explained explained(const Forward& forward, const Target& target, std::int64_t b
     return score_each(target(forward(inputs)), inputs);
   };
   made.gradients = [=](const at::Tensor& inputs) {
-    const c10::InferenceMode off(false);
-    const at::AutoGradMode graph(true);
-    const auto from = (inputs.is_inference() ? inputs.clone() : inputs.detach()).requires_grad_();
-    const auto score = score_each(target(forward(from.clone())), inputs).sum();  // a copy: it may begin in place
-    at::Tensor gradient;
-    if (score.requires_grad()) {
-      gradient = torch::autograd::grad({score}, {from}, {}, /*retain_graph=*/false, /*create_graph=*/false,
-                                       /*allow_unused=*/true)
-                     .front();
-    }
+    const auto score = [&](const at::Tensor& x) { return score_each(target(forward(x)), x); };
+    const auto gradient = nn::input_gradient(score, inputs);
     if (!gradient.defined()) throw Error(ErrorCode::shape, "target: does not depend on the input");
     return gradient;
   };

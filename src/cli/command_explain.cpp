@@ -18,6 +18,7 @@
 #include "ichdet/io/png.hpp"
 #include "ichdet/io/study.hpp"
 #include "ichdet/pipeline/open_detector.hpp"
+#include "ichdet/pipeline/slice_classifier.hpp"
 #include "ichdet/pipeline/slice_explainer.hpp"
 #include "ichdet/preprocess/resample.hpp"
 #include "ichdet/report/explanation.hpp"
@@ -217,14 +218,16 @@ void explain(const ExplainArguments& a, const Context& context) {
   check_writable(a.out);
   const std::filesystem::path folder(a.out);
 
-  ClassifierOptions scoring;
-  scoring.network = options.network;
-  const SliceClassifier classifier(members, scoring);
-  const bool by_score = a.slices == "positive" || a.slices.starts_with("worst");
-  const auto scores = by_score ? classifier.scores(stack, context.progress) : std::vector<SliceScore>();
-  const auto slices = chosen_slices(a.slices, scores, classifier.rule(), stack.geometry.count());
-
   const SliceExplainer explainer(members, options);
+  const bool by_score = a.slices == "positive" || a.slices.starts_with("worst");
+  std::vector<SliceScore> scores;
+  if (by_score) {
+    ClassifierOptions scoring;
+    scoring.network = options.network;
+    scores = SliceClassifier(members, scoring).scores(stack, context.progress);
+  }
+  const auto slices = chosen_slices(a.slices, scores, explainer.rule(), stack.geometry.count());
+
   const auto images = explainer.images(stack);
   nlohmann::ordered_json report{{"version", version}, {"target", explainer.target()}};
   for (const auto& bundle : explainer.identities()) {
@@ -234,7 +237,7 @@ void explain(const ExplainArguments& a, const Context& context) {
   std::string written;
   for (const auto method : methods) {
     const auto name = to_string(method);
-    const auto found = explainer(stack, slices, method, context.progress);
+    const auto found = explainer(images, slices, method, context.progress);
     std::vector<ExplainedSlice> shown;
     nlohmann::ordered_json described = nlohmann::ordered_json::array();
     for (const auto& one : found) {

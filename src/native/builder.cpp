@@ -58,6 +58,12 @@ Value Lowering::new_vector(std::int64_t floats) {
   return value;
 }
 
+Value Lowering::unmade(Name name) {
+  const auto& value = at(name);
+  const bool lazy = !value.made() && read_once(name) && (!value.terms.empty() || value.gate != nullptr);
+  return lazy ? value : sum_of({{name, 1, {}, {}}});
+}
+
 Value& Lowering::made(Name name) {
   auto& value = at(name);
   if (value.made()) return value;

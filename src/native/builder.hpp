@@ -104,6 +104,8 @@ class Lowering {
   static bool read_once(Name value) { return value->uses().size() == 1; }
   /// A sum that may be taken apart: what is read twice is made, since its terms' places may then be used for it.
   bool unmade_sum(Name value) { return !at(value).terms.empty() && !at(value).made() && read_once(value); }
+  /// What a step that makes a sum makes of `value`: itself where nobody has made it, else a sum of it alone.
+  Value unmade(Name value);
   Value& made(Name value);
   Value& map(Name value);
   Value& vector(Name value);

@@ -28,7 +28,6 @@ std::optional<SlopeOf> slope_of(const Node* node) {
 
 /// A gradient times the slope of the activation that it goes back through.
 void Lowering::sloped(const Node* node, const SlopeOf& slope) {
-  const auto gradient = node->input(0);
   if (const auto constant = constant_tensor(node, 0)) {
     const auto by_channel = constant->flatten(2).select(2, 0).flatten();
     if (!at::equal(constant->flatten(2), by_channel.view({1, -1, 1}).expand_as(constant->flatten(2)))) {
@@ -36,9 +35,7 @@ void Lowering::sloped(const Node* node, const SlopeOf& slope) {
     }
     return materialise(node->output(), sum_of({{slope.of, 0, {}, {}}}), {}, {}, by_channel, slope);
   }
-  const auto& value = at(gradient);
-  const bool lazy = !value.made() && read_once(gradient) && (!value.terms.empty() || value.gate != nullptr);
-  materialise(node->output(), lazy ? value : sum_of({{gradient, 1, {}, {}}}), {}, {}, {}, slope);
+  materialise(node->output(), unmade(node->input(0)), {}, {}, {}, slope);
 }
 
 /// Vectors in and a vector out, but for layers.

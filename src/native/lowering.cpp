@@ -41,11 +41,8 @@ void Lowering::lower(const Node* node) {
   if (is(node, "aten::_convolution")) return convolution(node);
   if (of_vectors(node)) return by_libtorch(node);
   if (const auto activation = activation_of(node)) {
-    const auto& value = at(node->input(0));
-    if (value.floats) refuse(node, "of a vector");
-    const bool lazy =
-        unmade_sum(node->input(0)) || (!value.made() && value.gate != nullptr && read_once(node->input(0)));
-    return materialise(out, lazy ? value : sum_of({{node->input(0), 1, {}, {}}}), *activation, {}, {});
+    if (at(node->input(0)).floats) refuse(node, "of a vector");
+    return materialise(out, unmade(node->input(0)), *activation, {}, {});
   }
   if (is(node, "aten::batch_norm")) {
     const auto affine = nn::affine_of(node);

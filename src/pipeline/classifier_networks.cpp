@@ -94,14 +94,18 @@ double ClassifierNetworks::blood_probability(const at::Tensor& row) const {
   return std::clamp(blood, 0.0, 1.0);
 }
 
-attribution::Target ClassifierNetworks::blood_target() const {
+std::vector<std::int64_t> ClassifierNetworks::blood_classes() const {
   std::vector<std::int64_t> blood;
   for (std::size_t c = 0; c < spec().classes.size(); ++c) {
     if (spec().classes[c].blood) blood.push_back(std::int64_t(c));
   }
-  return [blood](const at::Tensor& output) {
-    auto score = output.select(1, blood.front());
-    for (std::size_t i = 1; i < blood.size(); ++i) score = score + output.select(1, blood[i]);
+  return blood;
+}
+
+attribution::Target logits_of(const std::vector<std::int64_t>& classes) {
+  return [classes](const at::Tensor& output) {
+    auto score = output.select(1, classes.front());
+    for (std::size_t i = 1; i < classes.size(); ++i) score = score + output.select(1, classes[i]);
     return score;
   };
 }

@@ -12,6 +12,9 @@
 // What slice and exam classifiers share: their members' networks.
 namespace ichdet::pipeline {
 
+/// The sum of the logits of these classes.
+attribution::Target logits_of(const std::vector<std::int64_t>& classes);
+
 struct ClassifierMember {
   std::shared_ptr<Network> network;
   PreparedNetwork whole;
@@ -34,8 +37,9 @@ struct ClassifierNetworks {
   at::Tensor probabilities(const at::Tensor& input) const;
   /// That there is blood, from one row of them.
   double blood_probability(const at::Tensor& row) const;
+  std::vector<std::int64_t> blood_classes() const;
   /// The sum of the logits of the classes that are blood.
-  attribution::Target blood_target() const;
+  attribution::Target blood_target() const { return logits_of(blood_classes()); }
   Inference inference(const std::vector<std::int64_t>& shape) const;
   /// By the first member's calibration, and flagged for review where it is near one half.
   void calibrate(StudyResult& result, const ClassifierOptions& options) const;

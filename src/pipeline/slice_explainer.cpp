@@ -34,13 +34,15 @@ struct SliceExplainer::State {
   ExplainOptions options;
   pipeline::ClassifierNetworks networks;
   std::vector<std::int64_t> classes;  ///< whose logits are summed
+  attribution::Target target;         ///< (image, class) to (image)
   std::vector<PreparedNetwork> gradients;
 
   explicit State(const std::vector<Bundle>& members, const ExplainOptions& given)
       : options(given), networks(members, Task::slice_classification, classifier_options(given)) {
     const auto& known = networks.spec().classes;
+    if (!options.target) classes = networks.blood_classes();
     for (std::size_t c = 0; c < known.size(); ++c) {
-      if (options.target ? known[c].name == *options.target : known[c].blood) classes.push_back(std::int64_t(c));
+      if (known[c].name == options.target) classes.push_back(std::int64_t(c));
     }
     if (classes.empty()) {
       std::string names;
@@ -48,21 +50,13 @@ struct SliceExplainer::State {
       throw Error::mismatch(ErrorCode::options, "target", "a class of " + networks.spec().name + ": " + names,
                             options.target.value_or("none that is blood"));
     }
-    auto how = options.network;
-    if (how.precision == Precision::automatic) how.precision = Precision::float32;
+    target = pipeline::logits_of(classes);
     for (const auto& member : networks.members) {
-      const auto score = [this, n = member.network.get()](const at::Tensor& x) { return target(n->forward(x)); };
-      gradients.push_back(prepare_gradient(member.network, score, how));
+      const auto score = [target = target, n = member.network.get()](const at::Tensor& x) {
+        return target(n->forward(x));
+      };
+      gradients.push_back(prepare_gradient(member.network, score, options.network));
     }
-  }
-  State(const State&) = delete;  // its gradients know where it lies
-  State& operator=(const State&) = delete;
-
-  /// (image, class) to (image).
-  at::Tensor target(const at::Tensor& logits) const {
-    auto score = logits.select(1, classes.front());
-    for (std::size_t i = 1; i < classes.size(); ++i) score = score + logits.select(1, classes[i]);
-    return score;
   }
 
   at::Tensor scores(const at::Tensor& images) const {
@@ -95,14 +89,20 @@ struct SliceExplainer::State {
     return found;
   }
 
+  Explained likelihood() const {
+    Explained made;
+    made.batch = options.batch;
+    made.scores = [this](const at::Tensor& images) { return probabilities(images); };
+    return made;
+  }
+
   at::Tensor cam(const at::Tensor& image, Method method) const {
     auto how = options.cam;
     how.method = attribution::parse_cam_method(to_string(method));
-    const auto of_output = [this](const at::Tensor& logits) { return target(logits); };
     at::Tensor sum;
     for (const auto& member : networks.members) {
       const auto head = [&](const at::Tensor& features) { return member.network->forward_head(features); };
-      const auto map = attribution::grad_cam(member.features, head, image, of_output, how);
+      const auto map = attribution::grad_cam(member.features, head, image, target, how);
       sum = sum.defined() ? sum + map : map;
     }
     return sum / double(networks.members.size());
@@ -173,11 +173,8 @@ struct SliceExplainer::State {
       case Method::occlusion:
         found.map = attribution::occlusion(explained, image, options.baseline, options.occlusion, progress)[0];
         break;
-      case Method::rise: {  // whose scores are weights
-        Explained likely = explained;
-        likely.scores = [this](const at::Tensor& images) { return probabilities(images); };
-        found.map = attribution::rise(likely, image, options.baseline, options.rise, progress)[0];
-      }
+      case Method::rise:  // whose scores are weights
+        found.map = attribution::rise(likelihood(), image, options.baseline, options.rise, progress)[0];
     }
     found.map = found.map.to(at::kFloat);
     return found;
@@ -208,6 +205,14 @@ attribution::Explained SliceExplainer::explained() const {
   return made;
 }
 
+attribution::Explained SliceExplainer::likelihood() const {
+  auto made = state_->likelihood();
+  made.scores = [state = state_, scores = std::move(made.scores)](const at::Tensor& images) { return scores(images); };
+  return made;
+}
+
+const CaseRule& SliceExplainer::rule() const noexcept { return state_->networks.rule; }
+
 SliceExplanation SliceExplainer::operator()(const at::Tensor& image, Method method, const Progress& progress) const {
   if (image.dim() != 4 || image.size(0) != 1) {
     throw Error::mismatch(ErrorCode::shape, "image to explain", "(1, channel, row, column)", c10::str(image.sizes()));
@@ -217,7 +222,12 @@ SliceExplanation SliceExplainer::operator()(const at::Tensor& image, Method meth
 
 std::vector<SliceExplanation> SliceExplainer::operator()(const SliceStack& stack, std::span<const std::int64_t> slices,
                                                          Method method, const Progress& progress) const {
-  const auto read = images(stack);
+  return (*this)(images(stack), slices, method, progress);
+}
+
+std::vector<SliceExplanation> SliceExplainer::operator()(const SliceImages& images,
+                                                         std::span<const std::int64_t> slices, Method method,
+                                                         const Progress& progress) const {
   std::vector<SliceExplanation> found;
   for (const auto slice : slices) {
     const auto done = double(found.size());
@@ -225,7 +235,7 @@ std::vector<SliceExplanation> SliceExplainer::operator()(const SliceStack& stack
                           progress(stage, (done + fraction) / double(slices.size()));
                         },
                         progress.stop};
-    found.push_back((*this)(read(std::span(&slice, 1)), method, part));
+    found.push_back((*this)(images(std::span(&slice, 1)), method, part));
     found.back().slice = slice;
   }
   return found;

@@ -16,7 +16,6 @@
 #include "ichdet/attribution/score_curves.hpp"
 #include "ichdet/core/error.hpp"
 #include "ichdet/evaluate/localisation.hpp"
-#include "ichdet/pipeline/slice_classifier.hpp"
 #include "ichdet/pipeline/slice_images.hpp"
 #include "ichdet/preprocess/masks.hpp"
 #include "maps_without_model.hpp"
@@ -53,28 +52,6 @@ std::vector<std::size_t> spread(std::size_t count, std::int64_t wanted) {
   return chosen;
 }
 
-/// The probability of blood as a score: what a user is shown.
-Explained blood_probability(const SliceClassifier& classifier, std::int64_t batch) {
-  Explained made;
-  made.batch = batch;
-  made.scores = [&classifier](const at::Tensor& images) {
-    const auto all = classifier.probabilities(images);
-    const auto& spec = classifier.spec();
-    at::Tensor found;
-    for (std::size_t c = 0; c < spec.classes.size(); ++c) {
-      if (!spec.classes[c].blood) continue;
-      const auto one = all.select(1, std::int64_t(c));
-      if (!found.defined()) {
-        found = one;
-      } else {
-        found = spec.activation == Activation::softmax ? found + one : found.maximum(one);
-      }
-    }
-    return found;
-  };
-  return made;
-}
-
 /// How alike the maps of different patients are.
 class Sameness {
  public:
@@ -105,8 +82,7 @@ class Sameness {
 struct Judge {
   const ExplanationJudgeOptions& options;
   SliceExplainer explainer;
-  SliceClassifier classifier;
-  Explained probability;
+  Explained probability;  ///< of blood: what a user is shown
   std::optional<SliceExplainer> random;
   Sameness sameness;
   JudgedExplanations judged;
@@ -183,7 +159,7 @@ struct Judge {
   /// Slices with blood that the model finds.
   std::vector<Candidate> candidates(const StudyEntry& entry, const Scan& scan, const SliceImages& images,
                                     double pixel_mm2) const {
-    const double threshold = options.threshold.value_or(classifier.rule().slice_threshold);
+    const double threshold = options.threshold.value_or(explainer.rule().slice_threshold);
     const auto blood = blood_of(entry, scan.mask);
     std::vector<Candidate> found;
     for (std::int64_t k = 0; k < scan.mask.extent(0); ++k) {
@@ -237,13 +213,10 @@ JudgedExplanations judge_explanations(const std::vector<Bundle>& members, const 
                                       const ExplanationJudgeOptions& options, const PreparationOptions& reading,
                                       const evaluate::BootstrapOptions& bootstrap, const Progress& progress,
                                       const std::function<void(const JudgedSlice&)>& seen) {
-  ClassifierOptions classifier;
-  classifier.network = options.explain.network;
-  classifier.batch = options.explain.batch;
   auto explain = options.explain;
   explain.completeness = false;
-  Judge judge{options, SliceExplainer(members, explain), SliceClassifier(members, classifier), {}, {}, {}, {}};
-  judge.probability = blood_probability(judge.classifier, options.explain.batch);
+  Judge judge{options, SliceExplainer(members, explain), {}, {}, {}, {}};
+  judge.probability = judge.explainer.likelihood();
   if (options.random_weights) {
     auto random = members;
     for (auto& bundle : random) bundle = with_random_weights(bundle, options.seed);

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "ichdet/aggregate/case_rules.hpp"
 #include "ichdet/attribution/baseline.hpp"
 #include "ichdet/attribution/blur_ig.hpp"
 #include "ichdet/attribution/explained.hpp"
@@ -81,10 +82,17 @@ class SliceExplainer {
   SliceImages images(const SliceStack& stack) const;
   /// Of one image (1, channel, row, column), as SliceImages gives it; `slice` stays 0.
   SliceExplanation operator()(const at::Tensor& image, attribution::Method method, const Progress& progress = {}) const;
+  /// Of slices of the stack that `images` reads.
+  std::vector<SliceExplanation> operator()(const SliceImages& images, std::span<const std::int64_t> slices,
+                                           attribution::Method method, const Progress& progress = {}) const;
   std::vector<SliceExplanation> operator()(const SliceStack& stack, std::span<const std::int64_t> slices,
                                            attribution::Method method, const Progress& progress = {}) const;
   /// Scores and gradients, for methods of one's own.
   attribution::Explained explained() const;
+  /// The target's probability as a score, without gradients.
+  attribution::Explained likelihood() const;
+  /// The first bundle's.
+  const CaseRule& rule() const noexcept;
 
  private:
   struct State;
