@@ -1,6 +1,7 @@
 #include <ATen/Functions.h>
 #include <ATen/TensorOperators.h>
 
+#include "error_code.hpp"
 #include "ichdet/attribution/blur_ig.hpp"
 #include "ichdet/attribution/gaussian_blur.hpp"
 #include "ichdet/attribution/gradients.hpp"
@@ -26,16 +27,6 @@ Explained square() {
 
 const at::Tensor x = at::arange(120, at::kDouble).view({2, 1, 6, 10}) / 50 - 1;
 const at::Tensor empty = x.narrow(0, 0, 0);
-
-template <class Body>
-ErrorCode code_of(const Body& body) {
-  try {
-    body();
-  } catch (const Error& e) {
-    return e.code();
-  }
-  return ErrorCode(-1);
-}
 
 }  // namespace
 

@@ -1,3 +1,4 @@
+#include "error_code.hpp"
 #include "ichdet/attribution/integrated_gradients.hpp"
 
 #include <ATen/Functions.h>
@@ -16,15 +17,6 @@ namespace {
 /// sum of x^2.
 Explained square() {
   return {[](const at::Tensor& x) { return (x * x).flatten(1).sum(1); }, [](const at::Tensor& x) { return 2 * x; }, 4};
-}
-
-ErrorCode code_of(const std::function<void()>& body) {
-  try {
-    body();
-  } catch (const Error& e) {
-    return e.code();
-  }
-  return ErrorCode(-1);
 }
 
 }  // namespace
