@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := build
-.PHONY: help setup build all test demo install dev tsan tidy format clean
+.PHONY: help setup build all test demo wheel install dev tsan tidy format clean
 
 BUILD := build
 JOBS ?= $(shell nproc)
@@ -34,6 +34,11 @@ test: ## everything, then the C++ tests (ctest) and the Python and parity tests 
 
 demo: build ## find a hemorrhage in a phantom that ichdet makes itself (STUDY=folder: in that study instead)
 	@tools/demo.sh $(BUILD)/ichdet
+
+wheel: setup $(BUILD)/build.ninja ## dist/ichdet-*.whl, which needs torch and NumPy and no system package
+	@cmake --build $(BUILD) -j $(JOBS) --target ichdet_python
+	@.venv/bin/python -m pip wheel . -q --no-deps --no-build-isolation -C build-dir=$(BUILD) -w dist
+	@ls -sh dist/*.whl
 
 install: setup $(BUILD)/build.ninja ## install to PREFIX (default /usr/local)
 	@cmake --build $(BUILD) -j $(JOBS) --target ichdet_installed

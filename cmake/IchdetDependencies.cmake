@@ -1,7 +1,9 @@
 # Found here for the build tree and by ichdet-config.cmake for consumers, each component's own alone.
 if(ICHDET_WITH_TORCH OR ICHDET_BUILD_PYTHON)
   if(NOT ICHDET_PYTHON)
-    if(EXISTS ${PROJECT_SOURCE_DIR}/.venv/bin/python)
+    if(SKBUILD)
+      set(ICHDET_PYTHON ${Python_EXECUTABLE} CACHE FILEPATH "" FORCE)
+    elseif(EXISTS ${PROJECT_SOURCE_DIR}/.venv/bin/python)
       set(ICHDET_PYTHON ${PROJECT_SOURCE_DIR}/.venv/bin/python CACHE FILEPATH "" FORCE)
     else()
       find_program(ICHDET_PYTHON3 python3 REQUIRED)
