@@ -8,6 +8,7 @@
 #include "ichdet/pipeline/write_classification.hpp"
 #include "options.hpp"
 #include "tensors.hpp"
+#include "watched.hpp"
 
 namespace ichdet::python {
 namespace {
@@ -58,8 +59,11 @@ void bind_common(py::class_<Classifier>& c) {
                                return names;
                              })
       .def(
-          "__call__", [](const Classifier& classifier, const SliceStack& stack) { return classifier(stack); },
-          py::arg("stack"), py::call_guard<py::gil_scoped_release>(), "A StudyResult.")
+          "__call__",
+          [](const Classifier& classifier, const SliceStack& stack, const ProgressArgument& progress) {
+            return watched(progress, [&](const Progress& tell) { return classifier(stack, tell); });
+          },
+          py::arg("stack"), py::kw_only(), py::arg("progress") = py::none(), "A StudyResult.")
       .def("probabilities", &probabilities_of<Classifier>, py::arg("images"),
            "What `images` of a stack gives, float32, to (image or exam, class).");
 }
@@ -93,23 +97,25 @@ batch : slices per call of a network)");
           py::arg("stack"), py::arg("slices") = std::nullopt,
           "What the network reads of these slices, or of all: (image, channel, row, column), float32.")
       .def(
-          "scores", [](const SliceClassifier& classifier, const SliceStack& stack) { return classifier.scores(stack); },
-          py::arg("stack"), py::call_guard<py::gil_scoped_release>(), "A list of SliceScore, one for each slice.")
+          "scores",
+          [](const SliceClassifier& classifier, const SliceStack& stack, const ProgressArgument& progress) {
+            return watched(progress, [&](const Progress& tell) { return classifier.scores(stack, tell); });
+          },
+          py::arg("stack"), py::kw_only(), py::arg("progress") = py::none(), "A list of SliceScore, one for each slice.")
       .def(
           "heat_maps",
           [](const SliceClassifier& classifier, const SliceStack& stack, const std::vector<std::int64_t>& wanted,
-             const std::string& method, bool aug_smooth, bool eigen_smooth) {
-            std::vector<SliceMap> maps;
-            {
-              const py::gil_scoped_release unlocked;
-              maps = classifier.heat_maps(stack, wanted, cam_options(method, aug_smooth, eigen_smooth));
-            }
-            py::dict by_slice;
+             const std::string& method, bool aug_smooth, bool eigen_smooth, const ProgressArgument& progress) {
+            const auto options = cam_options(method, aug_smooth, eigen_smooth);
+            auto maps = watched(
+                progress, [&](const Progress& tell) { return classifier.heat_maps(stack, wanted, options, tell); });
+            py::typing::Dict<std::int64_t, Floats> by_slice;
             for (auto& map : maps) by_slice[py::int_(map.slice)] = lend(map.values);
             return by_slice;
           },
           py::arg("stack"), py::arg("slices"), py::arg("method") = "grad-cam", py::arg("aug_smooth") = true,
-          py::arg("eigen_smooth") = true, "{slice: (row, column) float32 in [0, 1]}: what spoke for blood.")
+          py::arg("eigen_smooth") = true, py::kw_only(), py::arg("progress") = py::none(),
+          "{slice: (row, column) float32 in [0, 1]}: what spoke for blood.")
       .def(
           "write",
           [](const SliceClassifier&, const SliceStack& stack, const StudyResult& result, const Path& folder,

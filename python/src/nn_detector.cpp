@@ -5,19 +5,18 @@
 #include "convert.hpp"
 #include "ichdet/pipeline/detector.hpp"
 #include "ichdet/pipeline/write_detection.hpp"
-#include "ichdet/report/json.hpp"
 #include "ichdet/report/summary.hpp"
 #include "options.hpp"
+#include "watched.hpp"
 
 namespace ichdet::python {
 
 void bind_detector(py::module_& m) {
-  py::class_<Detection>(m, "Detection", "What a study showed: result (as result.json has it), labels, grid_labels.")
-      .def_property_readonly(
-          "result",
-          [](const Detection& d) { return py::module_::import("json").attr("loads")(to_json_text(d.result)); })
-      .def_readonly("labels", &Detection::labels)
-      .def_readonly("grid_labels", &Detection::grid_labels)
+  py::class_<Detection>(m, "Detection", "What a study showed: the findings, and where they are.")
+      .def_readonly("result", &Detection::result, "What was found: ichdet.StudyResult.")
+      .def_readonly("labels", &Detection::labels, "ichdet.SliceLabels on the stack's own slices.")
+      .def_readonly("grid_labels", &Detection::grid_labels,
+                    "ichdet.LabelMap on the grid that the segmenter read, or, of slices alone, on their nominal one.")
       .def_property_readonly(
           "evidence",
           [](const Detection& d) {
@@ -31,12 +30,12 @@ void bind_detector(py::module_& m) {
       .def("__str__", [](const Detection& d) { return summary(d.result); })
       .def(
           "write",
-          [](const Detection& d, const io::Study& study, const std::filesystem::path& folder) {
-            const py::gil_scoped_release unlocked;
-            write_detection(d, study, folder);
+          [](const Detection& d, const io::Study& study, const std::filesystem::path& folder,
+             const ProgressArgument& progress) {
+            return watched(progress, [&](const Progress& tell) { return write_detection(d, study, folder, tell); });
           },
-          py::arg("study"), py::arg("folder"),
-          "Write result.json, labels.nii.gz, sheet.png and slices/ into a folder.");
+          py::arg("study"), py::arg("folder"), py::kw_only(), py::arg("progress") = py::none(),
+          "Write result.json, labels.nii.gz, sheet.png and slices/ into a folder; the StudyResult as written.");
 
   py::class_<Detector>(m, "Detector", R"(Finds blood in head CT studies. Load once, apply to many.
 
@@ -60,8 +59,11 @@ min_lesion_ml : smaller pieces are not listed as lesions; their volume still cou
            py::arg("engine") = "auto", py::arg("region") = "head", py::arg("decision_threshold") = py::none(),
            py::arg("min_lesion_ml") = 0.1)
       .def(
-          "__call__", [](const Detector& detector, const SliceStack& stack) { return detector(stack); },
-          py::arg("stack"), py::call_guard<py::gil_scoped_release>());
+          "__call__",
+          [](const Detector& detector, const SliceStack& stack, const ProgressArgument& progress) {
+            return watched(progress, [&](const Progress& tell) { return detector(stack, tell); });
+          },
+          py::arg("stack"), py::kw_only(), py::arg("progress") = py::none());
 }
 
 }  // namespace ichdet::python

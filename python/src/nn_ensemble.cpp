@@ -6,6 +6,7 @@
 #include "ichdet/bundle/shipped.hpp"
 #include "ichdet/pipeline/open_detector.hpp"
 #include "options.hpp"
+#include "watched.hpp"
 
 namespace ichdet::python {
 
@@ -48,13 +49,19 @@ min_lesion_ml : smaller pieces are not listed as lesions; their volume still cou
            py::arg("engine") = "auto", py::arg("region") = "head", py::arg("decision_threshold") = py::none(),
            py::arg("min_lesion_ml") = 0.1)
       .def(
-          "__call__", [](const EnsembleDetector& detector, const SliceStack& stack) { return detector(stack); },
-          py::arg("stack"), py::call_guard<py::gil_scoped_release>(), "A Detection.");
+          "__call__",
+          [](const EnsembleDetector& detector, const SliceStack& stack, const ProgressArgument& progress) {
+            return watched(progress, [&](const Progress& tell) { return detector(stack, tell); });
+          },
+          py::arg("stack"), py::kw_only(), py::arg("progress") = py::none(), "A Detection.");
 
   py::class_<AnyDetector>(m, "AnyDetector", "What open_detector opens: call it with a stack.")
       .def(
-          "__call__", [](const AnyDetector& detector, const SliceStack& stack) { return detector(stack); },
-          py::arg("stack"), py::call_guard<py::gil_scoped_release>(), "A Detection.");
+          "__call__",
+          [](const AnyDetector& detector, const SliceStack& stack, const ProgressArgument& progress) {
+            return watched(progress, [&](const Progress& tell) { return detector(stack, tell); });
+          },
+          py::arg("stack"), py::kw_only(), py::arg("progress") = py::none(), "A Detection.");
   m.def(
       "open_detector",
       [](const std::variant<std::string, std::vector<std::string>>& model, int threads, const std::string& precision,

@@ -79,7 +79,7 @@ threads, precision, engine, batch : as SliceClassifier's)")
       .def(
           "__call__",
           [](const SliceExplainer& explainer, const SliceStack& stack, const std::vector<std::int64_t>& slices,
-             const std::string& method, const py::object& progress) {
+             const std::string& method, const ProgressArgument& progress) {
             const auto how = attribution::parse_attribution_method(method);
             return watched(progress, [&](const Progress& tell) { return explainer(stack, slices, how, tell); });
           },

@@ -30,7 +30,7 @@ void bind_gradients(py::module_& nn) {
   m.def(
       "smooth_gradients",
       [](const Explained& explained, const at::Tensor& input, std::int64_t samples, double spread, bool squares,
-         std::uint64_t seed, const std::optional<at::Tensor>& noise, const py::object& progress) {
+         std::uint64_t seed, const std::optional<at::Tensor>& noise, const ProgressArgument& progress) {
         const auto options = smooth_options(samples, spread, squares, seed, noise);
         return watched(progress, [&](const Progress& tell) {
           return attribution::smooth_gradients(explained, input, options, tell);
@@ -56,8 +56,8 @@ seed : int
     The noise is a pure function of seed, sample and voxel, the same for every image.
 noise : torch.Tensor or None, (sample, channel, ...)
     In standard deviations, in place of the seeded noise.
-progress : callable or None
-    Called with a stage's name and the fraction done.
+progress : None, True or callable
+    True shows a bar of tqdm; a callable is given a stage's name and the fraction done.
 
 Returns
 -------
@@ -66,7 +66,7 @@ torch.Tensor of the input's shape and type)");
       "smooth",
       [](const attribution::AttributionMethod& method, const at::Tensor& input, std::int64_t samples, double spread,
          bool squares, std::uint64_t seed, const std::optional<at::Tensor>& noise, std::int64_t batch,
-         const py::object& progress) {
+         const ProgressArgument& progress) {
         const auto options = smooth_options(samples, spread, squares, seed, noise);
         return watched(progress,
                        [&](const Progress& tell) { return attribution::smooth(method, input, options, tell, batch); });

@@ -25,7 +25,7 @@ void bind_occlusion(py::module_& m) {
   m.def(
       "occlusion",
       [](const Explained& explained, const at::Tensor& input, const BaselineArgument& baseline, const PerAxis& size,
-         const PerAxis& stride, bool mean, const py::object& progress) {
+         const PerAxis& stride, bool mean, const ProgressArgument& progress) {
         const auto hidden = baseline_of(input, baseline);
         const attribution::OcclusionOptions options{numbers(size), numbers(stride), mean};
         return watched(progress, [&](const Progress& tell) {
@@ -49,8 +49,8 @@ size, stride : int, or one for each of y, x or z, y, x
     Of the window, and from window to window, voxels. The last window ends at the border.
 mean : bool
     Over the windows that cover a voxel; or their sum.
-progress : callable or None
-    Called with a stage's name and the fraction done.
+progress : None, True or callable
+    True shows a bar of tqdm; a callable is given a stage's name and the fraction done.
 
 Returns
 -------
@@ -62,7 +62,7 @@ void bind_rise(py::module_& m) {
   m.def(
       "rise",
       [](const Explained& explained, const at::Tensor& input, const BaselineArgument& baseline, std::int64_t masks,
-         const PerAxis& grid, double probability, std::uint64_t seed, const py::object& progress) {
+         const PerAxis& grid, double probability, std::uint64_t seed, const ProgressArgument& progress) {
         const auto hidden = baseline_of(input, baseline);
         const attribution::RiseOptions options{masks, numbers(grid), probability, seed};
         return watched(
@@ -88,8 +88,8 @@ probability : float
     That a cell is seen.
 seed : int
     Masks are a pure function of seed and their number, the same for every image.
-progress : callable or None
-    Called with a stage's name and the fraction done.
+progress : None, True or callable
+    True shows a bar of tqdm; a callable is given a stage's name and the fraction done.
 
 Returns
 -------

@@ -54,7 +54,7 @@ void bind_integrated_gradients(py::module_& m) {
   m.def(
       "integrated_gradients",
       [](const Explained& explained, const at::Tensor& input, const BaselineArgument& baseline, std::int64_t steps,
-         const std::string& quadrature, bool completeness, const py::object& progress) {
+         const std::string& quadrature, bool completeness, const ProgressArgument& progress) {
         const auto from = baseline_of(input, baseline);
         const auto options = integrated_gradients_options(steps, quadrature, completeness);
         return watched(progress, [&](const Progress& tell) {
@@ -78,8 +78,8 @@ quadrature : 'riemann', 'trapezoid' or 'gauss-legendre'
     riemann takes both ends of the path with the weight of the other steps.
 completeness : bool
     Asks for the scores of input and baseline, too.
-progress : callable or None
-    Called with a stage's name and the fraction done.
+progress : None, True or callable
+    True shows a bar of tqdm; a callable is given a stage's name and the fraction done.
 
 Returns
 -------
@@ -87,7 +87,7 @@ Attribution, or a list of them, one for each baseline)");
   m.def(
       "integrated_gradients",
       [](const Explained& explained, const at::Tensor& input, const std::vector<BaselineArgument>& baselines,
-         std::int64_t steps, const std::string& quadrature, bool completeness, const py::object& progress) {
+         std::int64_t steps, const std::string& quadrature, bool completeness, const ProgressArgument& progress) {
         std::vector<at::Tensor> from;
         for (const auto& baseline : baselines) from.push_back(baseline_of(input, baseline));
         const auto options = integrated_gradients_options(steps, quadrature, completeness);
@@ -112,7 +112,7 @@ void bind_guided_ig(py::module_& m) {
   m.def(
       "guided_ig",
       [](const Explained& explained, const at::Tensor& input, const BaselineArgument& baseline, std::int64_t steps,
-         double fraction, double max_dist, bool completeness, const py::object& progress) {
+         double fraction, double max_dist, bool completeness, const ProgressArgument& progress) {
         const auto from = baseline_of(input, baseline);
         const attribution::GuidedIgOptions options{steps, fraction, max_dist, completeness};
         return watched(progress, [&](const Progress& tell) {
@@ -138,8 +138,8 @@ max_dist : float, 0 to 1
     How far a value may be from the straight line, on which it would be with integrated gradients.
 completeness : bool
     Asks for the scores of input and baseline, too.
-progress : callable or None
-    Called with a stage's name and the fraction done.
+progress : None, True or callable
+    True shows a bar of tqdm; a callable is given a stage's name and the fraction done.
 
 Returns
 -------
@@ -151,7 +151,7 @@ void bind_blur_ig(py::module_& m) {
   m.def(
       "blur_ig",
       [](const Explained& explained, const at::Tensor& input, double max_sigma, std::int64_t steps, double grad_step,
-         bool sqrt, bool completeness, const py::object& progress) {
+         bool sqrt, bool completeness, const ProgressArgument& progress) {
         const attribution::BlurIgOptions options{max_sigma, steps, grad_step, sqrt, completeness};
         return watched(progress,
                        [&](const Progress& tell) { return attribution::blur_ig(explained, input, options, tell); });
@@ -176,8 +176,8 @@ sqrt : bool
     Sigmas are the roots of even steps.
 completeness : bool
     Asks for the scores of the input and of the most blurred image, too.
-progress : callable or None
-    Called with a stage's name and the fraction done.
+progress : None, True or callable
+    True shows a bar of tqdm; a callable is given a stage's name and the fraction done.
 
 Returns
 -------

@@ -3,6 +3,7 @@
 #include "convert.hpp"
 #include "ichdet/pipeline/segmenter.hpp"
 #include "options.hpp"
+#include "watched.hpp"
 
 namespace ichdet::python {
 
@@ -52,12 +53,18 @@ float32_share : float, adaptive, of fixed patches that overlap: of those so far 
            py::arg("clear_background") = SegmenterOptions{}.clear_background,
            py::arg("float32_share") = SegmenterOptions{}.float32_share)
       .def(
-          "__call__", [](const Segmenter& segmenter, const Volume& volume) { return segmenter(volume); },
-          py::arg("volume"), py::call_guard<py::gil_scoped_release>(),
+          "__call__",
+          [](const Segmenter& segmenter, const Volume& volume, const ProgressArgument& progress) {
+            return watched(progress, [&](const Progress& tell) { return segmenter(volume, tell); });
+          },
+          py::arg("volume"), py::kw_only(), py::arg("progress") = py::none(),
           "A Segmentation of the volume, which has the bundle's spacing and runs along L, P, S.")
       .def(
-          "label", [](const Segmenter& segmenter, const Volume& volume) { return segmenter.label(volume); },
-          py::arg("volume"), py::call_guard<py::gil_scoped_release>(),
+          "label",
+          [](const Segmenter& segmenter, const Volume& volume, const ProgressArgument& progress) {
+            return watched(progress, [&](const Progress& tell) { return segmenter.label(volume, tell); });
+          },
+          py::arg("volume"), py::kw_only(), py::arg("progress") = py::none(),
           "A Labelling of the volume: the same without the classes' probabilities, in a fraction of the memory.")
       .def_property_readonly("classes", [](const Segmenter& segmenter) {
         std::vector<std::string> names;

@@ -3,6 +3,7 @@
 #include "convert.hpp"
 #include "ichdet/pipeline/import.hpp"
 #include "ichdet/pipeline/skull_strip.hpp"
+#include "watched.hpp"
 
 namespace ichdet::python {
 
@@ -16,15 +17,17 @@ void bind_skull_strip(py::module_& m) {
   m.def(
       "skull_strip",
       [](const Volume& volume, const std::string& engine, const std::optional<std::filesystem::path>& bundle,
-         int threads) {
+         int threads, const ProgressArgument& progress) {
         SkullStripOptions options;
         options.engine = parse_strip_engine(engine);
-        if (bundle) options.bundle = open_bundle(*bundle);
         options.threads = threads;
-        return skull_strip(volume, options);
+        return watched(progress, [&](const Progress& tell) {
+          if (bundle) options.bundle = open_bundle(*bundle);
+          return skull_strip(volume, options, tell);
+        });
       },
       py::arg("volume"), py::kw_only(), py::arg("engine") = "classical", py::arg("bundle") = py::none(),
-      py::arg("threads") = 0, py::call_guard<py::gil_scoped_release>(),
+      py::arg("threads") = 0, py::arg("progress") = py::none(),
       R"(The brain on a head CT, as a BrainMask.
 
 Parameters

@@ -5,6 +5,7 @@
 #include "ichdet/pipeline/slice_segmenter.hpp"
 #include "options.hpp"
 #include "tensors.hpp"
+#include "watched.hpp"
 
 namespace ichdet::python {
 namespace {
@@ -66,11 +67,17 @@ others : as for SliceClassifier; min_lesion_ml as for Detector)")
            py::arg("precision") = "auto", py::arg("engine") = "auto", py::arg("skip_empty") = true,
            py::arg("batch") = 1, py::arg("min_lesion_ml") = 0.1)
       .def(
-          "__call__", [](const SliceSegmenter& segmenter, const SliceStack& stack) { return segmenter(stack); },
-          py::arg("stack"), py::call_guard<py::gil_scoped_release>(), "A SliceSegmentation.")
+          "__call__",
+          [](const SliceSegmenter& segmenter, const SliceStack& stack, const ProgressArgument& progress) {
+            return watched(progress, [&](const Progress& tell) { return segmenter(stack, tell); });
+          },
+          py::arg("stack"), py::kw_only(), py::arg("progress") = py::none(), "A SliceSegmentation.")
       .def(
-          "read", [](const SliceSegmenter& segmenter, const SliceStack& stack) { return segmenter.read(stack); },
-          py::arg("stack"), py::call_guard<py::gil_scoped_release>(), "A SliceReading.")
+          "read",
+          [](const SliceSegmenter& segmenter, const SliceStack& stack, const ProgressArgument& progress) {
+            return watched(progress, [&](const Progress& tell) { return segmenter.read(stack, tell); });
+          },
+          py::arg("stack"), py::kw_only(), py::arg("progress") = py::none(), "A SliceReading.")
       .def(
           "images",
           [](const SliceSegmenter& segmenter, const SliceStack& stack, const std::vector<std::int64_t>& slices) {

@@ -164,7 +164,7 @@ void bind_whole(py::module_& m) {
          std::int64_t steps, const std::string& quadrature, bool completeness, const std::string& algorithm,
          double area_threshold, std::int64_t min_pixel_diff, const std::vector<double>& scales, double sigma,
          std::int64_t min_size, std::pair<double, double> value_range, std::int64_t side, std::int64_t dilation,
-         const py::object& progress) {
+         const ProgressArgument& progress) {
         const attribution::XraiOptions options{{steps, attribution::parse_quadrature(quadrature), completeness},
                                                baselines,
                                                segment_options(scales, sigma, min_size, value_range, side, dilation),
@@ -194,8 +194,8 @@ algorithm, area_threshold, min_pixel_diff
     As xrai_regions does.
 scales, sigma, min_size, value_range, side, dilation
     As xrai_segments does.
-progress : callable or None
-    Called with a stage's name and the fraction done.
+progress : None, True or callable
+    True shows a bar of tqdm; a callable is given a stage's name and the fraction done.
 
 Returns
 -------

@@ -77,10 +77,10 @@ def test_members_are_combined_on_the_native_slices(home, stack, maps):
     labels = np.asarray(found.labels.labels)
     clear = np.abs(expected[1] - 0.5) > 1e-4
     np.testing.assert_array_equal(labels[clear], expected.argmax(axis=0)[clear])
-    assert labels.any() and found.result["labels"] == {"1": "ICH"}
-    for s in found.result["slices"]:
-        top = np.sort(expected[1][s["index"]].ravel())[-20:].mean()
-        assert s["probability"] == pytest.approx(min(top, 1), abs=1e-4)
+    assert labels.any() and found.result.labels == {1: "ICH"}
+    for s in found.result.slices:
+        top = np.sort(expected[1][s.index].ravel())[-20:].mean()
+        assert s.probability == pytest.approx(min(top, 1), abs=1e-4)
 
 
 def test_a_classifier_scales_its_slices(run, home, study, stack, maps):

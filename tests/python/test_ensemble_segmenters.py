@@ -50,9 +50,9 @@ def test_one_member_is_the_detector_itself(home, phantom):  # noqa: F811
     alone = nn.Detector([home / "fine"], **options)(phantom)
     one = nn.EnsembleDetector(write(home, [{"bundle": "fine"}]), **options)(phantom)
     np.testing.assert_array_equal(one.labels.labels, alone.labels.labels)
-    for a, b in zip(one.result["slices"], alone.result["slices"], strict=True):
-        assert a["probability"] == pytest.approx(b["probability"], abs=1e-6)
-    assert one.result["volumes_ml"] == alone.result["volumes_ml"]
+    for a, b in zip(one.result.slices, alone.result.slices, strict=True):
+        assert a.probability == pytest.approx(b.probability, abs=1e-6)
+    assert one.result.volumes_ml == alone.result.volumes_ml
 
 
 @pytest.mark.parametrize("rule", ["mean", "majority", "union", "staple"])
@@ -71,7 +71,7 @@ def test_spacings_and_classes_differ(home, phantom, rule):  # noqa: F811
     clear = np.min([np.abs(m[1] - 0.5) for m in [*maps, expected]], axis=0) > 1e-4
     assert 0.001 < (expected[1] > 0.5).mean() < 0.999
     np.testing.assert_array_equal(found.labels.labels[clear], (expected[1] > 0.5)[clear])
-    assert found.result["inference"]["patches"] > 0
+    assert found.result.inference.patches > 0
 
 
 def read_by_scipy(home, name, stack):
@@ -101,10 +101,10 @@ def test_the_answer_is_numpys_and_scipys(home, phantom):  # noqa: F811
         clear = known & (np.abs(blood - 0.5) > 1e-4)
         assert known.mean() > 0.8 and 0.001 < (blood[known] > 0.5).mean() < 0.999
         np.testing.assert_array_equal(found.labels.labels[clear], blood[clear] > 0.5)
-        for s in found.result["slices"]:
-            if known[s["index"]].all():
-                top = np.sort(blood[s["index"]].ravel())[-20:].mean()
-                assert s["probability"] == pytest.approx(top, abs=1e-4)
+        for s in found.result.slices:
+            if known[s.index].all():
+                top = np.sort(blood[s.index].ravel())[-20:].mean()
+                assert s.probability == pytest.approx(top, abs=1e-4)
 
 
 def test_an_expert_answers_for_its_class(home, phantom):  # noqa: F811

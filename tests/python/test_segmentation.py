@@ -135,7 +135,7 @@ def test_s2_from_slices_to_slices(s2, phantom):
     affine[:3, 3] = first.position_mm
     labels, probabilities, volumes = oracle_s2.segment(phantom.hu, affine, networks[:1], roi=ROI, rescue_roi=RESCUE_ROI)
     found = nn.Detector(bundles[:1], precision="float32", engine="torch", region="everywhere")(phantom)
-    print("Dice", dice(found.labels.labels, labels), "mL", found.result["volumes_ml"], volumes)
+    print("Dice", dice(found.labels.labels, labels), "mL", found.result.volumes_ml, volumes)
     assert volumes[0] > 10
     assert dice(found.labels.labels, labels) > 0.98
 
@@ -291,7 +291,7 @@ def test_probabilities_return_to_tilted_and_uneven_slices(tmp_path):
     assert 0.01 < found.labels.labels.mean() < 0.99
     clear = np.abs(blood - 0.5) > 1e-4
     assert (found.labels.labels == (blood > 0.5))[clear].all() and clear.mean() > 0.99
-    assert any("not evenly spaced" in a for a in found.result["assumptions"])
+    assert any("not evenly spaced" in a for a in found.result.assumptions)
 
 
 def test_s2_on_a_real_tilted_scan(real_data, tmp_path):

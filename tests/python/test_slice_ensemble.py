@@ -95,9 +95,9 @@ def test_a_slice_segmenter_in_detect(run, home, study, stack):
     result = json.loads(done.stdout)
     jsonschema.validate(result, SCHEMA)
     found = SliceSegmenter([home / "pair" / "segmenter"])(stack)
-    assert result["volumes_ml"] == pytest.approx(found.detection.result["volumes_ml"])
+    assert result["volumes_ml"] == pytest.approx(found.detection.result.volumes_ml)
     assert [s["probability"] for s in result["slices"]] == pytest.approx(
-        [s["probability"] for s in found.detection.result["slices"]], abs=1e-6)
+        [s.probability for s in found.detection.result.slices], abs=1e-6)
     assert (home / "one" / "sheet.png").exists() and not (home / "one" / "slices.csv").exists()
 
 
@@ -136,7 +136,7 @@ def test_without_a_rule_the_classifier_scales_the_map(home, stack, said):
     found = EnsembleDetector(write(home / "pair", "plain"), threads=1)(stack)
     scaled = blood * classifier[:, None, None]
     top = np.sort(scaled.reshape(len(blood), -1))[:, -20:].mean(axis=1)
-    assert [s["probability"] for s in found.result["slices"]] == pytest.approx(list(top), abs=1e-6)
+    assert [s.probability for s in found.result.slices] == pytest.approx(list(top), abs=1e-6)
     clear = np.abs(scaled - 0.5) > 1e-5
     np.testing.assert_array_equal(np.asarray(found.labels.labels)[clear], (scaled > 0.5)[clear])
 
@@ -150,9 +150,9 @@ def test_slices_without_head_and_uneven_ones(home, stack):
         plane.position_mm = place
     moved = ichdet.SliceStack(ichdet.SliceGeometry(planes, *hu.shape[1:]), hu)
     found = EnsembleDetector(home / "pair" / "ensemble.yaml", threads=1)(moved)
-    assert found.result["slices"][-1]["probability"] == 0 and not np.asarray(found.labels.labels)[-1].any()
-    assert any("1 of 6 slices show no head" in a for a in found.result["assumptions"])
-    assert any("not evenly spaced" in a for a in found.result["assumptions"])
+    assert found.result.slices[-1].probability == 0 and not np.asarray(found.labels.labels)[-1].any()
+    assert any("1 of 6 slices show no head" in a for a in found.result.assumptions)
+    assert any("not evenly spaced" in a for a in found.result.assumptions)
 
 
 def cohort(folder, patients=40, slices=12):

@@ -146,14 +146,14 @@ def test_the_weighted_sum_is_the_slice_s_map(given, batch, stack, ensemble, expe
     np.testing.assert_array_equal(labels, found.blood > 0.5)
     assert 0 < labels.mean() < 1
     result = found.detection.result
-    slices = [s["probability"] for s in result["slices"]]
+    slices = [s.probability for s in result.slices]
     np.testing.assert_allclose(slices, blood.reshape(7, -1).max(1), atol=1e-5)
-    assert result["probability"] == max(slices) and result["decision"] == (max(slices) > 0.5)
+    assert result.decision.probability == max(slices) and result.decision.positive == (max(slices) > 0.5)
     spacing = [p.column_spacing_mm * p.row_spacing_mm for p in stack.geometry.planes]
     volume = sum(area * labels[k].sum() * 22 / 1000 for k, area in enumerate(spacing))
-    assert result["volumes_ml"]["hemorrhage"] == pytest.approx(volume, rel=1e-4)
+    assert result.volumes_ml["hemorrhage"] == pytest.approx(volume, rel=1e-4)
     asked = ["member0", "member1", "member2"] + (["weigher"] if given == "learned" else [])
-    assert [b["name"] for b in result["bundles"]] == asked
+    assert [b.name for b in result.bundles] == asked
 
 
 def test_slices_without_head_are_left_alone(stack, ensemble):
@@ -161,8 +161,8 @@ def test_slices_without_head_are_left_alone(stack, ensemble):
     found = SliceSegmenter(bundles, weigher)(stack)
     assert found.weights[-1] == [] and found.blood[-1].max() == 0
     result = found.detection.result
-    assert result["slices"][-1]["probability"] == 0 < result["slices"][3]["probability"] and found.weights[3]
-    assert any("show no head" in text for text in result["assumptions"])
+    assert result.slices[-1].probability == 0 < result.slices[3].probability and found.weights[3]
+    assert any("show no head" in text for text in result.assumptions)
 
 
 def test_other_sizes_return_to_the_slice_s_own_pixels(ensemble):
@@ -182,10 +182,10 @@ def test_the_result_is_a_detection_s(stack, ensemble):
     (bundles, _), _ = ensemble
     found = SliceSegmenter(bundles, rule=ichdet.CaseRule(kind="top-mean", slice_threshold=0.5, top=2))(stack)
     result = found.detection.result
-    slices = sorted(s["probability"] for s in result["slices"])
-    assert result["probability"] == pytest.approx(np.mean(slices[-2:]))
-    assert result["labels"] == {"1": "hemorrhage"} and "hemorrhage" in str(found.detection)
-    assert all(lesion["volume_ml"] >= 0.1 for lesion in result["lesions"])
+    slices = sorted(s.probability for s in result.slices)
+    assert result.decision.probability == pytest.approx(np.mean(slices[-2:]))
+    assert result.labels == {1: "hemorrhage"} and "hemorrhage" in str(found.detection)
+    assert all(lesion.volume_ml >= 0.1 for lesion in result.lesions)
 
 
 def test_what_does_not_belong_together_is_refused(ensemble, tmp_path):
@@ -220,6 +220,6 @@ def test_untrained_bundles_of_both_recipes(stack, tmp_path):
         make_bundle(str(file), tmp_path / str(seed), untrained=seed)
     make_bundle("s3-weight-model", tmp_path / "weigher", untrained=1)
     found = SliceSegmenter([tmp_path / str(seed) for seed in range(5)], tmp_path / "weigher")(stack)
-    assert found.detection.result["trust"]["ok"] is False
+    assert found.detection.result.trust.ok is False
     inside = found.blood[2]
     assert inside.std() > 0.01, "random weights whose map does not depend on the image"
