@@ -133,7 +133,8 @@ def test_simpleitk_pixels_of_other_types_are_converted():
 def test_nibabel_finds_each_voxel_where_ichdet_has_it(volume):
     image = interop.to_nibabel(volume)
     for x, y, z in INDICES:
-        np.testing.assert_allclose(nib.affines.apply_affine(image.affine, (x, y, z)), FLIP * at(volume.geometry, (x, y, z)))
+        place = nib.affines.apply_affine(image.affine, (x, y, z))
+        np.testing.assert_allclose(place, FLIP * at(volume.geometry, (x, y, z)))
         assert image.dataobj[x, y, z] == volume.hu[z, y, x]
     canonical = nib.as_closest_canonical(image)  # nibabel's own flips and permutations
     turned = interop.from_nibabel(canonical)

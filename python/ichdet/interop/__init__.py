@@ -24,17 +24,17 @@ from_pydicom      nothing: pixels are decoded       always
 ================= ================================= ====================================================
 
 What is shared changes on both sides when one side writes to it. SimpleITK is the exception: it copies an image that it
-shares before it writes to it, and before it gives out another array view of it, so that such an image and the Volume made
-from it part when SimpleITK writes.
+shares before it writes to it, and before it gives out another array view of it, so that such an image and the Volume
+made from it part when SimpleITK writes.
 
 What fits and what does not:
 
-- Oblique and sheared grids (a tilted gantry whose slices are evenly spaced) keep their affine everywhere. In SimpleITK the
-  direction matrix of a sheared grid is not orthonormal: positions, resampling and indexing are right, while some of its
-  filters and writers (NIfTI, NRRD) assume or ask for an orthonormal one.
+- Oblique and sheared grids (a tilted gantry whose slices are evenly spaced) keep their affine everywhere. In SimpleITK
+  the direction matrix of a sheared grid is not orthonormal: positions, resampling and indexing are right, while some of
+  its filters and writers (NIfTI, NRRD) assume or ask for an orthonormal one.
 - Axes that run backwards are directions, not negative spacings; both are understood from nibabel, MONAI and xarray.
-- A SliceStack or SliceLabels is taken where its planes are a regular grid, tilted or not. Where their steps vary the error
-  (code geometry) says to resample. A stack's padding mask, identity and assumptions have no place in an image.
+- A SliceStack or SliceLabels is taken where its planes are a regular grid, tilted or not. Where their steps vary the
+  error (code geometry) says to resample. A stack's padding mask, identity and assumptions have no place in an image.
 - Images of two dimensions, time series and colours are refused (code shape).
 - Labels are whole numbers from 0 to 255; values of other types are checked and converted. HU become float32.
 - The frame of reference and the names of labels and classes go into SimpleITK's metadata, nibabel's header extensions,

@@ -69,8 +69,8 @@ def _regular(slices: SliceStack | SliceLabels) -> Geometry:
         gaps = np.diff(slices.geometry.offsets_mm)
         raise error(
             "geometry",
-            f"slices: expected even steps, which an image needs, found {gaps.min():.3f} to {gaps.max():.3f} mm; resample "
-            "first, for example ichdet.resample_to(x, ichdet.segmentation_grid(x.geometry, [1, 1, 1]))",
+            f"slices: expected even steps, which an image needs, found {gaps.min():.3f} to {gaps.max():.3f} mm; "
+            "resample first, for example ichdet.resample_to(x, ichdet.segmentation_grid(x.geometry, [1, 1, 1]))",
         )
     return grid
 

@@ -70,8 +70,8 @@ def from_monai(tensor: MetaTensor, kind: Kind | None = None, *, names: Sequence[
     Parameters
     ----------
     tensor : monai.data.MetaTensor, (channel, x, y, z) or (x, y, z)
-        Its affine is to RAS millimetres, or to LPS where meta["space"] says so. Voxels are shared where the tensor is on
-        the CPU, of ichdet's type and x runs fastest, as in what `to_monai` makes.
+        Its affine is to RAS millimetres, or to LPS where meta["space"] says so. Voxels are shared where the tensor is
+        on the CPU, of ichdet's type and x runs fastest, as in what `to_monai` makes.
     kind : 'volume', 'labels', 'probabilities' or None
         None: what the meta that `to_monai` leaves says, else 'volume'.
     names : list of str or None
@@ -84,8 +84,8 @@ def from_monai(tensor: MetaTensor, kind: Kind | None = None, *, names: Sequence[
     Raises
     ------
     Error
-        shape: other dimensions, several channels of one volume, a batch, labels that are not whole numbers from 0 to 255.
-        geometry: an affine to another space. options: another kind.
+        shape: other dimensions, several channels of one volume, a batch, labels that are not whole numbers from 0 to
+        255. geometry: an affine to another space. options: another kind.
     TypeError
         A tensor without an affine.
     ImportError

@@ -75,8 +75,8 @@ def from_nibabel(image: Any, kind: Kind | None = None, *, names: Sequence[str] |
     Parameters
     ----------
     image : nibabel.spatialimages.SpatialImage
-        (x, y, z), or (x, y, z, class) for probabilities; later axes of size 1 are left out. Its affine is used, which is
-        to RAS millimetres. Voxels are shared where they are in memory in NIfTI's order and of ichdet's type.
+        (x, y, z), or (x, y, z, class) for probabilities; later axes of size 1 are left out. Its affine is used, which
+        is to RAS millimetres. Voxels are shared where they are in memory in NIfTI's order and of ichdet's type.
     kind : 'volume', 'labels', 'probabilities' or None
         None: what the extensions that `to_nibabel` or `ichdet.write_nifti` leave say, else 'volume'.
     names : list of str or None
@@ -90,8 +90,8 @@ def from_nibabel(image: Any, kind: Kind | None = None, *, names: Sequence[str] |
     Raises
     ------
     Error
-        shape: other dimensions, colours, labels that are not whole numbers from 0 to 255. geometry: no affine, or one in
-        other units than millimetres. options: another kind.
+        shape: other dimensions, colours, labels that are not whole numbers from 0 to 255. geometry: no affine, or one
+        in other units than millimetres. options: another kind.
     ImportError
         nibabel is not installed.
 

@@ -41,8 +41,8 @@ def to_pydicom(stack: SliceStack, *, seed: int = 0, bits_stored: int = 16) -> li
 
     Examples
     --------
-    >>> stack = ichdet.phantom(rows=16, columns=16, slices=2, subsamples=1).stack
-    >>> datasets = ichdet.interop.to_pydicom(stack)
+    >>> planes = ichdet.SliceGeometry(ichdet.Geometry.aligned([16, 16, 2], [10, 10, 50]))
+    >>> datasets = ichdet.interop.to_pydicom(ichdet.SliceStack(planes, np.full((2, 16, 16), 40.0)))
     >>> [ds.Modality for ds in datasets], datasets[1].pixel_array.shape
     (['CT', 'CT'], (16, 16))
     """
@@ -80,12 +80,12 @@ def from_pydicom(datasets: Sequence[Dataset], **options: Any) -> SliceStack:
 
     Examples
     --------
-    >>> stack = ichdet.phantom(rows=16, columns=16, slices=2, subsamples=1).stack
-    >>> datasets = ichdet.interop.to_pydicom(stack)
+    >>> planes = ichdet.SliceGeometry(ichdet.Geometry.aligned([16, 16, 2], [10, 10, 50]))
+    >>> datasets = ichdet.interop.to_pydicom(ichdet.SliceStack(planes, np.full((2, 16, 16), 40.0)))
     >>> datasets[0].RescaleIntercept = 10  # on the lower slice alone
     >>> read = ichdet.interop.from_pydicom(datasets[::-1])
-    >>> np.unique(read.hu[0] - stack.hu[0]), np.unique(read.hu[1] - stack.hu[1])
-    (array([10.], dtype=float32), array([0.], dtype=float32))
+    >>> [np.unique(hu).tolist() for hu in read.hu]
+    [[50.0], [40.0]]
     """
     pydicom = package("pydicom", "from_pydicom")
     if len(datasets) == 0:
@@ -96,7 +96,9 @@ def from_pydicom(datasets: Sequence[Dataset], **options: Any) -> SliceStack:
         try:
             return read_dicom(folder, **options)
         except Error as e:
-            raise error(e.code, str(e).replace(folder + "/", "").replace(folder, "datasets")) from None
+            raised = type(e)(str(e).replace(folder + "/", "").replace(folder, "datasets"))
+            raised.code = e.code
+            raise raised from None
 
 
 def _save(pydicom: Any, dataset: Dataset, path: Path) -> None:

@@ -27,8 +27,8 @@ def to_simpleitk(thing: Grid | SliceStack | SliceLabels) -> SimpleITK.Image:
     Returns
     -------
     SimpleITK.Image
-        Float32 of HU, uint8 of labels, or a vector image of float32 with one component for each class. Metadata holds the
-        frame of reference ("0020|0052") and names ("ichdet_label_names", "ichdet_class_names": JSON).
+        Float32 of HU, uint8 of labels, or a vector image of float32 with one component for each class. Metadata holds
+        the frame of reference ("0020|0052") and names ("ichdet_label_names", "ichdet_class_names": JSON).
 
     Raises
     ------
@@ -103,8 +103,9 @@ def from_simpleitk(image: SimpleITK.Image, kind: Kind | None = None, *, names: S
     kind = kind_of(kind, label_names, class_names)
     vector = kind == "probabilities"
     if image.GetDimension() != 3 or (image.GetNumberOfComponentsPerPixel() > 1 and not vector):
-        raise error("shape", f"SimpleITK image: expected 3 dimensions and {'classes' if vector else 'one value'} in each "
-                             f"voxel, found {image.GetDimension()} and {image.GetNumberOfComponentsPerPixel()} values")
+        wanted = "classes" if vector else "one value"
+        found_values = f"{image.GetDimension()} and {image.GetNumberOfComponentsPerPixel()} values"
+        raise error("shape", f"SimpleITK image: expected 3 dimensions and {wanted} in each voxel, found {found_values}")
     values = _view(sitk, image)
     if vector:
         values = np.ascontiguousarray(np.moveaxis(values.reshape((*image.GetSize()[::-1], -1)), -1, 0), np.float32)

@@ -26,11 +26,11 @@ def to_xarray(thing: Grid | SliceStack | SliceLabels) -> xarray.DataArray:
     Returns
     -------
     xarray.DataArray, (z, y, x), or (class, z, y, x) of probabilities
-        Where the grid runs along the LPS axes, the coordinates x, y, z are LPS millimetres, descending where an axis runs
-        backwards. Else they are millimetres along each axis from the first voxel, and attrs["direction"] (3 x 3, row by
-        row) and attrs["origin_mm"] bring them to LPS: ``origin + direction @ (x, y, z)``. Either way sel, isel, flips and
-        strides give arrays that `from_xarray` places right. attrs also hold spacing_mm, frame_of_reference_uid and
-        label_names; plain numbers and strings, so that to_netcdf works.
+        Where the grid runs along the LPS axes, the coordinates x, y, z are LPS millimetres, descending where an axis
+        runs backwards. Else they are millimetres along each axis from the first voxel, and attrs["direction"] (3 x 3,
+        row by row) and attrs["origin_mm"] bring them to LPS: ``origin + direction @ (x, y, z)``. Either way sel, isel,
+        flips and strides give arrays that `from_xarray` places right. attrs also hold spacing_mm,
+        frame_of_reference_uid and label_names: numbers, strings and lists of them.
 
     Raises
     ------
@@ -80,9 +80,9 @@ def from_xarray(array: xarray.DataArray, kind: Kind | None = None, *, names: Seq
     Parameters
     ----------
     array : xarray.DataArray
-        With dimensions z, y, x, and class for probabilities, in any order, and evenly spaced coordinates in millimetres,
-        as `to_xarray` makes them. A single coordinate's spacing is taken from attrs["spacing_mm"] (x, y, z). Voxels are
-        shared where they are z, y, x contiguous and of ichdet's type.
+        With dimensions z, y, x, and class for probabilities, in any order, and evenly spaced coordinates in
+        millimetres, as `to_xarray` makes them. A single coordinate's spacing is taken from attrs["spacing_mm"] (x, y,
+        z). Voxels are shared where they are z, y, x contiguous and of ichdet's type.
     kind : 'volume', 'labels', 'probabilities' or None
         None: 'probabilities' with a dimension class, 'labels' with attrs["label_names"], else 'volume'.
     names : list of str or None
@@ -117,7 +117,8 @@ def from_xarray(array: xarray.DataArray, kind: Kind | None = None, *, names: Seq
     kind = kind_of(kind, label_names, class_names)
     dims = ("class", "z", "y", "x") if kind == "probabilities" else ("z", "y", "x")
     if set(array.dims) != set(dims):
-        raise error("shape", f"DataArray: expected the dimensions {', '.join(dims)}, found {', '.join(map(str, array.dims))}")
+        found_dims = ", ".join(map(str, array.dims))
+        raise error("shape", f"DataArray: expected the dimensions {', '.join(dims)}, found {found_dims}")
     if attrs.get("space", "LPS") != "LPS":
         raise error("geometry", f"DataArray, attrs['space']: expected LPS, found {attrs['space']}")
     affine = _affine(array)
