@@ -315,8 +315,8 @@ def test_score_curves_of_many_pictures_are_averaged():
 
 def test_a_trainings_log_has_a_diagram_for_each_measure(tmp_path):
     (tmp_path / "metrics.csv").write_text(
-        "step,seconds,name,value\n1,1,train/loss,5\n2,2,train/loss,0.1\n2,3,validation/loss,0.3\n2,3,validation/dice,0.7\n"
-        "2,4,tr")
+        "step,seconds,name,value\n1,1,train/loss,5\n2,2,train/loss,0.1\n"
+        "2,3,validation/loss,0.3\n2,3,validation/dice,0.7\n2,4,tr")
     figure = plot.learning_curve(tmp_path)
     loss, dice = figure.axes
     assert loss.get_yscale() == "log" and dice.get_yscale() == "linear"

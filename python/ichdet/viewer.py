@@ -1,0 +1,237 @@
+"""Studies to page through in a notebook: NiiVue (ipyniivue) where it is installed, else ipywidgets and matplotlib.
+
+Both work offline: what runs in the browser is in the Python packages. Not for clinical use.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import io
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from ._core import Geometry, LabelMap, SliceLabels, SliceStack, Volume, named_windows, resample_to, segmentation_grid
+from ._core import write_nifti
+from .plot._style import WindowLike, as_window, error, label_color
+from .plot._views import Mask, Picture, labels_of, planes_of
+
+__all__ = ["Viewer", "view"]
+
+NIIVUE_HEIGHT, PICTURE_INCHES = 480, 5.0
+
+
+@dataclass
+class Viewer:
+    """A viewer as a notebook shows it, and its controls, whose `value` can be set and observed from Python.
+
+    Examples
+    --------
+    >>> viewer = ichdet.viewer.view(np.zeros((3, 32, 32)), backend="slices")
+    >>> viewer.slice.max, viewer.window.value
+    (2, 'brain')
+    """
+
+    #: ipywidgets.VBox: all of it
+    box: Any
+    #: ipywidgets.Dropdown: the window, by name
+    window: Any
+    #: ipywidgets.FloatSlider: opacity of labels and map, 0 to 1; None where there is neither
+    opacity: Any
+    #: ipywidgets.IntSlider: the slice; None with NiiVue, which has its own
+    slice: Any
+    #: ipyniivue.NiiVue, or ipywidgets.Image with the picture
+    picture: Any
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        return self.box._repr_mimebundle_(**kwargs)
+
+
+def view(
+    image: Any,
+    labels: Any = None,
+    heat_map: Any = None,
+    *,
+    window: WindowLike = "brain",
+    opacity: float = 0.5,
+    backend: Literal["niivue", "slices"] | None = None,
+) -> Viewer:
+    """A study, a stack or a volume in a notebook, with labels and a map over it.
+
+    Parameters
+    ----------
+    image : Study, SliceStack, Volume or array (slice, row, column)
+    labels : Detection, SliceLabels, LabelMap or array, or None
+        Of the image's shape.
+    heat_map : array or tensor (slice, row, column), or None
+        Of the image's shape.
+    window : str, (centre, width) or Window
+        That is shown first. The others to choose from are `ichdet.named_windows`.
+    opacity : float
+        Of labels and map, 0 to 1.
+    backend : 'niivue', 'slices' or None
+        niivue: three planes and a rendering, by ipyniivue. A stack that is no regular grid is resampled to one of 1 mm.
+        slices: the stack's own slices with a slider, by ipywidgets and matplotlib. None: niivue where it is installed
+        and the image has a geometry, else slices.
+
+    Returns
+    -------
+    Viewer
+        Shown by the notebook where it is a cell's last value.
+
+    Raises
+    ------
+    Error
+        shape: labels or a map of another shape. options: no such window or backend; niivue for an array.
+    ImportError
+        The packages of the backend are not installed.
+
+    Examples
+    --------
+    >>> volume = ichdet.Volume(np.zeros((6, 32, 32)), ichdet.Geometry.aligned([32, 32, 6], [6, 6, 5]))
+    >>> viewer = ichdet.viewer.view(volume, labels=volume.hu > 60, window="subdural", backend="slices")
+    >>> before = viewer.picture.value
+    >>> viewer.slice.value = 5
+    >>> viewer.picture.value != before
+    True
+    """
+    image = getattr(image, "stack", image)
+    labels = labels.labels if hasattr(labels, "result") else labels
+    planes = planes_of(image)
+    values, names, _ = labels_of(labels, planes)
+    heat = None
+    if heat_map is not None:
+        heat = np.asarray(heat_map.detach().cpu() if hasattr(heat_map, "detach") else heat_map, np.float32)
+        if heat.shape != planes.values.shape:
+            raise error("shape", f"heat_map: expected {planes.values.shape}, found {heat.shape}")
+    placed = isinstance(image, (SliceStack, Volume))
+    if backend is None:
+        backend = "niivue" if placed and importlib.util.find_spec("ipyniivue") is not None else "slices"
+    if backend == "niivue":
+        if not placed:
+            raise error("options", "backend: expected 'slices' for an array, which has no geometry, found 'niivue'")
+        return _niivue(image, values, names, heat, window, opacity)
+    if backend == "slices":
+        return _slices(image, labels, heat, window, opacity)
+    raise error("options", f"backend: expected 'niivue' or 'slices', found {backend!r}")
+
+
+def _package(name: str, packages: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError as missing:
+        raise ImportError(
+            f"this viewer needs the Python package {name.split('.')[0]}, which cannot be imported ({missing}); "
+            f"pip install {packages}", name=name
+        ) from missing
+
+
+def _controls(widgets: Any, window: WindowLike, opacity: float, overlaid: bool) -> tuple[Any, Any, dict[str, Any]]:
+    first = as_window(window)
+    windows = dict(named_windows())
+    name = window if isinstance(window, str) and window in windows else f"{first.centre_hu:g}, {first.width_hu:g}"
+    windows.setdefault(name, first)
+    chooser = widgets.Dropdown(options=list(windows), value=name, description="window")
+    slider = widgets.FloatSlider(opacity, min=0, max=1, step=0.05, description="opacity") if overlaid else None
+    return chooser, slider, windows
+
+
+def _slices(image: Picture, labels: Mask | None, heat: npt.NDArray[np.float32] | None, window: WindowLike,
+            opacity: float) -> Viewer:
+    widgets = _package("ipywidgets", "ipywidgets matplotlib")
+    figures = _package("matplotlib.figure", "ipywidgets matplotlib")
+    from .plot import slice_view
+
+    overlaid = labels is not None or heat is not None
+    chooser, slider, windows = _controls(widgets, window, opacity, overlaid)
+    count = len(planes_of(image).values)
+    number = widgets.IntSlider(count // 2, min=0, max=count - 1, description="slice")
+    picture = widgets.Image(format="png")
+
+    def draw(_: Any = None) -> None:
+        figure = figures.Figure(figsize=(PICTURE_INCHES, PICTURE_INCHES), facecolor="black")
+        seen = slider.value if slider is not None else 0.0
+        slice_view(image, number.value, labels=labels, heat=heat, window=windows[chooser.value], fill=0.6 * seen,
+                   heat_opacity=seen, ax=figure.add_axes((0, 0, 1, 1)))
+        file = io.BytesIO()
+        figure.savefig(file, format="png", dpi=100)
+        picture.value = file.getvalue()
+
+    controls = [one for one in (number, chooser, slider) if one is not None]
+    for control in controls:
+        control.observe(draw, "value")
+    draw()
+    return Viewer(widgets.VBox([widgets.HBox(controls), picture]), chooser, slider, number, picture)
+
+
+def _niivue(image: SliceStack | Volume, labels: npt.NDArray[Any] | None, names: list[str],
+            heat: npt.NDArray[np.float32] | None, window: WindowLike, opacity: float) -> Viewer:
+    niivue = _package("ipyniivue", "ipyniivue")
+    widgets = _package("ipywidgets", "ipyniivue")
+    chooser, slider, windows = _controls(widgets, window, opacity, labels is not None or heat is not None)
+    grid = _grid(image)
+    shown = windows[chooser.value]
+    layers = [niivue.Volume(name="image.nii.gz", data=_nifti(_on(grid, image)), colormap="gray", cal_min=shown.low_hu,
+                            cal_max=shown.high_hu, colorbar_visible=False)]
+    if heat is not None:
+        high = float(heat.max()) or 1.0
+        over = SliceStack(image.geometry, heat) if isinstance(image, SliceStack) else Volume(heat, image.geometry)
+        layers.append(niivue.Volume(name="map.nii.gz", data=_nifti(_on(grid, over, 0.0)), colormap="plasma",
+                                    cal_min=0.2 * high, cal_max=high, opacity=opacity))
+    if labels is not None:
+        kind = SliceLabels if isinstance(image, SliceStack) else LabelMap
+        masks = niivue.Volume(name="labels.nii.gz", data=_nifti(_on(grid, kind(labels, names, image.geometry))),
+                              opacity=opacity, colorbar_visible=False)
+        masks.set_colormap_label(_colors(names))
+        layers.append(masks)
+    nv = niivue.NiiVue(height=NIIVUE_HEIGHT, is_radiological_convention=True)
+    nv.load_volumes(layers)
+
+    def change_window(_: Any) -> None:
+        limits = windows[chooser.value]
+        layers[0].cal_min, layers[0].cal_max = limits.low_hu, limits.high_hu
+
+    def change_opacity(_: Any) -> None:
+        for layer in layers[1:]:
+            layer.opacity = slider.value
+
+    chooser.observe(change_window, "value")
+    if slider is not None:
+        slider.observe(change_opacity, "value")
+    controls = [one for one in (chooser, slider) if one is not None]
+    return Viewer(widgets.VBox([widgets.HBox(controls), nv]), chooser, slider, None, nv)
+
+
+def _grid(image: SliceStack | Volume) -> Geometry:
+    if isinstance(image, Volume):
+        return image.geometry
+    return image.geometry.regular() or segmentation_grid(image.geometry, [1.0, 1.0, 1.0])
+
+
+def _on(grid: Geometry, thing: Any, outside: float | None = None) -> Volume | LabelMap:
+    if isinstance(thing, (Volume, LabelMap)):
+        return thing
+    even = thing.geometry.regular() is not None
+    if isinstance(thing, SliceLabels):
+        return LabelMap(thing.labels, thing.names, grid) if even else resample_to(thing, grid)
+    return Volume(thing.hu, grid) if even else resample_to(thing, grid, outside=outside)
+
+
+def _nifti(thing: Volume | LabelMap) -> bytes:
+    with tempfile.TemporaryDirectory(prefix="ichdet-") as folder:
+        path = Path(folder) / "image.nii.gz"
+        write_nifti(path, thing, compression_level=1)
+        return path.read_bytes()
+
+
+def _colors(names: list[str]) -> dict[str, Any]:
+    """NiiVue's table of label colours; background is clear."""
+    colors = [[0, 0, 0]] + [[int(label_color(i)[c:c + 2], 16) for c in (1, 3, 5)] for i in range(1, len(names))]
+    red, green, blue = zip(*colors)
+    return {"R": list(red), "G": list(green), "B": list(blue), "A": [0] + [255] * (len(names) - 1),
+            "I": list(range(len(names))), "labels": names}
