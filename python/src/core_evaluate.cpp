@@ -1,38 +1,72 @@
 #include "core_evaluate.hpp"
 
-#include "ichdet/evaluate/agreement.hpp"
-#include "ichdet/evaluate/bland_altman.hpp"
-#include "ichdet/evaluate/bootstrap.hpp"
-#include "ichdet/evaluate/calibration.hpp"
-#include "ichdet/evaluate/curves.hpp"
-#include "ichdet/evaluate/delong.hpp"
+#include <cstdio>
+
 #include "ichdet/evaluate/special.hpp"
-#include "ichdet/evaluate/threshold_choice.hpp"
 
 namespace ichdet::python {
 
 using namespace evaluate;
 
-std::vector<std::uint8_t> labels_from(const DoubleArray& values) {
-  std::vector<std::uint8_t> labels;
-  labels.reserve(std::size_t(values.size()));
+namespace {
+
+/// Whether a contiguous array can be read where it lies as values of this kind and size.
+bool holds(const py::array& values, char kind, py::ssize_t bytes) {
+  const auto type = values.dtype();
+  return type.kind() == kind && type.itemsize() == bytes && type.byteorder() != '>';
+}
+
+template <class T>
+void fill_labels(const py::array& values, std::uint8_t* labels) {
+  const auto* data = static_cast<const T*>(values.data());
   for (py::ssize_t i = 0; i < values.size(); ++i) {
-    const double value = values.data()[i];
-    if (value != 0 && value != 1) {
-      throw Error::mismatch(ErrorCode::options, "labels, row " + std::to_string(i), "0 or 1", std::to_string(value));
+    if (data[i] != T(0) && data[i] != T(1)) {
+      throw Error::mismatch(ErrorCode::options, "labels, row " + std::to_string(i), "0 or 1",
+                            few_digits(double(data[i])));
     }
-    labels.push_back(value == 1);
+    if (labels != nullptr) labels[i] = data[i] == T(1);
   }
-  return labels;
 }
 
-std::span<const double> span_of(const DoubleArray& values) { return {values.data(), std::size_t(values.size())}; }
+}  // namespace
 
-py::array_t<double> to_numpy(const std::vector<double>& values) {
-  return py::array_t<double>(py::ssize_t(values.size()), values.data());
+LabelArray::LabelArray(const py::array& values) {
+  if (holds(values, 'b', 1) || holds(values, 'u', 1)) {
+    if (holds(values, 'u', 1)) fill_labels<std::uint8_t>(values, nullptr);
+    held_ = values;
+    data_ = static_cast<const std::uint8_t*>(held_.data());
+    return;
+  }
+  py::array_t<std::uint8_t> labels(values.size());
+  auto* into = labels.mutable_data();
+  if (holds(values, 'i', 8)) {
+    fill_labels<std::int64_t>(values, into);
+  } else if (holds(values, 'f', 8)) {
+    fill_labels<double>(values, into);
+  } else {
+    fill_labels<double>(DoubleArray(values), into);
+  }
+  data_ = into;
+  held_ = std::move(labels);
 }
 
-py::tuple to_tuple(const Interval& interval) { return py::make_tuple(interval.low, interval.high); }
+MaskArray mask_from(const py::array& values) {
+  if (values.itemsize() == 1 &&
+      (values.dtype().kind() == 'b' || values.dtype().kind() == 'u' || values.dtype().kind() == 'i')) {
+    const std::vector<py::ssize_t> shape(values.shape(), values.shape() + values.ndim());
+    const auto* bytes = static_cast<const std::uint8_t*>(values.data());
+    return {borrow<std::uint8_t, 3>(py::array_t<std::uint8_t>(shape, bytes, values))};
+  }
+  return mask_from(py::module_::import("numpy").attr("not_equal")(values, 0));
+}
+
+std::string few_digits(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.4g", value);
+  return text;
+}
+
+std::string text_of(const Proportion& p) { return std::to_string(p.successes) + " / " + std::to_string(p.trials); }
 
 BootstrapOptions bootstrap_options(std::int64_t resamples, std::uint64_t seed, double confidence, int threads) {
   BootstrapOptions options;
@@ -43,18 +77,15 @@ BootstrapOptions bootstrap_options(std::int64_t resamples, std::uint64_t seed, d
   return options;
 }
 
-namespace {
-
-/// Patients numbered from 0, from any array of names; each row its own where there is none.
-std::vector<std::int32_t> patients_from(const py::object& patients, std::size_t rows) {
+std::vector<std::int32_t> patients_from(const std::optional<NameArray>& patients, std::size_t rows) {
   std::vector<std::int32_t> numbers(rows);
-  if (patients.is_none()) {
+  if (!patients) {
     for (std::size_t i = 0; i < rows; ++i) numbers[i] = std::int32_t(i);
     return numbers;
   }
   const auto unique = py::module_::import("numpy").attr("unique");
-  const py::tuple found = unique(patients, py::arg("return_inverse") = true);
-  const auto inverse = py::array_t<std::int32_t, py::array::c_style | py::array::forcecast>(found[1]);
+  const py::tuple found = unique(patients->values, py::arg("return_inverse") = true);
+  const IntArray inverse(found[1]);
   if (std::size_t(inverse.size()) != rows) {
     throw Error::mismatch(ErrorCode::shape, "patients", std::to_string(rows) + " rows", std::to_string(inverse.size()));
   }
@@ -62,284 +93,123 @@ std::vector<std::int32_t> patients_from(const py::object& patients, std::size_t 
   return numbers;
 }
 
+namespace {
+
 void bind_special(py::module_& m) {
   m.def("incomplete_beta", py::vectorize(incomplete_beta), py::arg("a"), py::arg("b"), py::arg("x"),
-        "I_x(a, b), regularised, as scipy.special.betainc.");
-  m.def("incomplete_beta_inverse", py::vectorize(incomplete_beta_inverse), py::arg("a"), py::arg("b"), py::arg("p"),
-        "As scipy.special.betaincinv.");
-  m.def("normal_quantile", py::vectorize(normal_quantile), py::arg("p"), "As scipy.special.ndtri.");
-  m.def("student_t_quantile", py::vectorize(student_t_quantile), py::arg("p"), py::arg("degrees"));
-}
-
-void bind_proportions(py::module_& m) {
-  m.def(
-      "clopper_pearson",
-      [](std::int64_t successes, std::int64_t trials, double confidence) {
-        return to_tuple(clopper_pearson({successes, trials}, confidence));
-      },
-      py::arg("successes"), py::arg("trials"), py::arg("confidence") = 0.95,
-      "(low, high): the exact binomial interval; NaN without trials.");
-  m.def(
-      "wilson",
-      [](std::int64_t successes, std::int64_t trials, double confidence) {
-        return to_tuple(wilson({successes, trials}, confidence));
-      },
-      py::arg("successes"), py::arg("trials"), py::arg("confidence") = 0.95,
-      "(low, high): Wilson's score interval; NaN without trials.");
-  py::class_<Proportion>(m, "Proportion", "successes of trials.")
-      .def(py::init([](std::int64_t successes, std::int64_t trials) {
-             return Proportion{successes, trials};
-           }),
-           py::arg("successes"), py::arg("trials"))
-      .def_readonly("successes", &Proportion::successes)
-      .def_readonly("trials", &Proportion::trials)
-      .def_property_readonly("value", &Proportion::value, "NaN without trials.")
-      .def("__float__", &Proportion::value)
-      .def("__repr__", [](const Proportion& p) {
-        return "<ichdet.evaluate.Proportion " + std::to_string(p.successes) + " / " + std::to_string(p.trials) + ">";
-      });
-  py::class_<Confusion>(m, "Confusion",
-                        "How decisions agree with the truth; rates are Proportions, NaN where undefined.")
-      .def_readonly("true_positives", &Confusion::true_positives)
-      .def_readonly("false_positives", &Confusion::false_positives)
-      .def_readonly("true_negatives", &Confusion::true_negatives)
-      .def_readonly("false_negatives", &Confusion::false_negatives)
-      .def_property_readonly("total", &Confusion::total)
-      .def_property_readonly("accuracy", &Confusion::accuracy)
-      .def_property_readonly("sensitivity", &Confusion::sensitivity)
-      .def_property_readonly("specificity", &Confusion::specificity)
-      .def_property_readonly("positive_predictive_value", &Confusion::positive_predictive_value)
-      .def_property_readonly("negative_predictive_value", &Confusion::negative_predictive_value)
-      .def_property_readonly("f1", &Confusion::f1);
-  m.def(
-      "confusion",
-      [](const DoubleArray& truth, const DoubleArray& scores, double threshold) {
-        return confusion_at(labels_from(truth), span_of(scores), threshold);
-      },
-      py::arg("truth"), py::arg("scores"), py::arg("threshold") = 0.5,
-      R"(Counts the decisions `scores >= threshold` (decisions of 0 and 1 are scores too).
+        R"(The regularised incomplete beta function I_x(a, b), elementwise.
 
 Parameters
 ----------
-truth : 0 or 1 for each case
-scores : a number for each case)");
-}
-
-void bind_curves(py::module_& m) {
-  m.def(
-      "roc_curve",
-      [](const DoubleArray& truth, const DoubleArray& scores) {
-        const auto curve = roc_curve(rank(labels_from(truth), span_of(scores)));
-        return py::make_tuple(to_numpy(curve.false_positive_rate), to_numpy(curve.true_positive_rate),
-                              to_numpy(curve.thresholds));
-      },
-      py::arg("truth"), py::arg("scores"),
-      "(false positive rate, true positive rate, thresholds), thresholds descending from infinity.");
-  m.def(
-      "pr_curve",
-      [](const DoubleArray& truth, const DoubleArray& scores) {
-        const auto curve = pr_curve(rank(labels_from(truth), span_of(scores)));
-        return py::make_tuple(to_numpy(curve.recall), to_numpy(curve.precision), to_numpy(curve.thresholds));
-      },
-      py::arg("truth"), py::arg("scores"),
-      "(recall, precision, thresholds), thresholds descending from infinity, where precision is set to 1.");
-  m.def(
-      "choose_threshold",
-      [](const DoubleArray& truth, const DoubleArray& probabilities, std::optional<double> sensitivity,
-         std::optional<std::pair<double, double>> cost) {
-        const auto ranking = rank(labels_from(truth), span_of(probabilities));
-        const auto choice = sensitivity ? threshold_for_sensitivity(ranking, *sensitivity)
-                            : cost      ? threshold_by_cost(ranking, cost->first, cost->second)
-                                        : threshold_by_youden(ranking);
-        return py::make_tuple(choice.threshold, choice.counts);
-      },
-      py::arg("truth"), py::arg("probabilities"), py::kw_only(), py::arg("sensitivity") = py::none(),
-      py::arg("cost") = py::none(),
-      R"((threshold, Confusion): by Youden's index, or for a wanted sensitivity, or the least cost = (miss, false alarm).
-
-The threshold lies half-way between two probabilities.)");
-  const auto area = [&](const char* name, double Areas::*which, const char* doc) {
-    m.def(
-        name,
-        [which](const DoubleArray& truth, const DoubleArray& scores) {
-          return areas(rank(labels_from(truth), span_of(scores))).*which;
-        },
-        py::arg("truth"), py::arg("scores"), doc);
-  };
-  area("roc_auc", &Areas::roc_auc, "Area under the ROC curve, ties counting one half; NaN with one class only.");
-  area("average_precision", &Areas::average_precision, "Without interpolation; NaN without positive cases.");
-  area("pr_auc", &Areas::pr_auc, "Trapezoids under the PR curve; NaN without positive cases.");
-
-  py::class_<DelongTest>(m, "DelongTest", "A two-sided test of equal areas under two ROC curves of the same cases.")
-      .def_readonly("auc_a", &DelongTest::auc_a)
-      .def_readonly("auc_b", &DelongTest::auc_b)
-      .def_readonly("difference", &DelongTest::difference)
-      .def_readonly("standard_error", &DelongTest::standard_error)
-      .def_readonly("z", &DelongTest::z)
-      .def_readonly("p_value", &DelongTest::p_value)
-      .def_property_readonly("interval", [](const DelongTest& t) { return to_tuple(t.interval); });
-  m.def(
-      "delong",
-      [](const DoubleArray& truth, const std::vector<DoubleArray>& scores) {
-        std::vector<Scores> spans;
-        for (const auto& one : scores) spans.push_back(span_of(one));
-        const auto found = delong(labels_from(truth), spans);
-        return py::make_tuple(found.auc, found.covariance);
-      },
-      py::arg("truth"), py::arg("scores"),
-      "(areas, their covariance) of several scores of the same cases, by DeLong's method.");
-  m.def(
-      "delong_interval",
-      [](double auc, double variance, double confidence) {
-        return to_tuple(delong_interval(auc, variance, confidence));
-      },
-      py::arg("auc"), py::arg("variance"), py::arg("confidence") = 0.95, "(low, high), cut to [0, 1].");
-  m.def(
-      "delong_test",
-      [](const DoubleArray& truth, const DoubleArray& a, const DoubleArray& b, double confidence) {
-        return delong_test(labels_from(truth), span_of(a), span_of(b), confidence);
-      },
-      py::arg("truth"), py::arg("a"), py::arg("b"), py::arg("confidence") = 0.95);
-}
-
-void bind_bootstrap(py::module_& m) {
-  py::class_<BootstrapInterval>(m, "BootstrapInterval")
-      .def_property_readonly("interval", [](const BootstrapInterval& b) { return to_tuple(b.interval); })
-      .def_readonly("standard_error", &BootstrapInterval::standard_error)
-      .def_readonly("resamples", &BootstrapInterval::resamples, "That gave a value.")
-      .def_readonly("degenerate", &BootstrapInterval::degenerate, "That gave NaN, and were left out.");
-  m.def(
-      "bootstrap",
-      [](const py::function& statistic, std::size_t rows, const py::object& patients, std::int64_t resamples,
-         std::uint64_t seed, double confidence) {
-        const auto numbers = patients_from(patients, rows);
-        const auto call = [&](std::span<const std::uint32_t> multiplicity, std::span<double> values) {
-          std::vector<std::int64_t> drawn;
-          for (std::size_t row = 0; row < multiplicity.size(); ++row) {
-            drawn.insert(drawn.end(), multiplicity[row], std::int64_t(row));
-          }
-          values[0] = statistic(py::array_t<std::int64_t>(py::ssize_t(drawn.size()), drawn.data())).cast<double>();
-        };
-        return bootstrap(numbers, 1, call, bootstrap_options(resamples, seed, confidence, 1)).front();
-      },
-      py::arg("statistic"), py::arg("rows"), py::arg("patients") = py::none(), py::arg("resamples") = 2000,
-      py::arg("seed") = 0, py::arg("confidence") = 0.95,
-      R"(The percentile bootstrap of any statistic, by patient.
-
-Parameters
-----------
-statistic : callable
-    Of an array of row indices (a row that was drawn twice occurs twice) to a number; NaN: degenerate.
-rows : int
-patients : the patient of each row; None: each row is a patient
+a, b : float or array
+    In (0, 1e15].
+x : float or array
+    In [0, 1].
 
 Returns
 -------
-BootstrapInterval)");
-  m.def(
-      "bootstrap_areas",
-      [](const DoubleArray& truth, const DoubleArray& scores, const py::object& patients, std::int64_t resamples,
-         std::uint64_t seed, double confidence, int threads) {
-        const auto ranking = rank(labels_from(truth), span_of(scores));
-        const auto numbers = patients_from(patients, ranking.rows.size());
-        std::vector<BootstrapInterval> found;
-        {
-          const py::gil_scoped_release release;
-          const auto call = [&](std::span<const std::uint32_t> multiplicity, std::span<double> values) {
-            const auto drawn = areas(ranking, multiplicity);
-            values[0] = drawn.roc_auc, values[1] = drawn.average_precision, values[2] = drawn.pr_auc;
-          };
-          found = bootstrap(numbers, 3, call, bootstrap_options(resamples, seed, confidence, threads));
-        }
-        py::dict named;
-        named["roc_auc"] = found[0], named["average_precision"] = found[1], named["pr_auc"] = found[2];
-        return named;
-      },
-      py::arg("truth"), py::arg("scores"), py::arg("patients") = py::none(), py::arg("resamples") = 2000,
-      py::arg("seed") = 0, py::arg("confidence") = 0.95, py::arg("threads") = 0,
-      R"(Bootstrap intervals of roc_auc, average_precision and pr_auc, in one pass.
+float or float64 array
+    To about 1e-13 relative for a + b up to 1e6.
 
-The resamples are those of `bootstrap` with the same seed, on any number of threads.)");
-}
+Raises
+------
+ichdet.Error
+    `options`, where an argument is out of its range.
 
-void bind_agreement(py::module_& m) {
-  py::class_<McNemar>(m, "McNemar")
-      .def_readonly("only_a", &McNemar::only_a, "Cases that only a got right.")
-      .def_readonly("only_b", &McNemar::only_b)
-      .def_readonly("exact_p", &McNemar::exact_p)
-      .def_readonly("chi2", &McNemar::chi2, "With continuity correction; NaN without discordant cases.")
-      .def_readonly("chi2_p", &McNemar::chi2_p);
-  m.def(
-      "mcnemar", [](std::int64_t only_a, std::int64_t only_b) { return mcnemar(only_a, only_b); }, py::arg("only_a"),
-      py::arg("only_b"), "From the counts of discordant cases.");
-  m.def(
-      "mcnemar",
-      [](const DoubleArray& truth, const DoubleArray& a, const DoubleArray& b) {
-        return mcnemar(Labels(labels_from(truth)), Labels(labels_from(a)), Labels(labels_from(b)));
-      },
-      py::arg("truth"), py::arg("a"), py::arg("b"), "From two decisions (0 or 1) on the same cases.");
-  py::class_<Kappa>(m, "Kappa")
-      .def_readonly("value", &Kappa::value)
-      .def_readonly("standard_error", &Kappa::standard_error)
-      .def_property_readonly("interval", [](const Kappa& k) { return to_tuple(k.interval); })
-      .def("__float__", [](const Kappa& k) { return k.value; });
-  m.def(
-      "cohen_kappa",
-      [](const Eigen::MatrixXd& table, const std::string& weights, double confidence) {
-        if (weights != "none" && weights != "linear" && weights != "quadratic") {
-          throw Error::mismatch(ErrorCode::options, "weights", "none, linear or quadratic", weights);
-        }
-        const auto kind = weights == "none"     ? KappaWeights::none
-                          : weights == "linear" ? KappaWeights::linear
-                                                : KappaWeights::quadratic;
-        return cohen_kappa(table, kind, confidence);
-      },
-      py::arg("table"), py::arg("weights") = "none", py::arg("confidence") = 0.95,
-      "Cohen's kappa from the table of two raters' categories (see rating_table).");
-  m.def(
-      "rating_table",
-      [](const std::vector<std::int32_t>& a, const std::vector<std::int32_t>& b, int categories) {
-        return rating_table(a, b, categories);
-      },
-      py::arg("a"), py::arg("b"), py::arg("categories"), "How often a chose i where b chose j.");
-  m.def("fleiss_kappa", &fleiss_kappa, py::arg("counts"),
-        "Fleiss' kappa; counts[i, j]: how many raters put case i into category j.");
-}
+Notes
+-----
+The continued fraction of DiDonato and Morris (ACM TOMS 18, 1992). Equals scipy.special.betainc.
 
-void bind_calibration(py::module_& m) {
-  py::class_<ReliabilityBin>(m, "ReliabilityBin")
-      .def_readonly("low", &ReliabilityBin::low)
-      .def_readonly("high", &ReliabilityBin::high)
-      .def_readonly("observed", &ReliabilityBin::observed)
-      .def_readonly("mean_probability", &ReliabilityBin::mean_probability);
-  py::class_<Calibration>(m, "Calibration", "How probabilities compare with frequencies.")
-      .def_readonly("brier", &Calibration::brier)
-      .def_readonly("expected_error", &Calibration::expected_error, "ECE")
-      .def_readonly("largest_error", &Calibration::largest_error, "MCE")
-      .def_readonly("bins", &Calibration::bins);
-  m.def(
-      "calibration",
-      [](const DoubleArray& truth, const DoubleArray& probabilities, int bins) {
-        return calibration(labels_from(truth), span_of(probabilities), bins);
-      },
-      py::arg("truth"), py::arg("probabilities"), py::arg("bins") = 10,
-      "Brier score, ECE, MCE and the reliability bins.");
-  py::class_<BlandAltman>(m, "BlandAltman", "How two ways of measuring differ.")
-      .def_readonly("cases", &BlandAltman::cases)
-      .def_readonly("bias", &BlandAltman::bias)
-      .def_readonly("standard_deviation", &BlandAltman::standard_deviation)
-      .def_readonly("mean_absolute_error", &BlandAltman::mean_absolute_error)
-      .def_property_readonly("limits", [](const BlandAltman& b) { return to_tuple(b.limits); })
-      .def_property_readonly("bias_interval", [](const BlandAltman& b) { return to_tuple(b.bias_interval); })
-      .def_property_readonly("low_limit_interval", [](const BlandAltman& b) { return to_tuple(b.low_limit_interval); })
-      .def_property_readonly("high_limit_interval",
-                             [](const BlandAltman& b) { return to_tuple(b.high_limit_interval); });
-  m.def(
-      "bland_altman",
-      [](const DoubleArray& measured, const DoubleArray& reference, double confidence) {
-        return bland_altman(span_of(measured), span_of(reference), confidence);
-      },
-      py::arg("measured"), py::arg("reference"), py::arg("confidence") = 0.95);
+Examples
+--------
+>>> round(ichdet.evaluate.incomplete_beta(2, 3, 0.5), 6)
+0.6875)");
+  m.def("incomplete_beta_inverse", py::vectorize(incomplete_beta_inverse), py::arg("a"), py::arg("b"), py::arg("p"),
+        R"(The x for which I_x(a, b) is p, elementwise.
+
+Parameters
+----------
+a, b : float or array
+    In (0, 1e15].
+p : float or array
+    In [0, 1].
+
+Returns
+-------
+float or float64 array
+    In [0, 1]. Equals scipy.special.betaincinv.
+
+Raises
+------
+ichdet.Error
+    `options`, where an argument is out of its range.
+
+Examples
+--------
+>>> round(ichdet.evaluate.incomplete_beta_inverse(2, 3, 0.6875), 6)
+0.5)");
+  m.def("normal_cdf", py::vectorize(normal_cdf), py::arg("z"),
+        R"(The distribution function of a standard normal, elementwise.
+
+Parameters
+----------
+z : float or array
+
+Returns
+-------
+float or float64 array
+    P(Z <= z), precise far out at the left too. Equals scipy.special.ndtr.
+
+Examples
+--------
+>>> ichdet.evaluate.normal_cdf([-1.96, 0, 1.96]).round(4)
+array([0.025, 0.5  , 0.975]))");
+  m.def("normal_quantile", py::vectorize(normal_quantile), py::arg("p"),
+        R"(The inverse of normal_cdf, elementwise.
+
+Parameters
+----------
+p : float or array
+    In [0, 1].
+
+Returns
+-------
+float or float64 array
+    Infinite at 0 and 1. Equals scipy.special.ndtri.
+
+Raises
+------
+ichdet.Error
+    `options`, where p is outside [0, 1].
+
+Examples
+--------
+>>> round(ichdet.evaluate.normal_quantile(0.975), 4)
+1.96)");
+  m.def("student_t_quantile", py::vectorize(student_t_quantile), py::arg("p"), py::arg("degrees"),
+        R"(A quantile of Student's t, elementwise.
+
+Parameters
+----------
+p : float or array
+    In (0, 1).
+degrees : float or array
+    Of freedom, above 0.
+
+Returns
+-------
+float or float64 array
+    Equals scipy.stats.t.ppf.
+
+Raises
+------
+ichdet.Error
+    `options`, where an argument is out of its range.
+
+Examples
+--------
+>>> ichdet.evaluate.student_t_quantile(0.975, [1, 10, 1000]).round(3)
+array([12.706,  2.228,  1.962]))");
 }
 
 }  // namespace
@@ -347,14 +217,14 @@ void bind_calibration(py::module_& m) {
 void bind_evaluate(py::module_& m) {
   auto evaluate = m.def_submodule("_evaluate", "Metrics, intervals and tests.");
   bind_special(evaluate);
-  bind_proportions(evaluate);
-  bind_curves(evaluate);
-  bind_bootstrap(evaluate);
-  bind_agreement(evaluate);
-  bind_calibration(evaluate);
+  bind_evaluate_rates(evaluate);
+  bind_evaluate_curves(evaluate);
+  bind_evaluate_bootstrap(evaluate);
+  bind_evaluate_agreement(evaluate);
   bind_evaluate_masks(evaluate);
   bind_evaluate_cohort(evaluate);
   bind_evaluate_figures(evaluate);
+  bind_evaluate_drift(evaluate);
 }
 
 }  // namespace ichdet::python

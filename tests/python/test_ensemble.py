@@ -52,8 +52,10 @@ def test_weights_are_any_numbers_and_labels_bytes():
     expected = ensemble.combine(maps, "mean", [1.0, 3.0])
     for weights in ([1, 3], np.array([1, 3]), [np.int64(1), np.float32(3)], [np.ones(5, int), [3] * 5]):
         np.testing.assert_array_equal(ensemble.combine(maps, "mean", weights), expected)
-    with pytest.raises(TypeError, match="a number, or one for each z"):
+    with pytest.raises(TypeError, match="incompatible"):
         ensemble.combine(maps, "mean", ["much", 1])
+    with pytest.raises(ichdet.Error, match="a number, or one for each z"):
+        ensemble.combine(maps, "mean", [np.ones((5, 2)), 1])
     labels = np.array([0, 1, 255]).reshape(1, 1, 3)
     np.testing.assert_array_equal(ensemble.vote([labels, labels], "majority"), labels)
     for wrong in (256, -1, 0.5):

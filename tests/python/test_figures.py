@@ -218,6 +218,9 @@ def test_the_stability_index_by_its_definition():
     before = np.bincount(np.searchsorted(edges, reference), minlength=10) / 500
     after = np.bincount(np.searchsorted(edges, found), minlength=10) / 300
     expected = ((after - before) * np.log(after / before)).sum()
-    assert evaluate.population_stability(reference, found) == pytest.approx(expected, rel=1e-12)
-    assert evaluate.population_stability(reference, reference) == 0
-    assert evaluate.population_stability(np.zeros(50), np.ones(50)) > 5  # a value that never occurred
+    index = evaluate.population_stability(reference, found)
+    assert index.value == pytest.approx(expected, rel=1e-12)
+    np.testing.assert_allclose(index.edges, edges, rtol=1e-12)
+    np.testing.assert_allclose(index.found, after * 300)
+    assert evaluate.population_stability(reference, reference).value == 0
+    assert evaluate.population_stability(np.zeros(50), np.ones(50)).value > 5  # a value that never occurred

@@ -82,7 +82,7 @@ def test_like_studies_do_not_drift(bundle, monitor, tmp_path):
         expected = stats.ks_2samp(a, b, method="exact")
         assert by_name[name]["ks"] == pytest.approx(expected.statistic)
         assert by_name[name]["ks_p"] == pytest.approx(expected.pvalue, rel=1e-6)
-        assert by_name[name]["stability_index"] == pytest.approx(evaluate.population_stability(a, b))
+        assert by_name[name]["stability_index"] == pytest.approx(evaluate.population_stability(a, b).value)
     assert by_name["slice probability"]["values"] == 800
     called = (after[0] >= 0.5).sum()
     assert report["positive_rate"]["of"] == [called, 40]
