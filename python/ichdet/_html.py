@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import struct
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from html import escape
 from typing import Any
 
@@ -81,7 +81,7 @@ def attach(module: Any) -> None:
             kind._repr_html_ = _shown(function)
 
 
-def _shown(function: Any) -> Any:
+def _shown(function: Callable[[Any], str]) -> Callable[[Any], str]:
     def _repr_html_(self: Any) -> str:
         return function(self)
 
@@ -199,7 +199,7 @@ def _bars(probabilities: Sequence[float], threshold: float) -> str:
 def _montage(planes: Planes) -> str:
     """Slices with head in the brain's window."""
     head, coarse = head_of(planes)
-    rows, columns = (_span(head.any(axis=axes), coarse) for axes in ((0, 2), (0, 1)))
+    rows, columns = (_span(np.asarray(head.any(axis=axes)), coarse) for axes in ((0, 2), (0, 1)))
     grey = (np.clip(planes.values[_chosen(head), rows, columns], 0, 80) * (255 / 80)).astype(np.uint8)
     return _tiles(np.stack([grey] * 3, axis=-1), planes)
 
@@ -230,7 +230,8 @@ def _span(shows: npt.NDArray[Any], coarse: int) -> slice:
 def _chosen(shows: npt.NDArray[Any]) -> npt.NDArray[Any]:
     wanted = np.flatnonzero(shows.any(axis=(1, 2)))
     wanted = wanted if len(wanted) else np.arange(len(shows))
-    return wanted[np.unique(np.linspace(0, len(wanted) - 1, TILES).round().astype(int))]
+    chosen: npt.NDArray[Any] = wanted[np.unique(np.linspace(0, len(wanted) - 1, TILES).round().astype(int))]
+    return chosen
 
 
 def _tiles(pictures: npt.NDArray[np.uint8], planes: Planes) -> str:
@@ -254,7 +255,7 @@ def _thinned(pictures: npt.NDArray[np.uint8], axis: int) -> npt.NDArray[np.uint8
     step = min(max(1, round(size / TILE_PX)), size)
     cut = np.take(pictures, np.arange(size // step * step), axis)
     blocks = cut.reshape(*pictures.shape[:axis], -1, step, *pictures.shape[axis + 1:])
-    return blocks.mean(axis=axis + 1).astype(np.uint8)
+    return np.asarray(blocks.mean(axis=axis + 1), np.uint8)
 
 
 def png(pixels: npt.NDArray[np.uint8]) -> bytes:

@@ -29,9 +29,10 @@ def package(name: str, function: str) -> Any:
     try:
         return importlib.import_module(name)
     except ImportError as missing:
+        distribution = name.split(".")[0]
         raise ImportError(
-            f"ichdet.interop.{function} needs the Python package {name}, which cannot be imported ({missing}); "
-            f"pip install {name.lower()}",
+            f"ichdet.interop.{function} needs the Python package {distribution}, which cannot be imported ({missing}); "
+            f"pip install {distribution.lower()}",
             name=name,
         ) from missing
 

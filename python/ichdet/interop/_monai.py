@@ -10,7 +10,7 @@ from ._content import LPS_TO_RAS, Grid, Kind, content_of, error, kind_of, made, 
 
 if TYPE_CHECKING:
     import torch
-    from monai.data import MetaTensor
+    from monai.data.meta_tensor import MetaTensor
 
 FRAME_OF_REFERENCE, LABEL_NAMES, CLASS_NAMES = "frame_of_reference_uid", "label_names", "class_names"
 
@@ -46,7 +46,7 @@ def to_monai(thing: Grid | SliceStack | SliceLabels) -> MetaTensor:
     >>> (tensor.affine @ torch.tensor([1.0, 0, 1, 1], dtype=torch.float64)).tolist()
     [9.5, -20.0, 35.0, 1.0]
     """
-    monai_data = package("monai", "to_monai") and package("monai.data", "to_monai")
+    monai_data = package("monai.data", "to_monai")
     torch = package("torch", "to_monai")
     content = content_of(thing)
     values = content.values if content.kind == "probabilities" else content.values[None]
@@ -61,7 +61,9 @@ def to_monai(thing: Grid | SliceStack | SliceLabels) -> MetaTensor:
         meta[FRAME_OF_REFERENCE] = content.geometry.frame_of_reference_uid
     if content.kind != "volume":
         meta[CLASS_NAMES if content.kind == "probabilities" else LABEL_NAMES] = content.names
-    return monai_data.MetaTensor(torch.from_numpy(values).permute(0, 3, 2, 1), affine=affine, meta=meta)
+    shared = torch.from_numpy(values).permute(0, 3, 2, 1)
+    tensor: MetaTensor = monai_data.MetaTensor(shared, affine=affine, meta=meta)
+    return tensor
 
 
 def from_monai(tensor: MetaTensor, kind: Kind | None = None, *, names: Sequence[str] | None = None) -> Grid:
@@ -99,8 +101,7 @@ def from_monai(tensor: MetaTensor, kind: Kind | None = None, *, names: Sequence[
     >>> volume.hu.shape, volume.geometry.spacing_mm.tolist()
     ((2, 3, 4), [0.5, 0.5, 5.0])
     """
-    MetaTensor = (package("monai", "from_monai") and package("monai.data", "from_monai")).MetaTensor
-    if not isinstance(tensor, MetaTensor):
+    if not isinstance(tensor, package("monai.data", "from_monai").MetaTensor):
         raise TypeError(f"expected a monai.data.MetaTensor, which has an affine, found {type(tensor).__qualname__}")
     meta = tensor.meta
     label_names, class_names = meta.get(LABEL_NAMES), meta.get(CLASS_NAMES)

@@ -54,18 +54,20 @@ def to_nibabel(thing: Grid | SliceStack | SliceLabels) -> nibabel.Nifti1Image:
     values = content.values
     data = np.moveaxis(values, 0, -1).transpose(2, 1, 0, 3) if content.kind == "probabilities" else values.T
     affine = LPS_TO_RAS @ content.geometry.affine
-    image = nib.Nifti1Image(data, affine)
-    image.header.set_xyzt_units("mm")
-    image.set_sform(affine, code=1, update_affine=False)
+    image: nibabel.Nifti1Image = nib.Nifti1Image(data, affine)
+    header: Any = image.header
+    header.set_xyzt_units("mm")
+    target: Any = image  # whose methods have no types
+    target.set_sform(affine, code=1, update_affine=False)
     direction = content.geometry.direction
     if np.allclose(direction.T @ direction, np.eye(3), atol=1e-6):
-        image.set_qform(affine, code=1, update_affine=False)
+        target.set_qform(affine, code=1, update_affine=False)
     for title, text in (
         (LABELS if content.kind == "labels" else CLASSES, _listed(content.names)),
         (FRAME_OF_REFERENCE, content.geometry.frame_of_reference_uid),
     ):
         if text:
-            image.header.extensions.append(nib.nifti1.Nifti1Extension(COMMENT, (title + text).encode()))
+            header.extensions.append(nib.nifti1.Nifti1Extension(COMMENT, (title + text).encode()))
     return image
 
 

@@ -53,14 +53,15 @@ def to_simpleitk(thing: Grid | SliceStack | SliceLabels) -> SimpleITK.Image:
     sitk = package("SimpleITK", "to_simpleitk")
     content = content_of(thing)
     vector = content.kind == "probabilities"
-    image = sitk.GetImageFromArray(np.moveaxis(content.values, 0, -1) if vector else content.values, isVector=vector)
-    image.SetOrigin(content.geometry.origin_mm.tolist())
-    image.SetSpacing(content.geometry.spacing_mm.tolist())
-    image.SetDirection(content.geometry.direction.ravel().tolist())
+    image: SimpleITK.Image = sitk.GetImageFromArray(np.moveaxis(content.values, 0, -1) if vector else content.values, isVector=vector)
+    target: Any = image  # whose methods have no types
+    target.SetOrigin(content.geometry.origin_mm.tolist())
+    target.SetSpacing(content.geometry.spacing_mm.tolist())
+    target.SetDirection(content.geometry.direction.ravel().tolist())
     if content.geometry.frame_of_reference_uid:
-        image.SetMetaData(FRAME_OF_REFERENCE, content.geometry.frame_of_reference_uid)
+        target.SetMetaData(FRAME_OF_REFERENCE, content.geometry.frame_of_reference_uid)
     if content.kind != "volume":
-        image.SetMetaData(CLASS_NAMES if vector else LABEL_NAMES, json.dumps(content.names))
+        target.SetMetaData(CLASS_NAMES if vector else LABEL_NAMES, json.dumps(content.names))
     return image
 
 
@@ -99,25 +100,26 @@ def from_simpleitk(image: SimpleITK.Image, kind: Kind | None = None, *, names: S
     ([0.0, 0.0, 12.5], 1)
     """
     sitk = package("SimpleITK", "from_simpleitk")
-    label_names, class_names = (_names(image, key) for key in (LABEL_NAMES, CLASS_NAMES))
+    source: Any = image  # whose methods have no types
+    label_names, class_names = (_names(source, key) for key in (LABEL_NAMES, CLASS_NAMES))
     kind = kind_of(kind, label_names, class_names)
     vector = kind == "probabilities"
-    if image.GetDimension() != 3 or (image.GetNumberOfComponentsPerPixel() > 1 and not vector):
-        wanted = "classes" if vector else "one value"
-        found_values = f"{image.GetDimension()} and {image.GetNumberOfComponentsPerPixel()} values"
-        raise error("shape", f"SimpleITK image: expected 3 dimensions and {wanted} in each voxel, found {found_values}")
-    values = _view(sitk, image)
+    dimensions, components = source.GetDimension(), source.GetNumberOfComponentsPerPixel()
+    if dimensions != 3 or (components > 1 and not vector):
+        raise error("shape", f"SimpleITK image: expected 3 dimensions and {'classes' if vector else 'one value'} in each "
+                             f"voxel, found {dimensions} and {components} values")
+    values = _view(sitk, source)
     if vector:
-        values = np.ascontiguousarray(np.moveaxis(values.reshape((*image.GetSize()[::-1], -1)), -1, 0), np.float32)
+        values = np.ascontiguousarray(np.moveaxis(values.reshape((*source.GetSize()[::-1], -1)), -1, 0), np.float32)
     affine = np.eye(4)
-    affine[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
-    affine[:3, 3] = image.GetOrigin()
-    frame = image.GetMetaData(FRAME_OF_REFERENCE).strip(" \0") if image.HasMetaDataKey(FRAME_OF_REFERENCE) else ""
+    affine[:3, :3] = np.reshape(source.GetDirection(), (3, 3)) * source.GetSpacing()
+    affine[:3, 3] = source.GetOrigin()
+    frame = source.GetMetaData(FRAME_OF_REFERENCE).strip(" \0") if source.HasMetaDataKey(FRAME_OF_REFERENCE) else ""
     found = label_names if kind == "labels" else class_names
     return made(values, affine, kind, names if names is not None else found, frame, "SimpleITK image")
 
 
-def _names(image: SimpleITK.Image, key: str) -> list[str] | None:
+def _names(image: Any, key: str) -> list[str] | None:
     return json.loads(image.GetMetaData(key)) if image.HasMetaDataKey(key) else None
 
 
@@ -129,6 +131,6 @@ class _Held:
         self.view, self.image = view, image
 
 
-def _view(sitk: Any, image: SimpleITK.Image) -> Any:
+def _view(sitk: Any, image: Any) -> Any:
     view = sitk.GetArrayViewFromImage(image)
     return np.asarray(_Held(view, sitk.Image(image)))

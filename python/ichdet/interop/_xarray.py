@@ -64,14 +64,15 @@ def to_xarray(thing: Grid | SliceStack | SliceLabels) -> xarray.DataArray:
     }
     if geometry.frame_of_reference_uid:
         attrs["frame_of_reference_uid"] = geometry.frame_of_reference_uid
-    dims = ("z", "y", "x")
+    dims: tuple[str, ...] = ("z", "y", "x")
     if content.kind == "probabilities":
         dims, coords["class"] = ("class", *dims), content.names
     elif content.kind == "labels":
         attrs["label_names"] = content.names
     else:
         attrs["units"] = "HU"
-    return xr.DataArray(content.values, coords, dims, attrs=attrs)
+    array: xarray.DataArray = xr.DataArray(content.values, coords, dims, attrs=attrs)
+    return array
 
 
 def from_xarray(array: xarray.DataArray, kind: Kind | None = None, *, names: Sequence[str] | None = None) -> Grid:

@@ -375,7 +375,8 @@ def _ci(limits: tuple[float, float], confidence: float) -> str:
 def _bootstrap_interval(area: str, truth: Any, scores: Any, patients: Any, resamples: int, seed: int,
                         confidence: float) -> tuple[float, float]:
     found = evaluate.bootstrap_areas(truth, scores, patients, resamples, seed, confidence)
-    return found[area].interval
+    low, high = found[area].interval
+    return low, high
 
 
 def _band(truth: npt.NDArray[np.float64], scores: npt.NDArray[np.float64], patients: npt.ArrayLike | None,
@@ -403,4 +404,5 @@ def _band(truth: npt.NDArray[np.float64], scores: npt.NDArray[np.float64], patie
     if not drawn:
         return np.full((2, len(GRID)), np.nan)
     tail = (1 - confidence) / 2
-    return np.quantile(drawn, [tail, 1 - tail], axis=0)
+    limits: npt.NDArray[np.float64] = np.quantile(drawn, [tail, 1 - tail], axis=0)
+    return limits

@@ -157,11 +157,11 @@ def _cut(hu: npt.NDArray[Any], origin: npt.NDArray[np.float64], step: npt.NDArra
 
 
 def _usual_point(volume: Volume, labels: LabelMap | None) -> npt.NDArray[np.float64]:
-    grid = volume.geometry
-    if labels is None or not labels.labels.any():
-        return grid.origin_mm + np.diag(grid.affine)[:3] * (np.array(grid.size) // 2)
-    pieces = np.asarray(connected_components((labels.labels > 0).astype(np.uint8))[0])
-    largest = np.argwhere(pieces == np.bincount(pieces.ravel())[1:].argmax() + 1)
-    # A crescent's centre lies outside it.
-    nearest = largest[((largest - largest.mean(axis=0)) ** 2).sum(axis=1).argmin()]
-    return grid.origin_mm + np.diag(grid.affine)[:3] * nearest[::-1]
+    step = np.diag(volume.geometry.affine)[:3]
+    index = np.array(volume.geometry.size) // 2
+    if labels is not None and labels.labels.any():
+        pieces = np.asarray(connected_components((labels.labels > 0).astype(np.uint8))[0])
+        largest = np.argwhere(pieces == np.bincount(pieces.ravel())[1:].argmax() + 1)
+        # A crescent's centre lies outside it.
+        index = largest[((largest - largest.mean(axis=0)) ** 2).sum(axis=1).argmin()][::-1]
+    return np.asarray(volume.geometry.origin_mm + step * index, np.float64)

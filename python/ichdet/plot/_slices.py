@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 DARK = "#101010"
 MARGIN_MM = 8.0  # of air around the head
-LETTER = {"color": "0.75", "fontsize": 8}
+LETTER: dict[str, Any] = {"color": "0.75", "fontsize": 8}
 
 
 def slice_view(
@@ -183,9 +183,9 @@ def montage(
         if values is not None:
             shown |= draw_labels(ax, planes, index, values, fill)
         if box:
-            offset = np.subtract(planes.extent(index), planes.extent(0))
-            ax.set_xlim(np.add(box[:2], offset[:2]))
-            ax.set_ylim(np.add(box[2:], offset[2:]))
+            (x, _, y, _), (x0, _, y0, _) = planes.extent(index), planes.extent(0)
+            ax.set_xlim(box[0] + x - x0, box[1] + x - x0)
+            ax.set_ylim(box[2] + y - y0, box[3] + y - y0)
     if heat is not None:
         bar = figure.colorbar(mapped, ax=axes, shrink=0.6, pad=0.01)
         bar.ax.tick_params(colors="0.85", labelsize=8)
@@ -360,7 +360,7 @@ def head_box(planes: Planes, head: npt.NDArray[Any], coarse: int) -> tuple[float
     """Left, right, bottom and top in millimetres, on slice 0, of what is head on any slice, and 8 mm more."""
     if not head.any():
         return None
-    shown = planes.view.shown(head.any(axis=0))
+    shown = planes.view.shown(np.asarray(head.any(axis=0)))
     left, right, bottom, top = planes.extent(0)
     columns, rows = np.flatnonzero(shown.any(axis=0)), np.flatnonzero(shown.any(axis=1))
     across, along = (right - left) / shown.shape[1], (bottom - top) / shown.shape[0]

@@ -42,8 +42,7 @@ def _matplotlib(name: str) -> Any:
 
 def diagram(ax: Axes | None, width: float = 5.0, height: float = 4.5) -> Axes:
     """The axes given, or new ones, without the frame's upper and right side."""
-    if ax is None:
-        ax = pyplot().figure(figsize=(width, height), layout="constrained").add_subplot()
+    ax = picture(ax, width, height)
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(True, color="0.9", linewidth=0.8)
     ax.set_axisbelow(True)
@@ -51,13 +50,12 @@ def diagram(ax: Axes | None, width: float = 5.0, height: float = 4.5) -> Axes:
 
 
 def picture(ax: Axes | None, width: float = 5.0, height: float = 5.0) -> Axes:
-    if ax is None:
-        ax = pyplot().figure(figsize=(width, height), layout="constrained").add_subplot()
-    return ax
+    return new_figure(width, height).add_subplot() if ax is None else ax
 
 
 def new_figure(width: float, height: float) -> Figure:
-    return pyplot().figure(figsize=(width, height), layout="constrained")
+    figure: Figure = pyplot().figure(figsize=(width, height), layout="constrained")
+    return figure
 
 
 def label_color(label: int) -> str:

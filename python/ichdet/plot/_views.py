@@ -72,7 +72,7 @@ def _letter(direction: npt.NDArray[np.float64]) -> str:
 def view_of(u: npt.NDArray[np.float64], v: npt.NDArray[np.float64], spacing: tuple[float, float]) -> View:
     """Of planes whose columns run along u and rows along v."""
     right, down = READING[int(np.abs(np.cross(u, v)).argmax())]
-    transposed = abs(u @ right) < abs(v @ right)
+    transposed = bool(abs(u @ right) < abs(v @ right))
     across, along = (v, u) if transposed else (u, v)
     flip_columns, flip_rows = bool(across @ right < 0), bool(along @ down < 0)
     across_mm, along_mm = spacing[::-1] if transposed else spacing
@@ -142,7 +142,7 @@ def labels_of(mask: Mask | None, planes: Planes) -> tuple[npt.NDArray[Any] | Non
 def label_volumes(labels: SliceLabels | LabelMap) -> dict[str, float]:
     """Of each label but background, in mL."""
     if isinstance(labels, SliceLabels):
-        return volumes_ml(labels)
+        return dict(volumes_ml(labels))
     voxel_ml = abs(float(np.linalg.det(labels.geometry.affine[:3, :3]))) / 1000
     counts = np.bincount(labels.labels.ravel(), minlength=len(labels.names))
     return {name: float(counts[i]) * voxel_ml for i, name in enumerate(labels.names) if i > 0}
