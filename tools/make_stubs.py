@@ -9,7 +9,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-STUBGEN = "import torch; from pybind11_stubgen import main; main()"  # torch's types are asked for before _nn's
+# torch comes first, whose types _nn's functions take.
+STUBGEN = """
+import contextlib
+with contextlib.suppress(ImportError):
+    import torch
+from pybind11_stubgen import main
+main()
+"""
 WORDS = {
     "os.PathLike |": "os.PathLike[str] |",
     "from __future__ import annotations\n": "",

@@ -5,7 +5,7 @@ import inspect
 import re
 
 MODULES = ("ichdet", "ichdet.ensemble", "ichdet.evaluate", "ichdet.interop", "ichdet.plot", "ichdet.sklearn",
-           "ichdet.nn", "ichdet.attribution", "ichdet.train")  # fmt: skip
+           "ichdet.nn", "ichdet.attribution", "ichdet.train", "ichdet.viewer")  # fmt: skip
 
 
 def public(module):
