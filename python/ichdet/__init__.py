@@ -2,4 +2,14 @@
 
 from . import ensemble, evaluate  # noqa: F401
 from ._core import *  # noqa: F401,F403
-from ._core import Error  # noqa: F401
+from ._errors import (  # noqa: F401
+    Cancelled,
+    DicomError,
+    Error,
+    GeometryError,
+    IoError,
+    LimitError,
+    OptionsError,
+    ShapeError,
+    WeightsError,
+)

@@ -12,7 +12,7 @@ void bind_heat_map(py::module_& m) {
       [](const Pixels& picture, const FloatArray& map, const std::string& caption, double low, double high,
          double opacity, double fade_in) {
         const auto channels = picture.ndim() == 3 ? picture.shape(2) : 1;
-        if (picture.ndim() < 2 || picture.ndim() > 3) throw py::value_error("picture: expected 2 or 3 axes");
+        if (picture.ndim() < 2 || picture.ndim() > 3) throw Error::mismatch(ErrorCode::shape, "picture", "2 or 3 axes", shape_text(picture));
         Image under(picture.shape(0), picture.shape(1), channels);
         std::copy_n(picture.data(), picture.size(), under.pixels.begin());
         const auto image = heat_map(under, borrow<float, 2>(map), caption, {low, high, opacity, fade_in});
