@@ -14,10 +14,13 @@ void bind_preprocess(py::module_& m);
 void bind_heads_up(py::module_& m);
 void bind_phantom(py::module_& m);
 void bind_results(py::module_& m);
+void bind_lesions(py::module_& m);
 void bind_report(py::module_& m);
 void bind_heat_map(py::module_& m);
 void bind_evaluate(py::module_& m);
 void bind_ensemble(py::module_& m);
+void bind_spec(py::module_& m);
+void bind_bundle(py::module_& m);
 void bind_study(py::module_& m);
 void bind_case_rules(py::module_& m);
 
@@ -56,10 +59,13 @@ PYBIND11_MODULE(_core, m) {
   ichdet::python::bind_heads_up(m);
   ichdet::python::bind_phantom(m);
   ichdet::python::bind_results(m);
+  ichdet::python::bind_lesions(m);
   ichdet::python::bind_report(m);
   ichdet::python::bind_heat_map(m);
   ichdet::python::bind_evaluate(m);
   ichdet::python::bind_study(m);
   ichdet::python::bind_case_rules(m);
   ichdet::python::bind_ensemble(m);
+  ichdet::python::bind_spec(m);
+  ichdet::python::bind_bundle(m);
 }

@@ -1,6 +1,7 @@
-#include "convert.hpp"
 #include "ichdet/phantom/paint.hpp"
 #include "ichdet/phantom/phantom.hpp"
+#include "value.hpp"
+#include "watched.hpp"
 
 namespace ichdet::python {
 
@@ -14,52 +15,295 @@ Hemorrhage make_hemorrhage(const std::string& type, double volume_ml, const std:
       soft_edge_mm,          oedema_mm};
 }
 
-}  // namespace
+std::string number(double value) { return std::string(py::str(py::float_(std::round(value * 1e3) / 1e3))); }
 
-void bind_phantom(py::module_& m) {
-  const Hemorrhage usual;
-  py::class_<Hemorrhage>(m, "Hemorrhage",
-                         "A hemorrhage as asked for: type (intraparenchymal, intraventricular, subdural, epidural, "
-                         "subarachnoid), volume in mL, place, density and texture in HU.")
-      .def(py::init(&make_hemorrhage), py::arg("type") = "intraparenchymal", py::arg("volume_ml") = usual.volume_ml,
-           py::arg("side") = "any", py::arg("region") = "", py::arg("target_mm") = py::none(),
+void bind_hemorrhage(py::module_& m) {
+  using H = Hemorrhage;
+  const H usual;
+  py::class_<H> hemorrhage(m, "Hemorrhage", R"(A hemorrhage as asked for: what `phantom` and `paint` make.
+
+Parameters
+----------
+type : str
+    "intraparenchymal", "intraventricular", "subdural", "epidural" or "subarachnoid"; iph, ivh, sdh, edh, sah, too.
+volume_ml : float
+    Of the label map.
+side : str
+    The patient's "left" or "right"; "any" is drawn from the seed.
+region : str
+    Empty: drawn from the seed. Intraparenchymal: "basal ganglia", "thalamus", "frontal", "parietal", "temporal",
+    "occipital", "cerebellum", "pons". Subdural, epidural, subarachnoid: "frontal", "parietal", "temporal", "occipital";
+    subarachnoid also "basal cisterns".
+target_mm : (3,) float64, optional
+    LPS; where it starts to grow. Overrules side and region.
+density_hu : float
+    Of undiluted blood.
+texture_hu : float
+    Standard deviation of its slow variation.
+texture_mm : float
+    Period of that variation.
+soft_edge_mm : float
+    Width over which it gives way to brain.
+oedema_mm : float
+    Width of a dark rim around intraparenchymal blood; 0: none.
+
+Raises
+------
+OptionsError
+    Another type or side.
+
+Examples
+--------
+>>> ichdet.Hemorrhage("sdh", volume_ml=40, side="left")
+<ichdet.Hemorrhage subdural, 40.0 mL, left>
+)");
+  hemorrhage
+      .def(py::init(&make_hemorrhage), py::arg("type") = std::string(to_string(usual.type)),
+           py::arg("volume_ml") = usual.volume_ml, py::arg("side") = std::string(to_string(usual.side)),
+           py::arg("region") = usual.region, py::arg("target_mm") = py::none(),
            py::arg("density_hu") = usual.density_hu, py::arg("texture_hu") = usual.texture_hu,
            py::arg("texture_mm") = usual.texture_mm, py::arg("soft_edge_mm") = usual.soft_edge_mm,
-           py::arg("oedema_mm") = usual.oedema_mm)
-      .def_property_readonly("type", [](const Hemorrhage& h) { return std::string(to_string(h.type)); })
-      .def_property_readonly("side", [](const Hemorrhage& h) { return std::string(to_string(h.side)); })
-      .def_readonly("volume_ml", &Hemorrhage::volume_ml)
-      .def_readonly("region", &Hemorrhage::region)
-      .def_readonly("density_hu", &Hemorrhage::density_hu);
+           py::arg("oedema_mm") = usual.oedema_mm, "See the class.")
+      .def_property_readonly("type", [](const H& h) { return std::string(to_string(h.type)); }, "Its full name.")
+      .def_property_readonly(
+          "label", [](const H& h) { return int(h.type); }, "Its value in the label maps of `paint` and `phantom`.")
+      .def_property_readonly("side", [](const H& h) { return std::string(to_string(h.side)); },
+                             "The patient's 'left' or 'right', or 'any'.")
+      .def_readonly("volume_ml", &H::volume_ml, "Of the label map.")
+      .def_readonly("region", &H::region, "Empty: drawn from the seed.")
+      .def_readonly("target_mm", &H::target_mm, "(3,) float64, LPS, where it starts to grow; or None.")
+      .def_readonly("density_hu", &H::density_hu, "Of undiluted blood.")
+      .def_readonly("texture_hu", &H::texture_hu, "Standard deviation of its slow variation.")
+      .def_readonly("texture_mm", &H::texture_mm, "Period of that variation.")
+      .def_readonly("soft_edge_mm", &H::soft_edge_mm, "Width over which it gives way to brain.")
+      .def_readonly("oedema_mm", &H::oedema_mm, "Width of the dark rim; 0: none.")
+      .def("__repr__", [](const H& h) {
+        return "<ichdet.Hemorrhage " + std::string(to_string(h.type)) + ", " + number(h.volume_ml) + " mL, " +
+               std::string(to_string(h.side)) + (h.region.empty() ? "" : ", " + h.region) + ">";
+      });
+  pickled_as<std::string, double, std::string, std::string, std::optional<Eigen::Vector3d>, double, double, double,
+             double, double>(
+      hemorrhage,
+      [](const H& h) {
+        return std::make_tuple(std::string(to_string(h.type)), h.volume_ml, std::string(to_string(h.side)), h.region,
+                               h.target_mm, h.density_hu, h.texture_hu, h.texture_mm, h.soft_edge_mm, h.oedema_mm);
+      },
+      &make_hemorrhage);
 
-  py::class_<PaintedHemorrhage>(m, "PaintedHemorrhage",
-                                "A hemorrhage as painted: its volume in mL, centroid in LPS mm and slices.")
-      .def_readonly("asked", &PaintedHemorrhage::asked)
-      .def_readonly("volume_ml", &PaintedHemorrhage::volume_ml)
-      .def_readonly("oedema_ml", &PaintedHemorrhage::oedema_ml)
-      .def_readonly("centroid_mm", &PaintedHemorrhage::centroid_mm)
-      .def_readonly("target_mm", &PaintedHemorrhage::target_mm)
-      .def_readonly("slices", &PaintedHemorrhage::slices);
+  using P = PaintedHemorrhage;
+  py::class_<P> painted(m, "PaintedHemorrhage", R"(A hemorrhage as painted. From `phantom` and `paint`.
 
-  py::class_<HeadAnatomy>(m, "HeadAnatomy", "What a painter must know of a head; arrays (slice, row, column).")
-      .def_property_readonly(
-          "depth_mm", [](const HeadAnatomy& a) { return lend(a.depth_mm); }, "Distance inwards from the inner table.")
-      .def_property_readonly(
-          "ventricle", [](const HeadAnatomy& a) { return lend(a.ventricle); }, "Part that is ventricular CSF.")
-      .def_property_readonly(
-          "csf", [](const HeadAnatomy& a) { return lend(a.csf); }, "Part that is CSF of sulci and cisterns.")
-      .def_property_readonly(
-          "midline_mm", [](const HeadAnatomy& a) { return lend(a.midline_mm); },
-          "Distance from the midline, positive on the left.")
-      .def_property_readonly("head_to_lps",
-                             [](const HeadAnatomy& a) { return Eigen::Matrix4d(a.head_to_lps.matrix()); })
-      .def_readonly("assumptions", &HeadAnatomy::assumptions);
+Examples
+--------
+>>> study = ichdet.phantom(rows=64, columns=64, pixel_mm=3.6, slices=12, thickness_mm=13,
+...                        hemorrhages=[ichdet.Hemorrhage("iph", volume_ml=30)])
+>>> painted = study.placed[0]
+>>> abs(painted.volume_ml - 30) < 1, painted.asked.type
+(True, 'intraparenchymal')
+)");
+  painted.def_readonly("asked", &P::asked, "Hemorrhage: what was asked for.")
+      .def_readonly("volume_ml", &P::volume_ml, "Of its label.")
+      .def_readonly("oedema_ml", &P::oedema_ml, "Of the rim's label.")
+      .def_readonly("centroid_mm", &P::centroid_mm, "(3,) float64, LPS.")
+      .def_readonly("target_mm", &P::target_mm, "(3,) float64, LPS: where it was grown from.")
+      .def_readonly("slices", &P::slices, "Indices of the slices that show it, ascending.")
+      .def("__repr__", [](const P& p) {
+        return "<ichdet.PaintedHemorrhage " + std::string(to_string(p.asked.type)) + ", " + number(p.volume_ml) +
+               " mL on " + std::to_string(p.slices.size()) + " slices>";
+      });
+  pickled(painted, &P::asked, &P::volume_ml, &P::oedema_ml, &P::centroid_mm, &P::target_mm, &P::slices);
+  m.def("hemorrhage_label_names", &hemorrhage_label_names, R"(Names of the labels 0 to 6 of `paint` and `phantom`.
 
-  py::class_<PhantomStudy>(m, "PhantomStudy", "A synthetic head CT with the truth beside it.")
-      .def_readonly("stack", &PhantomStudy::stack)
-      .def_readonly("truth", &PhantomStudy::truth)
-      .def_readonly("placed", &PhantomStudy::placed)
-      .def_readonly("anatomy", &PhantomStudy::anatomy);
+Returns
+-------
+list of str
+
+Examples
+--------
+>>> ichdet.hemorrhage_label_names()[1:4]
+['intraparenchymal', 'intraventricular', 'subdural']
+)");
+}
+
+void bind_anatomy(py::module_& m) {
+  using A = HeadAnatomy;
+  py::class_<A> anatomy(m, "HeadAnatomy", R"(What a painter must know of a head, for each pixel of a stack (slice, row, column).
+
+Made by `phantom`, which knows it, or by `anatomy_from_scan`, which derives it from the HU.
+
+Examples
+--------
+>>> anatomy = ichdet.phantom(rows=64, columns=64, pixel_mm=3.6, slices=12, thickness_mm=13).anatomy
+>>> anatomy.depth_mm.shape
+(12, 64, 64)
+>>> inside = anatomy.depth_mm > 0
+>>> bool(0.01 < anatomy.ventricle[inside].mean() < 0.2)
+True
+)");
+  anatomy
+      .def_property_readonly(
+          "depth_mm", [](const A& a) { return lend(a.depth_mm); },
+          "(slice, row, column) float32: distance inwards from the inner table; negative outside the cavity.")
+      .def_property_readonly(
+          "ventricle", [](const A& a) { return lend(a.ventricle); },
+          "(slice, row, column) float32: part of the pixel that is ventricular CSF, in [0, 1].")
+      .def_property_readonly(
+          "csf", [](const A& a) { return lend(a.csf); },
+          "(slice, row, column) float32: part of the pixel that is CSF of sulci and cisterns, in [0, 1].")
+      .def_property_readonly(
+          "midline_mm", [](const A& a) { return lend(a.midline_mm); },
+          "(slice, row, column) float32: distance from the mid-sagittal sheet, positive on the patient's left.")
+      .def_property_readonly(
+          "head_to_lps", [](const A& a) { return Eigen::Matrix4d(a.head_to_lps.matrix()); },
+          "(4, 4) float64, from head coordinates (left, posterior, superior, in mm of an average head) to LPS mm.")
+      .def_readonly("assumptions", &A::assumptions, "One sentence each.");
+  using F = Floats32<3>;
+  pickled_as<F, F, F, F, Eigen::Matrix4d, std::vector<std::string>>(
+      anatomy,
+      [](const A& a) {
+        return std::make_tuple(lend(a.depth_mm), lend(a.ventricle), lend(a.csf), lend(a.midline_mm),
+                               Eigen::Matrix4d(a.head_to_lps.matrix()), a.assumptions);
+      },
+      [](const F& depth, const F& ventricle, const F& csf, const F& midline, const Eigen::Matrix4d& to_lps,
+         std::vector<std::string> assumptions) {
+        return A{depth.values, ventricle.values, csf.values, midline.values, Eigen::Affine3d(to_lps),
+                 std::move(assumptions)};
+      });
+
+  const AnatomyOptions usual;
+  m.def(
+      "anatomy_from_scan",
+      [](const SliceStack& stack, double bone_hu, double csf_hu, double ventricle_depth_mm, int threads,
+         const ProgressArgument& progress) {
+        return watched(progress, [&](const Progress& told) {
+          return anatomy_from_scan(stack, {bone_hu, csf_hu, ventricle_depth_mm, threads}, told);
+        });
+      },
+      py::arg("stack"), py::kw_only(), py::arg("bone_hu") = usual.bone_hu, py::arg("csf_hu") = usual.csf_hu,
+      py::arg("ventricle_depth_mm") = usual.ventricle_depth_mm, py::arg("threads") = usual.threads,
+      py::arg("progress") = py::none(), R"(Derive a real scan's cavity, ventricles, CSF and midline from its HU.
+
+Parameters
+----------
+stack : SliceStack
+    That covers less than 100 mm is placed by an assumption that is said.
+bone_hu : float
+    Skull above this; where no value exceeds it (clipped scans), the highest value.
+csf_hu : float
+    Smoothed HU below this is mostly CSF.
+ventricle_depth_mm : float
+    CSF nearer to the skull than this is never called ventricle.
+threads : int
+    0: as many as the machine has.
+progress : None, True or function of (stage, fraction)
+
+Returns
+-------
+HeadAnatomy
+
+Raises
+------
+GeometryError
+    No cavity is found.
+
+Examples
+--------
+>>> study = ichdet.phantom(rows=64, columns=64, pixel_mm=3.6, slices=12, thickness_mm=13)
+>>> found = ichdet.anatomy_from_scan(study.stack)
+>>> inside, truth = found.depth_mm > 0, study.anatomy.depth_mm > 0
+>>> bool((inside & truth).sum() > 0.8 * truth.sum())
+True
+)");
+}
+
+void bind_paint(py::module_& m) {
+  const PaintOptions usual;
+  m.def(
+      "paint",
+      [](const SliceStack& stack, const std::vector<Hemorrhage>& hemorrhages, const HeadAnatomy* anatomy,
+         std::uint64_t seed, bool keep_noise, double oedema_drop_hu, int threads, const ProgressArgument& progress) {
+        return watched(progress, [&](const Progress& told) {
+          SliceStack painted = stack;
+          painted.hu = stack.hu.clone();
+          const auto derived = anatomy != nullptr ? *anatomy : anatomy_from_scan(stack, {.threads = threads}, told);
+          auto labels = paint(painted, derived, hemorrhages, {seed, keep_noise, oedema_drop_hu, threads});
+          return std::make_tuple(std::move(painted), std::move(labels.truth), std::move(labels.placed));
+        });
+      },
+      py::arg("stack"), py::arg("hemorrhages"), py::arg("anatomy") = py::none(), py::kw_only(),
+      py::arg("seed") = usual.seed, py::arg("keep_noise") = usual.keep_noise,
+      py::arg("oedema_drop_hu") = usual.oedema_drop_hu, py::arg("threads") = usual.threads,
+      py::arg("progress") = py::none(), R"(Paint hemorrhages into a copy of a scan.
+
+Each is made of the cheapest pixels that may hold its type until its volume is the one asked for. Partial volume with
+bone and CSF is kept, and the scan's own noise. docs/painted_blood.md tells the rules.
+
+Parameters
+----------
+stack : SliceStack
+    Integers stay integers.
+hemorrhages : list of Hemorrhage
+anatomy : HeadAnatomy, optional
+    Of this stack; default: `anatomy_from_scan`.
+seed : int
+    Of place, shape and texture.
+keep_noise : bool
+    Put the scan's own noise back on the blood.
+oedema_drop_hu : float
+    How much darker the rim of oedema is than the brain was.
+threads : int
+    0: as many as the machine has.
+progress : None, True or function of (stage, fraction)
+
+Returns
+-------
+stack : SliceStack
+truth : SliceLabels
+    Of `hemorrhage_label_names`; where two overlap, the later.
+placed : list of PaintedHemorrhage
+    In the order asked.
+
+Raises
+------
+OptionsError
+    A hemorrhage of that volume does not fit, or a setting makes no sense.
+ShapeError
+    The anatomy is of another stack.
+GeometryError
+    No cavity is found.
+
+Examples
+--------
+>>> head = ichdet.phantom(rows=64, columns=64, pixel_mm=3.6, slices=12, thickness_mm=13)
+>>> blood = ichdet.Hemorrhage("iph", volume_ml=30, side="left")
+>>> painted, truth, placed = ichdet.paint(head.stack, [blood], head.anatomy)
+>>> bool(painted.hu[truth.labels == 1].mean() > head.stack.hu[truth.labels == 1].mean() + 15)
+True
+)");
+}
+
+void bind_make(py::module_& m) {
+  py::class_<PhantomStudy> study(m, "PhantomStudy", R"(A head CT made of formulas, with the truth beside it. From `phantom`.
+
+Examples
+--------
+>>> study = ichdet.phantom(rows=48, columns=48, pixel_mm=4.8, slices=6, thickness_mm=25)
+>>> study.stack.shape, study.truth.shape, study.placed
+((6, 48, 48), (6, 48, 48), [])
+)");
+  study.def_readonly("stack", &PhantomStudy::stack, "SliceStack: HU are integers in [-1024, 3071], or the padding value.")
+      .def_readonly("truth", &PhantomStudy::truth, "SliceLabels, of `hemorrhage_label_names`.")
+      .def_readonly("placed", &PhantomStudy::placed, "PaintedHemorrhage of each.")
+      .def_readonly("anatomy", &PhantomStudy::anatomy, "HeadAnatomy, as `paint` takes it.")
+      .def("__repr__", [](const PhantomStudy& s) {
+        return "<ichdet.PhantomStudy of " + std::to_string(s.stack.geometry.count()) + " slices, " +
+               std::to_string(s.placed.size()) + " hemorrhages>";
+      });
+  pickled_as<SliceStack, SliceLabels, std::vector<PaintedHemorrhage>, HeadAnatomy>(
+      study, [](const PhantomStudy& s) { return std::make_tuple(s.stack, s.truth, s.placed, s.anatomy); },
+      [](SliceStack stack, SliceLabels truth, std::vector<PaintedHemorrhage> placed, HeadAnatomy anatomy) {
+        return PhantomStudy{std::move(stack), std::move(truth), std::move(placed), std::move(anatomy)};
+      });
 
   const PhantomOptions o;
   m.def(
@@ -67,7 +311,8 @@ void bind_phantom(py::module_& m) {
       [](std::uint64_t seed, std::vector<Hemorrhage> hemorrhages, std::int64_t rows, std::int64_t columns,
          double pixel_mm, std::int64_t slices, double thickness_mm, std::vector<double> offsets_mm,
          std::vector<double> thicknesses_mm, double tilt_degrees, double noise_hu, double blur_mm,
-         std::optional<float> padding_hu, bool table, double atrophy, bool mass_effect, int subsamples, int threads) {
+         std::optional<float> padding_hu, bool table, double atrophy, bool mass_effect, int subsamples, int threads,
+         const ProgressArgument& progress) {
         const PhantomOptions options{seed,
                                      rows,
                                      columns,
@@ -86,56 +331,81 @@ void bind_phantom(py::module_& m) {
                                      subsamples,
                                      std::move(hemorrhages),
                                      threads};
-        const py::gil_scoped_release release;
-        return make_phantom(options);
+        return watched(progress, [&](const Progress& told) { return make_phantom(options, told); });
       },
-      R"(Makes a synthetic head CT.
-
-Parameters
-----------
-seed : of the head's shape, its pose and the noise; the same arguments give the same bytes.
-hemorrhages : list of Hemorrhage.
-rows, columns, pixel_mm, slices, thickness_mm : the scan's grid.
-offsets_mm, thicknesses_mm : explicit slice positions along the normal, for variable gaps.
-tilt_degrees : of the gantry. noise_hu : standard deviation. blur_mm : full width at half maximum.
-padding_hu : value outside the circular field of view, or None. atrophy : 0 to 1, negative draws it.
-
-Returns
--------
-PhantomStudy with stack (HU are integers), truth (labels), placed (what was painted) and anatomy.)",
-      py::arg("seed") = o.seed, py::arg("hemorrhages") = std::vector<Hemorrhage>{}, py::arg("rows") = o.rows,
+      py::arg("seed") = o.seed, py::arg("hemorrhages") = o.hemorrhages, py::kw_only(), py::arg("rows") = o.rows,
       py::arg("columns") = o.columns, py::arg("pixel_mm") = o.pixel_mm, py::arg("slices") = o.slices,
       py::arg("thickness_mm") = o.thickness_mm, py::arg("offsets_mm") = o.offsets_mm,
       py::arg("thicknesses_mm") = o.thicknesses_mm, py::arg("tilt_degrees") = o.tilt_degrees,
-      py::arg("noise_hu") = o.noise_hu, py::arg("blur_mm") = o.blur_mm, py::arg("padding_hu") = py::none(),
+      py::arg("noise_hu") = o.noise_hu, py::arg("blur_mm") = o.blur_mm, py::arg("padding_hu") = o.padding_hu,
       py::arg("table") = o.table, py::arg("atrophy") = o.atrophy, py::arg("mass_effect") = o.mass_effect,
-      py::arg("subsamples") = o.subsamples, py::arg("threads") = 0);
+      py::arg("subsamples") = o.subsamples, py::arg("threads") = o.threads, py::arg("progress") = py::none(),
+      R"(Make a synthetic head CT, with the truth beside it.
 
-  m.def(
-      "anatomy_from_scan",
-      [](const SliceStack& stack, double bone_hu, double csf_hu, double ventricle_depth_mm, int threads) {
-        const py::gil_scoped_release release;
-        return anatomy_from_scan(stack, {bone_hu, csf_hu, ventricle_depth_mm, threads});
-      },
-      "Derives a real scan's cavity, ventricles, CSF and midline from its HU.", py::arg("stack"),
-      py::arg("bone_hu") = 300.0, py::arg("csf_hu") = AnatomyOptions{}.csf_hu,
-      py::arg("ventricle_depth_mm") = AnatomyOptions{}.ventricle_depth_mm, py::arg("threads") = 0);
+Skin, skull, sinuses, orbits, grey and white matter, ventricles, cisterns, sulci, falx, venous sinuses, head holder;
+averaged through each slice, blurred by a kernel, with correlated noise.
 
-  m.def(
-      "paint",
-      [](const SliceStack& stack, const std::vector<Hemorrhage>& hemorrhages, const HeadAnatomy* anatomy,
-         std::uint64_t seed, bool keep_noise, double oedema_drop_hu, int threads) {
-        const py::gil_scoped_release release;
-        SliceStack painted = stack;
-        painted.hu = stack.hu.clone();
-        const HeadAnatomy derived = anatomy != nullptr ? *anatomy : anatomy_from_scan(stack, {.threads = threads});
-        PaintedLabels labels = paint(painted, derived, hemorrhages, {seed, keep_noise, oedema_drop_hu, threads});
-        return std::make_tuple(std::move(painted), std::move(labels.truth), std::move(labels.placed));
-      },
-      "Paints hemorrhages into a copy of a scan. Returns (stack, truth, placed). Without `anatomy` it is derived by "
-      "anatomy_from_scan.",
-      py::arg("stack"), py::arg("hemorrhages"), py::arg("anatomy") = nullptr, py::arg("seed") = 0,
-      py::arg("keep_noise") = true, py::arg("oedema_drop_hu") = PaintOptions{}.oedema_drop_hu, py::arg("threads") = 0);
+Parameters
+----------
+seed : int
+    Of the head's shape, its pose and the noise; the same arguments give the same bytes.
+hemorrhages : list of Hemorrhage
+rows, columns : int
+pixel_mm : float
+slices : int
+thickness_mm : float
+    Of each slice, and their distance.
+offsets_mm : list of float
+    Explicit positions along the normal, increasing, for variable gaps; empty: `slices` at `thickness_mm`.
+thicknesses_mm : list of float
+    With `offsets_mm`, one for each; empty: all `thickness_mm`.
+tilt_degrees : float
+    Of the gantry.
+noise_hu : float
+    Standard deviation in brain.
+blur_mm : float
+    Full width at half maximum of the kernel.
+padding_hu : float, optional
+    Value outside the circular field of view, marked as padding; None: air.
+table : bool
+    Head holder and table.
+atrophy : float
+    0 (young) to 1 (wide sulci and ventricles); negative: drawn from the seed.
+mass_effect : bool
+    Intraparenchymal and extra-axial blood pushes the brain aside.
+subsamples : int
+    Planes averaged through each slice.
+threads : int
+    0: as many as the machine has; the result does not depend on it.
+progress : None, True or function of (stage, fraction)
+
+Returns
+-------
+PhantomStudy
+
+Raises
+------
+OptionsError
+    A setting makes no sense, or a hemorrhage does not fit.
+
+Examples
+--------
+>>> blood = ichdet.Hemorrhage("sdh", volume_ml=40, side="right")
+>>> study = ichdet.phantom(seed=1, hemorrhages=[blood], rows=64, columns=64, pixel_mm=3.6, slices=12, thickness_mm=13)
+>>> study
+<ichdet.PhantomStudy of 12 slices, 1 hemorrhages>
+>>> ichdet.volumes_ml(study.truth)["subdural"] > 38
+True
+)");
+}
+
+}  // namespace
+
+void bind_phantom(py::module_& m) {
+  bind_hemorrhage(m);
+  bind_anatomy(m);
+  bind_paint(m);
+  bind_make(m);
 }
 
 }  // namespace ichdet::python

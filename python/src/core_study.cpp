@@ -7,7 +7,7 @@
 namespace ichdet::python {
 
 void bind_study(py::module_& m) {
-  py::class_<io::Study>(m, "Study", R"(One study, from whatever kind of file it came. From `read_study`.
+  py::class_<io::Study> study(m, "Study", R"(One study, from whatever kind of file it came. From `read_study`.
 
 Examples
 --------
@@ -15,14 +15,17 @@ See `read_study`.
 
 >>> ichdet.Study.__name__
 'Study'
-)")
-      .def_readonly("stack", &io::Study::stack, "SliceStack: what models read.")
+)");
+  study.def_readonly("stack", &io::Study::stack, "SliceStack: what models read.")
       .def_readonly("source_grid", &io::Study::source_grid,
                     "Geometry of the NIfTI file it came from, axes in storage order; None for DICOM.")
       .def("__repr__", [](const io::Study& s) {
         return "<ichdet.Study from " + std::string(s.source_grid ? "NIfTI: " : "DICOM: ") +
                std::string(py::repr(py::cast(s.stack))) + ">";
       });
+  pickled_as<SliceStack, std::optional<Geometry>>(
+      study, [](const io::Study& s) { return std::make_tuple(s.stack, s.source_grid); },
+      [](SliceStack stack, std::optional<Geometry> grid) { return io::Study{std::move(stack), std::move(grid)}; });
   const io::StudyOptions usual;
   m.def(
       "read_study",

@@ -1,0 +1,100 @@
+"""Long calls let other threads run, and give in threads what they give alone."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+import ichdet
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    made = []
+    for seed in range(4):
+        folder = tmp_path_factory.mktemp(f"study{seed}")
+        head = ichdet.phantom(seed, rows=192, columns=192, pixel_mm=1.2, slices=24, thickness_mm=6, tilt_degrees=5 * seed)
+        ichdet.write_series(head.stack, folder)
+        made.append(folder)
+    return made
+
+
+def on_grid(folder):
+    stack = ichdet.read_dicom(folder, threads=1)
+    grid = ichdet.segmentation_grid(stack.geometry, (1, 1, 1))
+    volume = ichdet.resample_to(stack, grid, threads=1)
+    return ichdet.window(volume, ichdet.Window(0, 80)), ichdet.head_mask(volume, threads=1)
+
+
+def test_studies_in_parallel_threads_are_what_they_are_alone(folders):
+    alone = [on_grid(folder) for folder in folders]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(on_grid, folders * 2))
+    for (windowed, head), (windowed_too, head_too) in zip(alone * 2, together, strict=True):
+        assert np.array_equal(windowed, windowed_too) and np.array_equal(head, head_too)
+
+
+def longest_pause(call):
+    """Seconds that another Python thread had to stand still while `call` ran, and how long the call took."""
+    pauses, done = [0.0], threading.Event()
+
+    def count():
+        last = time.perf_counter()
+        while not done.is_set():
+            time.sleep(0.0005)
+            now = time.perf_counter()
+            pauses.append(now - last)
+            last = now
+
+    counter = threading.Thread(target=count)
+    counter.start()
+    started = time.perf_counter()
+    try:
+        call()
+    finally:
+        took = time.perf_counter() - started
+        done.set()
+        counter.join()
+    return max(pauses), took, len(pauses)
+
+
+GRID = ichdet.Geometry.aligned(size=(256, 256, 160), spacing_mm=(1, 1, 1))
+
+
+@pytest.fixture(scope="module")
+def volume():
+    rng = np.random.default_rng(0)
+    return ichdet.Volume(rng.normal(20, 30, GRID.shape).astype("float32"), GRID)
+
+
+CALLS = {
+    "resample_to": lambda v: ichdet.resample_to(v, GRID.with_spacing((0.7, 0.7, 0.7)), threads=1),
+    "window_channels": lambda v: ichdet.window_channels(v, list(ichdet.named_windows().values())),
+    "mix_windows": lambda v: [ichdet.mix_windows(v, [(ichdet.Window(0, 80), 0.5)] * 4) for _ in range(4)],
+    "gaussian_smooth": lambda v: ichdet.gaussian_smooth(v, 3, (1, 1, 1), threads=1),
+    "dilate": lambda v: ichdet.dilate(v.hu > 60, 4, (1, 1, 1), threads=1),
+    "connected_components": lambda v: ichdet.connected_components(v.hu > 20),
+    "brain_mask": lambda v: ichdet.brain_mask(v, threads=1),
+    "copy": lambda v: [v.copy() for _ in range(10)],
+    "equality": lambda v: [v == v.copy() for _ in range(10)],
+    "phantom": lambda v: ichdet.phantom(rows=128, columns=128, pixel_mm=1.8, threads=1),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_other_threads_run_meanwhile(name, volume):
+    pause, took, turns = longest_pause(lambda: CALLS[name](volume))
+    assert took > 0.05, "too short a call to tell"
+    # With the interpreter's lock held, the counter would stand still for all of it.
+    assert pause < 0.6 * took and turns > 10
+
+
+def test_files_let_other_threads_run(volume, tmp_path):
+    for call in (
+        lambda: ichdet.write_nifti(tmp_path / "head.nii.gz", volume),
+        lambda: ichdet.read_nifti(tmp_path / "head.nii.gz"),
+    ):
+        pause, took, _ = longest_pause(call)
+        assert pause < 0.6 * took
