@@ -61,7 +61,7 @@ def bundle(of: Any) -> str:
         ("task", spec.task),
         ("architecture", spec.architecture),
         ("classes", ", ".join(one.name for one in spec.classes)),
-        ("learned from", "; ".join(spec.training_data)),
+        ("learned from", spec.training_data),
         ("licence", spec.licence),
         ("SHA-256", of.sha256),
     ]
@@ -135,7 +135,7 @@ def _slice_facts(geometry: SliceGeometry) -> list[tuple[str, Any]]:
 
 def _stack_facts(stack: SliceStack) -> list[tuple[str, Any]]:
     facts = [*_slice_facts(stack.geometry), ("HU", _range(stack.hu))]
-    if stack.padding.size and stack.padding.any():
+    if stack.padding is not None:
         facts.append(("padding", f"{100 * float(np.mean(stack.padding != 0)):.0f} % of the pixels"))
     if stack.assumptions:
         facts.append(("assumptions", f"{len(stack.assumptions)}, see .assumptions"))

@@ -43,6 +43,7 @@ const char* class_name(ErrorCode code) {
 
 PYBIND11_MODULE(_core, m) {
   m.doc() = "Compiled part of ichdet that needs no LibTorch.";
+  m.attr("Error") = py::module_::import("ichdet._errors").attr("Error");
   py::register_exception_translator([](std::exception_ptr p) {
     try {
       if (p) std::rethrow_exception(p);

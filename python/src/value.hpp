@@ -1,22 +1,24 @@
 #pragma once
 
+#include <pybind11/typing.h>
+
 #include <cstddef>
 #include <optional>
 #include <string>
 #include <tuple>
 #include <utility>
 
-#include <pybind11/typing.h>
-
-#include "convert.hpp"
+#include "arguments.hpp"
 
 // What plain values and values on a grid have in Python: pickling, arrays.
 namespace ichdet::python {
 
-/// numpy.typing.DTypeLike
-struct DTypeArgument {
-  py::dtype value;
-};
+/// Calls `f` without the interpreter's lock and gives what it returns.
+template <class F>
+auto unlocked(F&& f) {
+  const py::gil_scoped_release release;
+  return f();
+}
 
 /// Pickling and copy.deepcopy by the values that `get` gives and `make` takes.
 template <class... Values, class Class, class Get, class Make>
@@ -116,22 +118,3 @@ void as_array(Class& bound, Array<T, N> Struct::*values) {
 }
 
 }  // namespace ichdet::python
-
-namespace pybind11::detail {
-
-template <>
-struct type_caster<ichdet::python::DTypeArgument> {
-  PYBIND11_TYPE_CASTER(ichdet::python::DTypeArgument, const_name("numpy.typing.DTypeLike"));
-
-  bool load(handle source, bool) {
-    if (!source || source.is_none()) return false;
-    try {
-      value.value = dtype::from_args(reinterpret_borrow<object>(source));
-    } catch (error_already_set&) {
-      return false;
-    }
-    return true;
-  }
-};
-
-}  // namespace pybind11::detail
