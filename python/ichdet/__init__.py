@@ -1,6 +1,6 @@
 """ichdet finds intracranial hemorrhage on head CT. Not for clinical use."""
 
-from . import _html, _tables, ensemble, evaluate  # noqa: F401
+from . import _html, _tables, ensemble, evaluate, interop, plot, viewer  # noqa: F401
 from ._core import *  # noqa: F401,F403
 from ._errors import (  # noqa: F401
     Cancelled,
@@ -13,3 +13,4 @@ from ._errors import (  # noqa: F401
     ShapeError,
     WeightsError,
 )
+from .viewer import view  # noqa: F401

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from ._core import Error, StudyResult
+from ._core import StudyResult
+from ._errors import OptionsError
 
 if TYPE_CHECKING:
     import pandas
@@ -28,8 +29,8 @@ def to_pandas(self: StudyResult, table: Literal["lesions", "slices", "study"] = 
 
     Raises
     ------
-    Error
-        options: another table.
+    OptionsError
+        Another table.
     ImportError
         pandas is not installed.
 
@@ -54,10 +55,7 @@ def to_pandas(self: StudyResult, table: Literal["lesions", "slices", "study"] = 
         ) from missing
     makers = {"lesions": _lesions, "slices": _slices, "study": _study}
     if table not in makers:
-        raised = {kind.code: kind for kind in Error.__subclasses__()}.get("options", Error)(
-            f"table: expected 'lesions', 'slices' or 'study', found {table!r}")
-        raised.code = "options"
-        raise raised
+        raise OptionsError(f"table: expected 'lesions', 'slices' or 'study', found {table!r}")
     return pandas.DataFrame(makers[table](self))
 
 

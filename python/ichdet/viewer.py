@@ -18,7 +18,8 @@ import numpy.typing as npt
 
 from ._core import Geometry, LabelMap, SliceLabels, SliceStack, Volume, named_windows, resample_to, segmentation_grid
 from ._core import write_nifti
-from .plot._style import WindowLike, as_window, error, label_color
+from ._errors import OptionsError, ShapeError
+from .plot._style import WindowLike, as_window, label_color
 from .plot._views import Mask, Picture, labels_of, planes_of
 
 __all__ = ["Viewer", "view"]
@@ -86,8 +87,10 @@ def view(
 
     Raises
     ------
-    Error
-        shape: labels or a map of another shape. options: no such window or backend; niivue for an array.
+    ShapeError
+        Labels or a map of another shape.
+    OptionsError
+        No such window or backend; niivue for an array.
     ImportError
         The packages of the backend are not installed.
 
@@ -108,17 +111,17 @@ def view(
     if heat_map is not None:
         heat = np.asarray(heat_map.detach().cpu() if hasattr(heat_map, "detach") else heat_map, np.float32)
         if heat.shape != planes.values.shape:
-            raise error("shape", f"heat_map: expected {planes.values.shape}, found {heat.shape}")
+            raise ShapeError(f"heat_map: expected {planes.values.shape}, found {heat.shape}")
     placed = isinstance(image, (SliceStack, Volume))
     if backend is None:
         backend = "niivue" if placed and importlib.util.find_spec("ipyniivue") is not None else "slices"
     if backend == "niivue":
         if not placed:
-            raise error("options", "backend: expected 'slices' for an array, which has no geometry, found 'niivue'")
+            raise OptionsError("backend: expected 'slices' for an array, which has no geometry, found 'niivue'")
         return _niivue(image, values, names, heat, window, opacity)
     if backend == "slices":
         return _slices(image, labels, heat, window, opacity)
-    raise error("options", f"backend: expected 'niivue' or 'slices', found {backend!r}")
+    raise OptionsError(f"backend: expected 'niivue' or 'slices', found {backend!r}")
 
 
 def _package(name: str, packages: str) -> Any:

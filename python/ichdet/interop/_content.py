@@ -10,18 +10,13 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from .._core import Error, Geometry, LabelMap, ProbabilityMap, SliceLabels, SliceStack, Volume
+from .._core import Geometry, LabelMap, ProbabilityMap, SliceLabels, SliceStack, Volume
+from .._errors import GeometryError, OptionsError, ShapeError
 
 Grid: TypeAlias = Volume | LabelMap | ProbabilityMap
 Kind: TypeAlias = Literal["volume", "labels", "probabilities"]
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])  # and back
-
-
-def error(code: str, message: str) -> Error:
-    raised = {kind.code: kind for kind in Error.__subclasses__()}.get(code, Error)(message)
-    raised.code = code
-    return raised
 
 
 def package(name: str, function: str) -> Any:
@@ -68,8 +63,7 @@ def _regular(slices: SliceStack | SliceLabels) -> Geometry:
     grid = slices.geometry.regular()
     if grid is None:
         gaps = np.diff(slices.geometry.offsets_mm)
-        raise error(
-            "geometry",
+        raise GeometryError(
             f"slices: expected even steps, which an image needs, found {gaps.min():.3f} to {gaps.max():.3f} mm; "
             "resample first, for example ichdet.resample_to(x, ichdet.segmentation_grid(x.geometry, [1, 1, 1]))",
         )
@@ -82,7 +76,7 @@ def made(values: npt.NDArray[Any], affine: npt.NDArray[np.float64], kind: Kind, 
     axes = 4 if kind == "probabilities" else 3
     if values.ndim != axes or values.dtype.kind not in "biuf" or 0 in values.shape:
         wanted = "(class, z, y, x)" if axes == 4 else "(z, y, x)"
-        raise error("shape", f"{what}: expected real numbers {wanted}, found {values.dtype} of shape {values.shape}")
+        raise ShapeError(f"{what}: expected real numbers {wanted}, found {values.dtype} of shape {values.shape}")
     grid = Geometry(values.shape[-3:][::-1], affine, frame_of_reference_uid)
     if kind == "volume":
         return Volume(values, grid)
@@ -91,7 +85,7 @@ def made(values: npt.NDArray[Any], affine: npt.NDArray[np.float64], kind: Kind, 
         return LabelMap(labels, _named(names, int(labels.max()) + 1, "label"), grid)
     if kind == "probabilities":
         return ProbabilityMap(values, _named(names, len(values), "class"), grid)
-    raise error("options", f"kind: expected 'volume', 'labels' or 'probabilities', found {kind!r}")
+    raise OptionsError(f"kind: expected 'volume', 'labels' or 'probabilities', found {kind!r}")
 
 
 def _named(names: Sequence[str] | None, count: int, word: str) -> list[str]:
@@ -107,7 +101,7 @@ def _labels(values: npt.NDArray[Any], what: str) -> npt.NDArray[np.uint8]:
         labels = values.astype(np.uint8)
         wrong = labels != values
     if wrong.any():
-        raise error("shape", f"{what}: expected labels, whole numbers from 0 to 255, found {values[wrong][0]}")
+        raise ShapeError(f"{what}: expected labels, whole numbers from 0 to 255, found {values[wrong][0]}")
     return labels
 
 
@@ -116,5 +110,5 @@ def kind_of(kind: Kind | None, label_names: Any, class_names: Any) -> Kind:
     if kind is None:
         return "labels" if label_names is not None else "probabilities" if class_names is not None else "volume"
     if kind not in ("volume", "labels", "probabilities"):
-        raise error("options", f"kind: expected 'volume', 'labels' or 'probabilities', found {kind!r}")
+        raise OptionsError(f"kind: expected 'volume', 'labels' or 'probabilities', found {kind!r}")
     return kind

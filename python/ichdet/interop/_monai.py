@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._core import SliceLabels, SliceStack
-from ._content import LPS_TO_RAS, Grid, Kind, content_of, error, kind_of, made, package
+from .._errors import GeometryError, ShapeError
+from ._content import LPS_TO_RAS, Grid, Kind, content_of, kind_of, made, package
 
 if TYPE_CHECKING:
     import torch
@@ -32,8 +33,8 @@ def to_monai(thing: Grid | SliceStack | SliceLabels) -> MetaTensor:
 
     Raises
     ------
-    Error
-        geometry: slices whose steps vary.
+    GeometryError
+        Slices whose steps vary.
     ImportError
         MONAI is not installed.
 
@@ -85,9 +86,12 @@ def from_monai(tensor: MetaTensor, kind: Kind | None = None, *, names: Sequence[
 
     Raises
     ------
-    Error
-        shape: other dimensions, several channels of one volume, a batch, labels that are not whole numbers from 0 to
-        255. geometry: an affine to another space. options: another kind.
+    ShapeError
+        Other dimensions, several channels of one volume, a batch, labels that are not whole numbers from 0 to 255.
+    GeometryError
+        An affine to another space.
+    OptionsError
+        Another kind.
     TypeError
         A tensor without an affine.
     ImportError
@@ -108,14 +112,14 @@ def from_monai(tensor: MetaTensor, kind: Kind | None = None, *, names: Sequence[
     kind = kind_of(kind, label_names, class_names)
     plain: torch.Tensor = tensor.as_tensor().detach().cpu()
     if tensor.is_batch:
-        raise error("shape", "MetaTensor: expected one image, found a batch; monai.data.decollate_batch takes it apart")
+        raise ShapeError("MetaTensor: expected one image, found a batch; monai.data.decollate_batch takes it apart")
     if kind != "probabilities" and plain.ndim == 4 and plain.shape[0] == 1:
         plain = plain[0]
     if plain.is_floating_point() and plain.element_size() < 4:
         plain = plain.float()  # NumPy has no bfloat16
     space = str(getattr(meta.get("space"), "value", meta.get("space") or "RAS"))
     if space not in ("RAS", "LPS"):
-        raise error("geometry", f"MetaTensor, meta['space']: expected RAS or LPS, found {space}")
+        raise GeometryError(f"MetaTensor, meta['space']: expected RAS or LPS, found {space}")
     affine = tensor.affine.detach().cpu().double().numpy()
     values = plain.numpy()
     return made(

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._core import SliceLabels, SliceStack
-from ._content import LPS_TO_RAS, Grid, Kind, content_of, error, kind_of, made, package
+from .._errors import GeometryError
+from ._content import LPS_TO_RAS, Grid, Kind, content_of, kind_of, made, package
 
 if TYPE_CHECKING:
     import nibabel
@@ -34,8 +35,8 @@ def to_nibabel(thing: Grid | SliceStack | SliceLabels) -> nibabel.Nifti1Image:
 
     Raises
     ------
-    Error
-        geometry: slices whose steps vary.
+    GeometryError
+        Slices whose steps vary.
     ImportError
         nibabel is not installed.
 
@@ -91,9 +92,12 @@ def from_nibabel(image: Any, kind: Kind | None = None, *, names: Sequence[str] |
 
     Raises
     ------
-    Error
-        shape: other dimensions, colours, labels that are not whole numbers from 0 to 255. geometry: no affine, or one
-        in other units than millimetres. options: another kind.
+    ShapeError
+        Other dimensions, colours, labels that are not whole numbers from 0 to 255.
+    GeometryError
+        No affine, or one in other units than millimetres.
+    OptionsError
+        Another kind.
     ImportError
         nibabel is not installed.
 
@@ -109,10 +113,10 @@ def from_nibabel(image: Any, kind: Kind | None = None, *, names: Sequence[str] |
     """
     package("nibabel", "from_nibabel")
     if image.affine is None:
-        raise error("geometry", "nibabel image: expected an affine, found none")
+        raise GeometryError("nibabel image: expected an affine, found none")
     units = getattr(image.header, "get_xyzt_units", lambda: ("mm", "unknown"))()[0]
     if units not in ("mm", "unknown"):
-        raise error("geometry", f"nibabel image, units of space: expected mm, found {units}")
+        raise GeometryError(f"nibabel image, units of space: expected mm, found {units}")
     texts = [_text(extension) for extension in getattr(image.header, "extensions", [])]
     label_names, class_names = (_unlisted(_after(title, texts)) for title in (LABELS, CLASSES))
     kind = kind_of(kind, label_names, class_names)

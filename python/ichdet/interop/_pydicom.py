@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .._core import Error, SliceStack, read_dicom, write_series
-from ._content import error, package
+from .._core import SliceStack, read_dicom, write_series
+from .._errors import DicomError, Error, IoError
+from ._content import package
 
 if TYPE_CHECKING:
     from pydicom import Dataset, FileDataset
@@ -34,8 +35,10 @@ def to_pydicom(stack: SliceStack, *, seed: int = 0, bits_stored: int = 16) -> li
 
     Raises
     ------
-    Error
-        options: other bits_stored. dicom: HU that are not finite.
+    OptionsError
+        Other bits_stored.
+    DicomError
+        HU that are not finite.
     ImportError
         pydicom is not installed.
 
@@ -89,16 +92,14 @@ def from_pydicom(datasets: Sequence[Dataset], **options: Any) -> SliceStack:
     """
     pydicom = package("pydicom", "from_pydicom")
     if len(datasets) == 0:
-        raise error("io", "datasets: expected at least one, found none")
+        raise IoError("datasets: expected at least one, found none")
     with tempfile.TemporaryDirectory(prefix="ichdet-") as folder:
         for i, dataset in enumerate(datasets):
             _save(pydicom, dataset, Path(folder) / f"datasets[{i}]")
         try:
             return read_dicom(folder, **options)
         except Error as e:
-            raised = type(e)(str(e).replace(folder + "/", "").replace(folder, "datasets"))
-            raised.code = e.code
-            raise raised from None
+            raise type(e)(str(e).replace(folder + "/", "").replace(folder, "datasets")) from None
 
 
 def _save(pydicom: Any, dataset: Dataset, path: Path) -> None:
@@ -110,4 +111,4 @@ def _save(pydicom: Any, dataset: Dataset, path: Path) -> None:
         bare.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
         pydicom.dcmwrite(path, bare, enforce_file_format=True)
     except Exception as e:
-        raise error("dicom", f"{path.name}: pydicom cannot write it: {e}") from e
+        raise DicomError(f"{path.name}: pydicom cannot write it: {e}") from e

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._core import SliceLabels, SliceStack
-from ._content import Grid, Kind, content_of, error, kind_of, made, package
+from .._errors import ShapeError
+from ._content import Grid, Kind, content_of, kind_of, made, package
 
 if TYPE_CHECKING:
     import SimpleITK
@@ -32,8 +33,8 @@ def to_simpleitk(thing: Grid | SliceStack | SliceLabels) -> SimpleITK.Image:
 
     Raises
     ------
-    Error
-        geometry: slices whose steps vary.
+    GeometryError
+        Slices whose steps vary.
     ImportError
         SimpleITK is not installed.
 
@@ -53,7 +54,8 @@ def to_simpleitk(thing: Grid | SliceStack | SliceLabels) -> SimpleITK.Image:
     sitk = package("SimpleITK", "to_simpleitk")
     content = content_of(thing)
     vector = content.kind == "probabilities"
-    image: SimpleITK.Image = sitk.GetImageFromArray(np.moveaxis(content.values, 0, -1) if vector else content.values, isVector=vector)
+    values = np.moveaxis(content.values, 0, -1) if vector else content.values
+    image: SimpleITK.Image = sitk.GetImageFromArray(values, isVector=vector)
     target: Any = image  # whose methods have no types
     target.SetOrigin(content.geometry.origin_mm.tolist())
     target.SetSpacing(content.geometry.spacing_mm.tolist())
@@ -83,9 +85,10 @@ def from_simpleitk(image: SimpleITK.Image, kind: Kind | None = None, *, names: S
 
     Raises
     ------
-    Error
-        shape: other dimensions, several components, complex pixels, labels that are not whole numbers from 0 to 255.
-        options: another kind.
+    ShapeError
+        Other dimensions, several components, complex pixels, labels that are not whole numbers from 0 to 255.
+    OptionsError
+        Another kind.
     ImportError
         SimpleITK is not installed.
 
@@ -106,8 +109,8 @@ def from_simpleitk(image: SimpleITK.Image, kind: Kind | None = None, *, names: S
     vector = kind == "probabilities"
     dimensions, components = source.GetDimension(), source.GetNumberOfComponentsPerPixel()
     if dimensions != 3 or (components > 1 and not vector):
-        raise error("shape", f"SimpleITK image: expected 3 dimensions and {'classes' if vector else 'one value'} in each "
-                             f"voxel, found {dimensions} and {components} values")
+        raise ShapeError(f"SimpleITK image: expected 3 dimensions and {'classes' if vector else 'one value'} in each "
+                         f"voxel, found {dimensions} and {components} values")
     values = _view(sitk, source)
     if vector:
         values = np.ascontiguousarray(np.moveaxis(values.reshape((*source.GetSize()[::-1], -1)), -1, 0), np.float32)

@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from .._core import Geometry, SliceLabels, SliceStack
-from ._content import Grid, Kind, content_of, error, kind_of, made, package
+from .._errors import GeometryError, ShapeError
+from ._content import Grid, Kind, content_of, kind_of, made, package
 
 if TYPE_CHECKING:
     import xarray
@@ -34,8 +35,8 @@ def to_xarray(thing: Grid | SliceStack | SliceLabels) -> xarray.DataArray:
 
     Raises
     ------
-    Error
-        geometry: slices whose steps vary.
+    GeometryError
+        Slices whose steps vary.
     ImportError
         xarray is not installed.
 
@@ -95,9 +96,12 @@ def from_xarray(array: xarray.DataArray, kind: Kind | None = None, *, names: Seq
 
     Raises
     ------
-    Error
-        shape: other dimensions. geometry: no coordinates, uneven ones, attrs["space"] other than LPS. options: another
-        kind.
+    ShapeError
+        Other dimensions.
+    GeometryError
+        No coordinates, uneven ones, attrs["space"] other than LPS.
+    OptionsError
+        Another kind.
     ImportError
         xarray is not installed.
 
@@ -119,9 +123,9 @@ def from_xarray(array: xarray.DataArray, kind: Kind | None = None, *, names: Seq
     dims = ("class", "z", "y", "x") if kind == "probabilities" else ("z", "y", "x")
     if set(array.dims) != set(dims):
         found_dims = ", ".join(map(str, array.dims))
-        raise error("shape", f"DataArray: expected the dimensions {', '.join(dims)}, found {found_dims}")
+        raise ShapeError(f"DataArray: expected the dimensions {', '.join(dims)}, found {found_dims}")
     if attrs.get("space", "LPS") != "LPS":
-        raise error("geometry", f"DataArray, attrs['space']: expected LPS, found {attrs['space']}")
+        raise GeometryError(f"DataArray, attrs['space']: expected LPS, found {attrs['space']}")
     affine = _affine(array)
     found = label_names if kind == "labels" else class_names
     return made(array.transpose(*dims).values, affine, kind, names if names is not None else found,
@@ -132,7 +136,7 @@ def _affine(array: xarray.DataArray) -> npt.NDArray[np.float64]:
     start, step = np.zeros(3), np.zeros(3)
     for i, axis in enumerate("xyz"):
         if axis not in array.coords:
-            raise error("geometry", f"DataArray: expected coordinates of {axis} in mm, found none")
+            raise GeometryError(f"DataArray: expected coordinates of {axis} in mm, found none")
         places = np.asarray(array.coords[axis].values, np.float64)
         start[i] = places[0]
         if len(places) > 1:
@@ -140,9 +144,9 @@ def _affine(array: xarray.DataArray) -> npt.NDArray[np.float64]:
         elif "spacing_mm" in array.attrs:
             step[i] = array.attrs["spacing_mm"][i]
         else:
-            raise error("geometry", f"DataArray: expected attrs['spacing_mm'] for a single coordinate of {axis}")
+            raise GeometryError(f"DataArray: expected attrs['spacing_mm'] for a single coordinate of {axis}")
         if not np.allclose(places, start[i] + step[i] * np.arange(len(places)), rtol=0, atol=EVEN * abs(step[i])):
-            raise error("geometry", f"DataArray, coordinates of {axis}: expected even steps, found {np.diff(places)}")
+            raise GeometryError(f"DataArray, coordinates of {axis}: expected even steps, found {np.diff(places)}")
     direction = np.reshape(array.attrs.get("direction", np.eye(3)), (3, 3))
     affine = np.eye(4)
     affine[:3, :3] = direction * step

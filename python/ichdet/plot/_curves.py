@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import evaluate
-from ._style import CURVE, LINES, POSITIVE, QUIET, diagram, error
+from .._errors import OptionsError, ShapeError
+from ._style import CURVE, LINES, POSITIVE, QUIET, diagram
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,8 +62,10 @@ def roc(
 
     Raises
     ------
-    Error
-        options: labels other than 0 and 1, another interval. shape: lengths that differ.
+    OptionsError
+        Labels other than 0 and 1, another interval.
+    ShapeError
+        Lengths that differ.
     ImportError
         matplotlib is not installed.
 
@@ -78,7 +81,7 @@ def roc(
     """
     truth, scores = _cases(truth, scores)
     if interval not in ("delong", "bootstrap", "none"):
-        raise error("options", f"interval: expected 'delong', 'bootstrap' or 'none', found {interval!r}")
+        raise OptionsError(f"interval: expected 'delong', 'bootstrap' or 'none', found {interval!r}")
     false, true, _ = evaluate.roc_curve(truth, scores)
     label = f"AUC {evaluate.roc_auc(truth, scores):.3f}"
     if interval == "delong":
@@ -150,7 +153,7 @@ def precision_recall(
     """
     truth, scores = _cases(truth, scores)
     if interval not in ("bootstrap", "none"):
-        raise error("options", f"interval: expected 'bootstrap' or 'none', found {interval!r}")
+        raise OptionsError(f"interval: expected 'bootstrap' or 'none', found {interval!r}")
     recall, precision, _ = evaluate.pr_curve(truth, scores)
     label = f"AP {evaluate.average_precision(truth, scores):.3f}"
     if interval == "bootstrap":
@@ -209,8 +212,10 @@ def reliability(
 
     Raises
     ------
-    Error
-        options: labels other than 0 and 1, probabilities beyond [0, 1]. shape: lengths that differ.
+    OptionsError
+        Labels other than 0 and 1, probabilities beyond [0, 1].
+    ShapeError
+        Lengths that differ.
     ImportError
         matplotlib is not installed.
 
@@ -273,8 +278,10 @@ def volumes(
 
     Raises
     ------
-    Error
-        shape: lengths that differ. options: values that are not finite.
+    ShapeError
+        Lengths that differ.
+    OptionsError
+        Values that are not finite.
     ImportError
         matplotlib is not installed.
 
@@ -328,8 +335,8 @@ def score_curves(curves: Mapping[str, Any], *, ax: Axes | None = None) -> Axes:
 
     Raises
     ------
-    Error
-        options: an empty list of curves.
+    OptionsError
+        An empty list of curves.
     ImportError
         matplotlib is not installed.
 
@@ -349,7 +356,7 @@ def score_curves(curves: Mapping[str, Any], *, ax: Axes | None = None) -> Axes:
     for color, (name, given) in zip(cycle(LINES), curves.items()):
         several: Sequence[Any] = [given] if hasattr(given, "share") else list(given)
         if not several:
-            raise error("options", f"{name}: expected at least one curve, found none")
+            raise OptionsError(f"{name}: expected at least one curve, found none")
         grid = np.asarray(several[0].share, float) if len(several) == 1 else GRID
         each = np.array([np.interp(grid, one.share, one.score) for one in several])
         if len(several) > 1:
@@ -364,7 +371,7 @@ def score_curves(curves: Mapping[str, Any], *, ax: Axes | None = None) -> Axes:
 def _cases(truth: npt.ArrayLike, scores: npt.ArrayLike) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     labels, values = np.asarray(truth, float).ravel(), np.asarray(scores, float).ravel()
     if len(labels) != len(values):
-        raise error("shape", f"scores: expected {len(labels)} cases, found {len(values)}")
+        raise ShapeError(f"scores: expected {len(labels)} cases, found {len(values)}")
     return labels, values
 
 

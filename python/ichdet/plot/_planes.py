@@ -7,8 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from .._core import Geometry, LabelMap, SliceLabels, SliceStack, Volume, connected_components, resample_to
+from .._errors import GeometryError, ShapeError
 from ._slices import DARK, LETTER, MARGIN_MM, draw_labels, draw_legend, draw_slice
-from ._style import WindowLike, error, new_figure
+from ._style import WindowLike, new_figure
 from ._views import Planes, head_of, planes_of, label_volumes, view_of
 
 if TYPE_CHECKING:
@@ -50,8 +51,12 @@ def three_planes(
 
     Raises
     ------
-    Error
-        geometry: the point is outside. shape: labels of another shape. options: no such window.
+    GeometryError
+        The point is outside.
+    ShapeError
+        Labels of another shape.
+    OptionsError
+        No such window.
     ImportError
         matplotlib is not installed.
 
@@ -70,7 +75,7 @@ def three_planes(
     if (index < 0).any() or (index >= grid.size).any():
         last = origin + step * (np.array(grid.size) - 1)
         limits = f"{np.round(origin, 1)} to {np.round(last, 1)}"
-        raise error("geometry", f"point_mm: expected a point from {limits}, found {point}")
+        raise GeometryError(f"point_mm: expected a point from {limits}, found {point}")
     values = np.zeros(volume.hu.shape, np.uint8) if masks is None else masks.labels
     low, high = _head(volume, values)
     sizes = high - low
@@ -101,7 +106,7 @@ def _straight(image: SliceStack | Volume, labels: SliceLabels | LabelMap | None,
               spacing_mm: float) -> tuple[Volume, LabelMap | None]:
     """On a grid whose axes run to +L, +P, +S."""
     if labels is not None and labels.labels.shape != image.hu.shape:
-        raise error("shape", f"labels: expected the image's shape {image.hu.shape}, found {labels.labels.shape}")
+        raise ShapeError(f"labels: expected the image's shape {image.hu.shape}, found {labels.labels.shape}")
     if isinstance(image, SliceStack):
         regular = image.geometry.regular()
         if regular is not None and _is_straight(regular):

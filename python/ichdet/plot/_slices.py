@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ._style import WindowLike, as_window, error, label_color, new_figure, picture
+from .._errors import ShapeError
+from ._style import WindowLike, as_window, label_color, new_figure, picture
 from ._views import Mask, Picture, Planes, check_slice, head_of, labels_of, planes_of
 
 if TYPE_CHECKING:
@@ -64,8 +65,10 @@ def slice_view(
 
     Raises
     ------
-    Error
-        shape: labels or map of another shape. options: no such slice, no such window.
+    ShapeError
+        Labels or map of another shape.
+    OptionsError
+        No such slice, no such window.
     ImportError
         matplotlib is not installed.
 
@@ -233,8 +236,10 @@ def heat_map(
 
     Raises
     ------
-    Error
-        shape: a map of another shape than the slice. options: no such slice.
+    ShapeError
+        A map of another shape than the slice.
+    OptionsError
+        No such slice.
     ImportError
         matplotlib is not installed.
 
@@ -345,8 +350,8 @@ def heat_limits(heat: npt.ArrayLike, given: tuple[float, float] | None) -> tuple
 def _plane(heat: npt.ArrayLike, index: int, planes: Planes) -> npt.NDArray[Any]:
     values = np.asarray(heat)
     if values.shape not in (planes.values.shape, planes.values.shape[1:]):
-        raise error("shape", f"map: expected {planes.values.shape[1:]} or {planes.values.shape}, found {values.shape}; "
-                             "a map over a network's image is brought to the slice by its explainer")
+        raise ShapeError(f"map: expected {planes.values.shape[1:]} or {planes.values.shape}, found {values.shape}; "
+                         "a map over a network's image is brought to the slice by its explainer")
     return values[index] if values.ndim == 3 else values
 
 

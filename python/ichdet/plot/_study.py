@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from .._core import StudyResult
-from ._style import POSITIVE, QUIET, diagram, error
+from .._errors import ShapeError
+from ._style import POSITIVE, QUIET, diagram
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,8 +35,8 @@ def probability_along_z(
 
     Raises
     ------
-    Error
-        shape: another number of places.
+    ShapeError
+        Another number of places.
     ImportError
         matplotlib is not installed.
 
@@ -61,7 +62,7 @@ def probability_along_z(
         z_mm, label = ([score.z_mm for score in scores], label) if has_places else (np.arange(len(scores)), "slice")
     places = np.asarray(z_mm)
     if places.shape != probability.shape:
-        raise error("shape", f"z_mm: expected {probability.shape}, found {places.shape}")
+        raise ShapeError(f"z_mm: expected {probability.shape}, found {places.shape}")
     ax = diagram(ax, 6.5, 3.2)
     order = np.argsort(places)
     positive = computed & (probability >= threshold) if threshold is not None else np.zeros(len(probability), bool)

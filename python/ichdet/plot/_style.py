@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from .._core import Error, Window
+from .._core import Window
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,12 +17,6 @@ WindowLike: TypeAlias = "Window | str | tuple[float, float]"
 PALETTE = ("#d55e00", "#56b4e9", "#009e73", "#f0e442", "#cc79a7", "#e69f00", "#0072b2")
 LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # those that show on white
 POSITIVE, CURVE, QUIET = "#d55e00", "#0072b2", "#8a8a8a"
-
-
-def error(code: str, message: str) -> Error:
-    raised = {kind.code: kind for kind in Error.__subclasses__()}.get(code, Error)(message)
-    raised.code = code
-    return raised
 
 
 def pyplot() -> Any:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ._style import LINES, diagram, error, new_figure
+from .._errors import IoError, OptionsError
+from ._style import LINES, diagram, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -34,8 +35,10 @@ def learning_curve(
 
     Raises
     ------
-    Error
-        io: no such file, or not a training's log. options: no such measure.
+    IoError
+        No such file, or not a training's log.
+    OptionsError
+        No such measure.
     ImportError
         matplotlib is not installed.
 
@@ -56,7 +59,7 @@ def learning_curve(
     wanted = list(found) if measures is None else list(measures)
     for measure in wanted:
         if measure not in found:
-            raise error("options", f"measure: expected one of {', '.join(found)}, found {measure}")
+            raise OptionsError(f"measure: expected one of {', '.join(found)}, found {measure}")
     colors = dict(zip(dict.fromkeys(place for lines in found.values() for place in lines), cycle(LINES)))
     columns = min(3, len(wanted))
     lines = -(-len(wanted) // columns)
@@ -87,4 +90,4 @@ def _read(path: Path) -> list[tuple[int, str, float]]:
             raise ValueError("expected the columns step, seconds, name, value and rows below")
         return [(int(row[0]), row[2], float(row[3])) for row in rows[1:] if len(row) == 4]
     except (OSError, ValueError, IndexError) as e:
-        raise error("io", f"{path}: no training's log: {e}") from e
+        raise IoError(f"{path}: no training's log: {e}") from e

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._core import Geometry, LabelMap, SliceLabels, SliceStack, Volume, head_mask, volumes_ml
-from ._style import error
+from .._errors import OptionsError, ShapeError
 
 Picture: TypeAlias = SliceStack | Volume | npt.NDArray[Any]
 Mask: TypeAlias = SliceLabels | LabelMap | npt.NDArray[Any]
@@ -97,7 +97,7 @@ def planes_of(picture: Picture, spacing_mm: tuple[float, float] = (1.0, 1.0)) ->
     values = np.asarray(picture)
     values = values[None] if values.ndim == 2 else values
     if values.ndim != 3:
-        raise error("shape", f"picture: expected (slice, row, column) or (row, column), found shape {values.shape}")
+        raise ShapeError(f"picture: expected (slice, row, column) or (row, column), found shape {values.shape}")
     x, y = np.eye(3)[0], np.eye(3)[1]
     view = View(False, False, False, x, y, *spacing_mm, lettered=False)
     return Planes(values, view, np.zeros((len(values), 3)), x, y, spacing_mm)
@@ -117,7 +117,7 @@ def head_of(planes: Planes) -> tuple[npt.NDArray[Any], int]:
 
 def check_slice(planes: Planes, index: int) -> None:
     if not 0 <= index < len(planes.values):
-        raise error("options", f"slice: expected 0 to {len(planes.values) - 1}, found {index}")
+        raise OptionsError(f"slice: expected 0 to {len(planes.values) - 1}, found {index}")
 
 
 def labels_of(mask: Mask | None, planes: Planes) -> tuple[npt.NDArray[Any] | None, list[str], dict[str, float]]:
@@ -134,8 +134,8 @@ def labels_of(mask: Mask | None, planes: Planes) -> tuple[npt.NDArray[Any] | Non
         names = ["background", "mask"] if len(names) == 2 else names
         measured = {}
     if labels.shape != planes.values.shape:
-        raise error("shape", f"labels: expected the picture's shape {planes.values.shape}, found {labels.shape}; "
-                             "ichdet.resample_to(labels, picture.geometry) brings them there")
+        raise ShapeError(f"labels: expected the picture's shape {planes.values.shape}, found {labels.shape}; "
+                         "ichdet.resample_to(labels, picture.geometry) brings them there")
     return labels, names, measured
 
 
