@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _core
-from ._core import Geometry, LabelMap, SliceGeometry, SliceLabels, SliceStack, StudyResult, Volume
+from ._core import Geometry, LabelMap, ProbabilityMap, SliceGeometry, SliceLabels, SliceStack, StudyResult, Volume
 from .plot._style import PALETTE, label_color
 from .plot._views import Planes, head_of, label_volumes, planes_of, view_of
 
@@ -39,6 +39,10 @@ def volume(of: Volume) -> str:
 
 def label_map(of: LabelMap) -> str:
     return _page("LabelMap", _grid_facts(of.geometry), _label_table(label_volumes(of), of.names), _label_montage(of))
+
+
+def probability_map(of: ProbabilityMap) -> str:
+    return _page("ProbabilityMap", [*_grid_facts(of.geometry), ("classes", ", ".join(of.classes))])
 
 
 def slice_labels(of: SliceLabels) -> str:
@@ -74,7 +78,7 @@ def attach(module: Any) -> None:
     """Gives the classes of an extension module their _repr_html_."""
     for name, function in {
         "Study": study, "SliceStack": slice_stack, "Volume": volume, "LabelMap": label_map, "SliceLabels": slice_labels,
-        "StudyResult": study_result, "Detection": detection, "Bundle": bundle,
+        "ProbabilityMap": probability_map, "StudyResult": study_result, "Detection": detection, "Bundle": bundle,
     }.items():
         kind = vars(module).get(name)
         if kind is not None:
