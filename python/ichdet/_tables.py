@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ._core import StudyResult
 from ._errors import OptionsError
 
+if TYPE_CHECKING:
+    import pandas
 
-def to_pandas(self: StudyResult, table: Literal["lesions", "slices", "study"] = "lesions") -> Any:
+
+def to_pandas(self: StudyResult, table: Literal["lesions", "slices", "study"] = "lesions") -> pandas.DataFrame:
     """A part of the result as a pandas table.
 
     Parameters

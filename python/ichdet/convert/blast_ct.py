@@ -7,6 +7,9 @@ Each model becomes DIR/NAME (or, with several or without --name, DIR/blast-ct-v1
 bundle.json, weights.safetensors and LICENSE. The same input gives the same bytes. Pickles are read with
 weights_only=True, so they cannot run code.
 """
+
+from __future__ import annotations
+
 import argparse
 import ctypes
 import hashlib
@@ -15,6 +18,10 @@ import re
 import shutil
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 CONVERTER = "ichdet.convert.blast_ct 1"
 SOURCE = "github.com/biomedia-mira/blast-ct at 361e8c79"
@@ -27,13 +34,14 @@ CLASSES = [("background", False), ("IPH", True), ("EAH", True), ("oedema", False
 DTYPES = {"torch.float32": "F32", "torch.float16": "F16", "torch.bfloat16": "BF16", "torch.int64": "I64"}
 
 
-def fail(message):
+def fail(message: str) -> NoReturn:
     sys.exit(f"blast_ct.py: {message}")
 
 
-def safetensors_bytes(tensors):
+def safetensors_bytes(tensors: dict[str, Tensor]) -> bytes:
     """The safetensors format: header length (u64), JSON header padded to 8 bytes with spaces, data."""
-    header, blobs, at = {}, [], 0
+    header: dict[str, dict[str, Any]] = {}
+    blobs, at = [], 0
     for name in sorted(tensors):
         tensor = tensors[name].detach().contiguous().cpu()
         if str(tensor.dtype) not in DTYPES:
@@ -48,7 +56,7 @@ def safetensors_bytes(tensors):
     return len(text).to_bytes(8, "little") + text + b"".join(blobs)
 
 
-def spec(name, config, published, weights):
+def spec(name: str, config: dict[str, Any], published: dict[str, str], weights: bytes) -> dict[str, Any]:
     data = config["data"]
     ((architecture, options),) = config["model"].items()
     window = data["transformation"]["IntensityWindowNormalization"]
@@ -82,7 +90,7 @@ def spec(name, config, published, weights):
     }
 
 
-def convert(model, config_file, licence, folder, name):
+def convert(model: Path, config_file: Path, licence: Path, folder: Path, name: str) -> None:
     """Writes the bundle `folder` from one published file. A half-written bundle is never left behind."""
     import torch
 
@@ -105,7 +113,7 @@ def convert(model, config_file, licence, folder, name):
     partial.rename(folder)
 
 
-def main(arguments=None):
+def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="+", type=Path)
     parser.add_argument("--config", required=True, type=Path)
