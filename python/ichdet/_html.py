@@ -76,10 +76,11 @@ def bundle(of: Any) -> str:
 
 def attach(module: Any) -> None:
     """Gives the classes of an extension module their _repr_html_."""
-    for name, function in {
+    functions: dict[str, Callable[[Any], str]] = {
         "Study": study, "SliceStack": slice_stack, "Volume": volume, "LabelMap": label_map, "SliceLabels": slice_labels,
         "ProbabilityMap": probability_map, "StudyResult": study_result, "Detection": detection, "Bundle": bundle,
-    }.items():
+    }
+    for name, function in functions.items():
         kind = vars(module).get(name)
         if kind is not None:
             kind._repr_html_ = _shown(function)

@@ -187,9 +187,10 @@ def _niivue(image: SliceStack | Volume, labels: npt.NDArray[Any] | None, names: 
         layers.append(niivue.Volume(name="map.nii.gz", data=_nifti(_on(grid, over, 0.0)), colormap="plasma",
                                     cal_min=0.2 * high, cal_max=high, opacity=opacity))
     if labels is not None:
-        kind = SliceLabels if isinstance(image, SliceStack) else LabelMap
-        masks = niivue.Volume(name="labels.nii.gz", data=_nifti(_on(grid, kind(labels, names, image.geometry))),
-                              opacity=opacity, colorbar_visible=False)
+        named = (SliceLabels(labels, names, image.geometry) if isinstance(image, SliceStack)
+                 else LabelMap(labels, names, image.geometry))
+        masks = niivue.Volume(name="labels.nii.gz", data=_nifti(_on(grid, named)), opacity=opacity,
+                              colorbar_visible=False)
         masks.set_colormap_label(_colors(names))
         layers.append(masks)
     nv = niivue.NiiVue(height=NIIVUE_HEIGHT, is_radiological_convention=True)

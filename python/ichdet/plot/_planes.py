@@ -97,7 +97,7 @@ def three_planes(
             ax.axvline(sign[0] * point[a], color=LETTER["color"], linewidth=0.6, linestyle=(0, (4, 4)))
             ax.axhline(sign[1] * point[b], color=LETTER["color"], linewidth=0.6, linestyle=(0, (4, 4)))
         ax.set_title(f"{name}, {'xyz'[normal]} = {point[normal]:.0f} mm", color="0.95", fontsize=9)
-    if masks is not None:
+    if labels is not None and masks is not None:
         draw_legend(figure, shown, masks.names, label_volumes(labels))
     return figure
 

@@ -47,9 +47,9 @@ def probability_along_z(
     [[5, 10]]
     """
     study = result_of(result)
-    scores = study.slices if study is not None else result
+    scores: Any = study.slices if study is not None else result
     computed = np.array([getattr(score, "computed", True) for score in scores])
-    probability = np.array([float(getattr(score, "probability", score)) for score in scores])
+    probability = np.array([float(score.probability if hasattr(score, "probability") else score) for score in scores])
     title = ""
     if study is not None:
         decision = study.decision
