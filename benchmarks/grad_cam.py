@@ -85,8 +85,8 @@ def contenders(args, model, layer, x):
                                     threads=args.threads)
                 network.load_state_dict(file)
                 ran = network.preparation(list(x.shape))
-                if ran["engine"] != engine:
-                    print(f"left out: {engine} {precision}: {ran['reason']}", file=sys.stderr)
+                if ran.engine != engine:
+                    print(f"left out: {engine} {precision}: {ran.reason}", file=sys.stderr)
                     continue
                 found[f"ichdet, {engine} {precision}"] = lambda a, e, n=network: attribution.grad_cam(
                     n, x, 1, aug_smooth=a, eigen_smooth=e).numpy()

@@ -118,7 +118,7 @@ def contender(who, name, folder, batch, threads):
                                    precision="bfloat16" if bfloat16 else "float32")
         network.load_state_dict(folder / f"{name}.pt")
         made = network.preparation((batch, *NETWORKS[name][2]))
-        return network, f"{made['engine']}: {made['form']}" + (f"; {made['reason']}" if made["reason"] else "")
+        return network, f"{made.engine}: {made.form}" + (f"; {made.reason}" if made.reason else "")
     if who == "ONNX Runtime":
         import onnxruntime
 

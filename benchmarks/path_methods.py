@@ -108,8 +108,8 @@ def networks(args, model):
                                     threads=args.threads)
                 network.load_state_dict(file)
                 ran = network.preparation([1, 3, SIZE, SIZE])
-                if ran["engine"] != engine:
-                    print(f"left out: {engine} {precision}: {ran['reason']}", file=sys.stderr)
+                if ran.engine != engine:
+                    print(f"left out: {engine} {precision}: {ran.reason}", file=sys.stderr)
                     continue
                 found[f"{engine} {precision}"] = attribution.Explained(network, TARGET, batch=args.batch)
     return found

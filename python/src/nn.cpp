@@ -5,6 +5,7 @@ namespace py = pybind11;
 
 namespace ichdet::python {
 void bind_nn(py::module_& m);
+void bind_module(py::module_& m);
 void bind_models(py::module_& m);
 void bind_pipeline(py::module_& m);
 void bind_detector(py::module_& m);
@@ -27,6 +28,7 @@ PYBIND11_MODULE(_nn, m) {
   m.doc() = "Compiled part of ichdet that needs LibTorch.";
   py::module_::import("ichdet._core");  // its Volume and Error are used here
   ichdet::python::bind_nn(m);
+  ichdet::python::bind_module(m);
   ichdet::python::bind_models(m);
   ichdet::python::bind_pipeline(m);
   ichdet::python::bind_detector(m);

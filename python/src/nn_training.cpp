@@ -7,6 +7,7 @@
 #include "ichdet/bundle/recipe.hpp"
 #include "ichdet/core/error.hpp"
 #include "ichdet/nn/denormals.hpp"
+#include "data_options.hpp"
 #include "ichdet/report/drift.hpp"
 #include "ichdet/report/figures.hpp"
 #include "ichdet/train/calibrate_bundle.hpp"
@@ -23,11 +24,6 @@ using namespace train;
 
 namespace {
 
-using Path = std::filesystem::path;
-using Paths = std::vector<Path>;
-using MaybePath = std::optional<Path>;  // Python's empty path is "."
-using MaskClasses = std::map<std::uint8_t, std::uint8_t>;
-
 /// As Python's warnings, so that they are seen before hours are spent.
 void warn(const std::vector<std::string>& notes) {
   for (const auto& note : notes) {
@@ -35,7 +31,7 @@ void warn(const std::vector<std::string>& notes) {
   }
 }
 
-py::dict to_dict(const TrainResult& result) {
+JsonDict to_dict(const TrainResult& result) {
   py::dict best(py::cast(result.fit.best.values));
   py::object bundle = py::none();
   if (!result.bundle.empty()) bundle = py::cast(result.bundle);
@@ -44,21 +40,14 @@ py::dict to_dict(const TrainResult& result) {
                   "best"_a = best, "bundle"_a = bundle);
 }
 
-py::dict train_as_the_command(const std::string& recipe_name, const Path& out, const Paths& data, const Paths& rsna,
+JsonDict train_as_the_command(const std::string& recipe_name, const Path& out, const Paths& data, const Paths& rsna,
                               const Paths& splits, const std::string& fold, const MaskClasses& mask_classes,
                               const MaybePath& cache, const MaybePath& initial, const Paths& members, double minutes,
                               int workers, int threads, const std::string& device, const std::string& name,
                               const std::string& licence, const MaybePath& licence_file,
                               const std::string& training_data, const py::object& progress) {
   const auto recipe = find_recipe(recipe_name);
-  DataOptions from;
-  from.manifests = data;
-  from.rsna = rsna;
-  from.splits = splits;
-  if (!fold.empty()) from.fold = parse_fold(fold);
-  from.preparation.mask_classes = mask_classes;
-  from.preparation.cache = cache.value_or(Path());
-  from.preparation.threads = threads;
+  const auto from = data_options(data, rsna, splits, fold, mask_classes, cache, threads);
   TrainOptions options;
   options.folder = out;
   options.initial = initial.value_or(Path());
@@ -88,15 +77,15 @@ py::dict train_as_the_command(const std::string& recipe_name, const Path& out, c
   return found;
 }
 
-py::dict finetune_as_the_command(const std::string& bundle, const Path& corrections, const Path& out,
-                                 const Path& validation, const MaybePath& replay, const py::object& training,
+JsonDict finetune_as_the_command(const std::string& bundle, const Path& corrections, const Path& out,
+                                 const Path& validation, const MaybePath& replay, const std::optional<JsonDict>& training,
                                  const std::string& validation_split, const std::string& selection_split,
                                  const std::string& replay_split, double replay_share, const MaskClasses& mask_classes,
                                  const MaybePath& cache, double threshold, double tolerance, std::int64_t resamples,
                                  double minutes, int workers, int threads, const py::object& progress) {
   FineTuneOptions options;
   options.folder = out;
-  if (!training.is_none()) options.training = from_python(training);
+  if (training) options.training = from_python(*training);
   options.validation_split = validation_split;
   options.selection_split = selection_split;
   options.replay_split = replay_split;
@@ -138,7 +127,16 @@ Judged judge_a_manifest(const Path& model, const Path& manifest, const std::stri
 }
 
 void bind_judge(py::module_& m) {
-  py::class_<Judged>(m, "Judged", "What a model said about a manifest's studies, beside the truth. From `judge`.")
+  py::class_<Judged>(m, "Judged", R"(What a model said about a manifest's studies, beside the truth. From `judge`.
+
+Examples
+--------
+>>> with tempfile.TemporaryDirectory() as folder:
+...     _ = ichdet.train.sample_data(folder)
+...     made = ichdet.train.train(f"{folder}/small.yaml", f"{folder}/out", data=[f"{folder}/manifest.csv"], threads=1)
+...     judged = ichdet.train.judge(made["bundle"], f"{folder}/manifest.csv", threads=1)
+>>> [outcome.study for outcome in judged.outcomes]
+['bleed', 'sound'])")
       .def_readonly("outcomes", &Judged::outcomes, "Of each study an ichdet.evaluate.StudyOutcome.")
       .def_readonly("notes", &Judged::notes, "Studies that could not be read, and labels that masks contradict.")
       .def(
@@ -146,33 +144,112 @@ void bind_judge(py::module_& m) {
           py::arg("file"),
           "The model's scores, as a bundle's reference_scores.json, which `monitor` compares new ones with.");
   m.def(
-      "judge", &judge_a_manifest, py::arg("model"), py::arg("manifest"), py::kw_only(), py::arg("split") = "",
-      py::arg("mask_classes") = MaskClasses{}, py::arg("slice_thickness_mm") = 0.0, py::arg("threads") = 0,
-      py::arg("progress") = py::none(),
-      R"(Asks a model about a manifest's studies, as `ichdet judge` does; `ichdet.evaluate.figures(judged.outcomes)` says
-what it is worth.
+      "judged_studies", &judged_studies, py::call_guard<py::gil_scoped_release>(), py::arg("manifest"),
+      py::arg("split") = "", R"(The studies that `judge` asks a model about, with labels of every type of blood.
 
 Parameters
 ----------
-model : a name, a bundle's or ensemble's folder, or an ensemble's YAML file
-manifest : CSV of studies with masks or labels
-split : the studies of this split alone; empty: all
-mask_classes : what a value of all masks is to the model, such as {1: 1, 2: 0}
-slice_thickness_mm : of single slices, in place of the files'; 0: the files'
-progress : called with the stage's name and the fraction done
+manifest : str or path
+split : str
+    Empty: all.
 
-Returns a Judged. What could not be read, and contradictions, are warned of.)");
+Returns
+-------
+Dataset
+
+Raises
+------
+ichdet.Error
+    options: none is of the split. io: as `read_manifest`.
+
+Examples
+--------
+>>> with tempfile.TemporaryDirectory() as folder:
+...     _ = ichdet.train.sample_data(folder)
+...     len(ichdet.train.judged_studies(f"{folder}/manifest.csv", "train").studies)
+2)");
+  m.def(
+      "judge", &judge_a_manifest, py::arg("model"), py::arg("manifest"), py::kw_only(), py::arg("split") = "",
+      py::arg("mask_classes") = MaskClasses{}, py::arg("slice_thickness_mm") = 0.0, py::arg("threads") = 0,
+      py::arg("progress") = py::none(),
+      R"(Asks a model about a manifest's studies, as `ichdet judge` does.
+
+`ichdet.evaluate.figures(judged.outcomes)` says what it is worth. What could not be read, and contradictions, are warned
+of.
+
+Parameters
+----------
+model : str or path
+    A name, a bundle's or ensemble's folder, or an ensemble's YAML file.
+manifest : str or path
+    CSV of studies with masks or labels.
+split : str
+    The studies of this split alone; empty: all.
+mask_classes : dict of int to int
+    What a value of all masks is to the model, such as {1: 1, 2: 0}; empty: as they are.
+slice_thickness_mm : float
+    Of single slices, in place of the files'; 0: the files'.
+threads : int
+    0: as many as the machine has.
+progress : callable or None
+    Called with the stage's name and the fraction done.
+
+Returns
+-------
+Judged
+
+Raises
+------
+ichdet.Error
+    options: the model tells no slices apart, or no study is of the split; and what opening the model throws.
+    cancelled: stopped.
+
+Examples
+--------
+>>> with tempfile.TemporaryDirectory() as folder:
+...     _ = ichdet.train.sample_data(folder)
+...     made = ichdet.train.train(f"{folder}/small.yaml", f"{folder}/out", data=[f"{folder}/manifest.csv"], threads=1)
+...     judged = ichdet.train.judge(made["bundle"], f"{folder}/manifest.csv", threads=1)
+>>> judged.outcomes[0].blood, judged.outcomes[1].blood
+(True, False))");
 }
 
 void bind_monitor(py::module_& m) {
   m.def(
       "monitor",
-      [](const Path& model, const Paths& results) { return to_python(to_json(monitor(model, read_results(results)))); },
+      [](const Path& model, const Paths& results) -> JsonDict {
+        return to_python(to_json(monitor(model, read_results(results))));
+      },
       py::arg("model"), py::arg("results"),
-      R"(Whether a model's scores of new studies drift from its validation set's, as `ichdet monitor` does: a dict.
+      R"(Whether a model's scores of new studies drift from its validation set's, as `ichdet monitor` does.
 
-model : a bundle's or ensemble's name or folder, with reference_scores.json
-results : list of result.json files, or of folders with such files in or below them)");
+Parameters
+----------
+model : str or path
+    A bundle's or ensemble's name or folder, with reference_scores.json: `store_reference`, `Judged.write_reference`.
+results : list of path
+    result.json files, or folders with such files in or below them.
+
+Returns
+-------
+dict
+    The report of docs/training.md.
+
+Raises
+------
+ichdet.Error
+    options: the results are of another model or version. io: a file cannot be read.
+
+Examples
+--------
+>>> with tempfile.TemporaryDirectory() as folder:
+...     _ = ichdet.train.sample_data(folder)
+...     made = ichdet.train.train(f"{folder}/small.yaml", f"{folder}/out", data=[f"{folder}/manifest.csv"], threads=1)
+...     try:
+...         ichdet.train.monitor(made["bundle"], [folder])
+...     except ichdet.Error as error:
+...         print(error.code)
+io)");
   m.def(
       "store_reference",
       [](const Path& model, const Paths& results) {
@@ -180,8 +257,35 @@ results : list of result.json files, or of folders with such files in or below t
         write_reference(file, read_results(results));
         return file;
       },
-      py::arg("model"), py::arg("results"),
-      "Makes the results of the validation set the model's reference_scores.json; returns its path.");
+      py::arg("model"), py::arg("results"), R"(Makes results of the validation set what `monitor` compares with.
+
+Parameters
+----------
+model : str or path
+    A bundle's or ensemble's name or folder.
+results : list of path
+    As `monitor` has it.
+
+Returns
+-------
+pathlib.Path
+    The model's reference_scores.json.
+
+Raises
+------
+ichdet.Error
+    options: not all results are of one model. io: a file cannot be read or written.
+
+Examples
+--------
+>>> with tempfile.TemporaryDirectory() as folder:
+...     _ = ichdet.train.sample_data(folder)
+...     made = ichdet.train.train(f"{folder}/small.yaml", f"{folder}/out", data=[f"{folder}/manifest.csv"], threads=1)
+...     try:
+...         ichdet.train.store_reference(made["bundle"], [folder])
+...     except ichdet.Error as error:
+...         print(error.code)
+io)");
 }
 
 }  // namespace
@@ -195,31 +299,67 @@ void bind_training(py::module_& m) {
         py::arg("training_data") = "", py::arg("progress") = py::none(),
         R"(Trains a recipe's network on your own scans, as `ichdet train` does (docs/training.md).
 
-Interrupted (Ctrl-C), out of `minutes` or killed, the same call goes on where it was. Seeds torch's generator.
+Interrupted (Ctrl-C), out of `minutes` or killed, the same call goes on where it was. Seeds torch's generator. What was
+passed over in the data is warned of.
 
 Parameters
 ----------
-recipe : a recipe's name (`ichdet models recipes`) or its YAML file
-out : folder for state, log, curves and the bundle
-data : list of CSV manifests
-rsna : list of folders with RSNA 2019's stage_2_train.csv and stage_2_train/
-splits : list of CSV files of study, patient, split; empty: the data's own splits, the recipe's shares for the rest
-fold : 'K/N', the K-th round of N-fold cross validation by patients; what has a split of its own other than train and
-    the recipe's validate.split stays apart
-mask_classes : what a value of all masks is to the model, such as {1: 1, 2: 0}
-cache : folder of prepared studies, used again by later trainings; None: none is kept
-initial : weights to begin with: a bundle's folder or a file; None: random ones
-members : of a recipe that weighs maps: the bundles, in the recipe's order
-minutes : of this call; 0: until the end
-workers : threads that prepare examples ahead
-threads : of LibTorch, and studies prepared at a time; 0: as many as the machine has
-device : 'cpu', or 'cuda' where torch has it
-name, licence, licence_file, training_data : of the bundle
-progress : called with the stage's name and the fraction done
+recipe : str
+    A recipe's name (`ichdet models recipes`) or its YAML file.
+out : str or path
+    Folder for state, log, curves and the bundle.
+data : list of path
+    CSV manifests.
+rsna : list of path
+    Folders with RSNA 2019's stage_2_train.csv and stage_2_train/.
+splits : list of path
+    CSV files of study, patient, split; empty: the data's own splits, the recipe's shares for the rest.
+fold : str
+    'K/N', the K-th round of N-fold cross validation by patients; what has a split of its own other than train and the
+    recipe's validate.split stays apart.
+mask_classes : dict of int to int
+    What a value of all masks is to the model, such as {1: 1, 2: 0}.
+cache : path or None
+    Folder of prepared studies, used again by later trainings; None: none is kept.
+initial : path or None
+    Weights to begin with: a bundle's folder or a file; None: random ones.
+members : list of path
+    Of a recipe that weighs maps: the bundles, in the recipe's order.
+minutes : float
+    Of this call; 0: until the end.
+workers : int
+    Threads that prepare examples ahead.
+threads : int
+    Of torch, and studies prepared at a time; 0: as many as the machine has.
+device : str
+    'cpu', or 'cuda' where torch has it.
+name, licence, licence_file, training_data : str or path
+    Of the bundle.
+progress : callable or None
+    Called with the stage's name and the fraction done.
 
-Returns a dict: step, seconds, best_step, best (its figures), bundle (None where the training is not yet at its end), calibration (what
-calibrated a bundle that this call made, in words).
-What was passed over in the data is warned of.)");
+Returns
+-------
+dict
+    step, seconds, best_step, best (its figures), bundle (None where the training is not yet at its end), calibration
+    (what calibrated a bundle that this call made, in words).
+
+Raises
+------
+ichdet.Error
+    options: the recipe has no section training, a split is empty, or `out` holds another training. weights: a loss is
+    no number. io, dicom, geometry, shape: as `prepare_studies`. cancelled: stopped by `progress`.
+
+Examples
+--------
+>>> with tempfile.TemporaryDirectory() as folder:
+...     _ = ichdet.train.sample_data(folder)
+...     made = ichdet.train.train(f"{folder}/small.yaml", f"{folder}/out", data=[f"{folder}/manifest.csv"], threads=1)
+...     rows = ichdet.train.read_log(f"{folder}/out/metrics.csv")
+>>> made["step"], made["bundle"].name, "validation/dice" in made["best"]
+(2, 'bundle', True)
+>>> max(row.step for row in rows)
+2)");
   m.def("finetune", &finetune_as_the_command, py::arg("bundle"), py::arg("corrections"), py::arg("out"), py::kw_only(),
         py::arg("validation"), py::arg("replay") = py::none(), py::arg("training") = py::none(),
         py::arg("validation_split") = "validation", py::arg("selection_split") = "select",
@@ -231,17 +371,115 @@ What was passed over in the data is warned of.)");
 
 Parameters
 ----------
-bundle : the parent: a name or a bundle's folder
-corrections : folder of NAME_mask.nii.gz beside NAME.nii.gz or the DICOM folder NAME; or a manifest
-out : folder for the new bundle, the comparison and the log
-validation : manifest; both versions are judged on its `validation_split`, the best weights chosen on `selection_split`
-replay : manifest of what the parent learned from; its `replay_split` is `replay_share` of the examples
-training : a recipe's section `training` as a dict; None: 300 careful steps
-threshold, tolerance, resamples : of `ichdet.evaluate.choose_model`
-and the rest as `train` has it
+bundle : str
+    The parent: a name or a bundle's folder.
+corrections : str or path
+    Folder of NAME_mask.nii.gz beside NAME.nii.gz or the DICOM folder NAME; or a manifest.
+out : str or path
+    Folder for the new bundle, the comparison and the log.
+validation : str or path
+    Manifest; both versions are judged on its `validation_split`, the best weights chosen on `selection_split`.
+replay : path or None
+    Manifest of what the parent learned from; its `replay_split` is `replay_share` of the examples.
+training : dict or None
+    A recipe's section `training`; None: `finetune_training`.
+threshold, tolerance, resamples
+    Of `ichdet.evaluate.choose_model`.
+validation_split, selection_split, replay_split, replay_share, mask_classes, cache, minutes, workers, threads, progress
+    As above, and as `train` has them.
 
-Returns a dict: what `train` returns, selection (on what the best weights were chosen), and choice, before, after: the
-verdict and both versions' figures; None where the training is not yet at its end.)");
+Returns
+-------
+dict
+    What `train` returns, selection (on what the best weights were chosen), and choice, before, after: the verdict and
+    both versions' figures; None where the training is not yet at its end.
+
+Raises
+------
+ichdet.Error
+    options: the parent tells no slices apart, a patient of the validation is among those learned from, or a split is
+    empty; and as `train` and `judge`.
+
+Examples
+--------
+>>> with tempfile.TemporaryDirectory() as folder:
+...     _ = ichdet.train.sample_data(folder)
+...     made = ichdet.train.train(f"{folder}/small.yaml", f"{folder}/out", data=[f"{folder}/manifest.csv"], threads=1)
+...     try:
+...         ichdet.train.finetune(made["bundle"], f"{folder}/manifest.csv", f"{folder}/new",
+...                               validation=f"{folder}/manifest.csv", validation_split="train")
+...     except ichdet.Error as error:
+...         print(error.code)  # what is learned from does not judge
+options)");
+  m.def(
+      "finetune_training",
+      [](const std::string& bundle) -> JsonDict {
+        return to_python(finetune_training(open_bundle(resolve_bundle(bundle)).spec));
+      },
+      py::arg("bundle"), R"(How `finetune` trains unless told otherwise: 300 careful steps of AdamW.
+
+Parameters
+----------
+bundle : str
+    A name or a bundle's folder: the loss is what its outputs call for.
+
+Returns
+-------
+dict
+    A recipe's section `training`, to change and to hand on.
+
+Raises
+------
+ichdet.Error
+    io, weights: the bundle cannot be opened.
+
+Examples
+--------
+>>> with tempfile.TemporaryDirectory() as folder:
+...     _ = ichdet.train.sample_data(folder)
+...     made = ichdet.train.train(f"{folder}/small.yaml", f"{folder}/out", data=[f"{folder}/manifest.csv"], threads=1)
+...     training = ichdet.train.finetune_training(str(made["bundle"]))
+>>> training["steps"], training["optimizer"]["name"]
+(300, 'adamw'))");
+  m.def("next_version", &next_version, py::arg("version"), R"(The version of a bundle's successor.
+
+Parameters
+----------
+version : str
+
+Returns
+-------
+str
+
+Examples
+--------
+>>> [ichdet.train.next_version(version) for version in ["3", "1.2", "v2-beta"]]
+['4', '1.3', 'v2-beta-2'])");
+  m.def("read_corrections", &read_corrections, py::call_guard<py::gil_scoped_release>(), py::arg("place"),
+        py::arg("label_names") = std::vector<std::string>{"any"}, R"(Corrected scans as `finetune` reads them.
+
+Parameters
+----------
+place : str or path
+    A manifest (CSV), or a folder with NAME_mask.nii or NAME_mask.nii.gz for each scan NAME.nii, NAME.nii.gz or DICOM
+    folder NAME. Each scan of a folder is a patient of its own.
+label_names : list of str
+
+Returns
+-------
+Dataset
+
+Raises
+------
+ichdet.Error
+    io: a mask has no scan, or there is no mask.
+
+Examples
+--------
+>>> with tempfile.TemporaryDirectory() as folder:
+...     _ = ichdet.train.sample_data(folder)
+...     [study.study for study in ichdet.train.read_corrections(folder).studies]
+['bleed', 'sound'])");
   bind_judge(m);
   bind_monitor(m);
 }

@@ -28,6 +28,11 @@ at::Tensor mean_of_known(const at::Tensor& values, const at::Tensor& weights) {
   return (values * weights).sum() / weights.sum().clamp_min(1e-8);
 }
 
+/// Sums of half-precision logits are made in float32.
+at::Tensor wide(const at::Tensor& logits) {
+  return logits.scalar_type() == at::kDouble ? logits : logits.to(at::kFloat);
+}
+
 /// What overlaps are made of: products of probabilities and truth, of what is known, for each sample (or the batch) and
 /// class.
 struct Overlap {
@@ -36,7 +41,7 @@ struct Overlap {
 
 Overlap overlap(const at::Tensor& logits, const at::Tensor& classes, const OverlapOptions& options) {
   const auto [index, mask] = known(classes);
-  const auto probability = at::softmax(logits.to(at::kFloat), 1) * mask;
+  const auto probability = at::softmax(wide(logits), 1) * mask;
   const auto truth = at::zeros_like(probability).scatter(1, index, 1.F) * mask;
   const std::int64_t first = options.background ? 0 : 1;
   const auto sums = [&](const at::Tensor& values) {
@@ -51,7 +56,7 @@ Overlap overlap(const at::Tensor& logits, const at::Tensor& classes, const Overl
 at::Tensor cross_entropy(const at::Tensor& logits, const at::Tensor& classes, const std::vector<double>& weights,
                          double smoothing) {
   const auto [index, mask] = known(classes);
-  const auto log_probability = at::log_softmax(logits.to(at::kFloat), 1);
+  const auto log_probability = at::log_softmax(wide(logits), 1);
   const auto share = weights.empty() ? mask : mask * per_class(weights, index);
   auto sum = -(log_probability.gather(1, index) * share).sum();
   if (smoothing > 0) {
@@ -69,7 +74,7 @@ at::Tensor cross_entropy(const at::Tensor& logits, const at::Tensor& classes, co
 at::Tensor focal(const at::Tensor& logits, const at::Tensor& classes, double gamma,
                  const std::vector<double>& weights) {
   const auto [index, mask] = known(classes);
-  const auto log_probability = at::log_softmax(logits.to(at::kFloat), 1).gather(1, index);
+  const auto log_probability = at::log_softmax(wide(logits), 1).gather(1, index);
   auto each = -(1 - log_probability.exp()).clamp_min(0).pow(gamma) * log_probability;
   if (!weights.empty()) each = each * per_class(weights, index);
   return mean_of_known(each, mask);
@@ -94,7 +99,7 @@ at::Tensor binary_cross_entropy(const at::Tensor& logits, const at::Tensor& trut
   const auto positive =
       positive_weights.empty() ? at::Tensor() : at::tensor(positive_weights, logits.options().dtype(at::kFloat));
   const auto each =
-      at::binary_cross_entropy_with_logits(logits.to(at::kFloat), target, {}, positive, /*reduction: none=*/0);
+      at::binary_cross_entropy_with_logits(wide(logits), target, {}, positive, /*reduction: none=*/0);
   return mean_of_known(each, mask);
 }
 

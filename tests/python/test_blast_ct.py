@@ -107,12 +107,12 @@ def test_every_engine_agrees_with_the_plain_network(bundles, bleeding_phantom, e
     x = ((2 * np.clip(hu, -15, 100) + 15 - 100) / 115).astype(np.float32)[None, None]
     network = nn.Network(bundles[0], precision=precision, engine=engine)
     made = network.preparation(x.shape)
-    if engine == "openvino" and made["engine"] != engine:
-        pytest.skip(made["reason"])
-    assert made["precision"] == precision and made["reason"] == ""
+    if engine == "openvino" and made.engine != engine:
+        pytest.skip(made.reason)
+    assert made.precision == precision and made.reason == ""
     difference = network.verify(x)
-    print(engine, precision, made["form"], difference)
-    assert difference["largest"] <= tolerance * difference["range"]
+    print(engine, precision, made.form, difference)
+    assert difference.largest <= tolerance * difference.range
 
 
 def test_adaptive_gives_float32s_volumes_for_a_part_of_its_work(bundles, bleeding_phantom):

@@ -186,9 +186,9 @@ def test_prepared_networks_agree_with_plain_ones(name, engine, network):
         for precision, tolerance in [("float32", FLOAT32), ("bfloat16", BFLOAT16)]:
             ours.prepare(precision=precision, engine=engine)
             made = ours.preparation(x.shape)
-            if "not installed" in made["reason"]:
-                pytest.skip(made["reason"])
-            assert made["engine"] == engine and not made["reason"], made
+            if "not installed" in made.reason:
+                pytest.skip(made.reason)
+            assert made.engine == engine and not made.reason, made
             found = ours(x.numpy())
             assert relative(found, plain) < tolerance, precision
             np.testing.assert_array_equal(found, ours(x.numpy()))

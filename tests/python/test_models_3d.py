@@ -120,7 +120,7 @@ def test_heads_are_stacked_as_monai_does_in_training(network):
     finally:
         theirs.eval()
     assert expected.shape[1] == 3
-    assert relative(ours.forward_deep(x.numpy(), stack=True), expected) < FLOAT32
+    assert relative(nn.stack_heads(ours.forward_deep(x.numpy())), expected) < FLOAT32
 
 
 @every_family
@@ -224,12 +224,12 @@ def test_prepared_networks_agree_with_plain_ones(name, engine, network):
         for precision, tolerance in [("float32", FLOAT32), ("bfloat16", BFLOAT16)]:
             ours.prepare(precision=precision, engine=engine)
             made = ours.preparation(x.shape)
-            if "not installed" in made["reason"]:
-                pytest.skip(made["reason"])
-            if engine == "native" and made["engine"] != "native":
-                assert made["reason"]
+            if "not installed" in made.reason:
+                pytest.skip(made.reason)
+            if engine == "native" and made.engine != "native":
+                assert made.reason
             else:
-                assert made["engine"] == engine and not made["reason"], made
+                assert made.engine == engine and not made.reason, made
             found = ours(x.numpy())
             assert relative(found, plain) < tolerance, precision
             np.testing.assert_array_equal(found, ours(x.numpy()))

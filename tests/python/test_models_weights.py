@@ -127,7 +127,7 @@ def test_what_does_not_fit_is_listed_and_nothing_is_changed(oracle, tmp_path):
     state["extra"] = torch.zeros(1)
     torch.save(state, tmp_path / "w.pt")
     ours = network()
-    before = {k: torch.from_numpy(v) for k, v in ours.state_dict().items()}
+    before = {k: v.clone() for k, v in ours.state_dict().items()}
     with pytest.raises(ichdet.Error) as error:
         ours.load_state_dict(tmp_path / "w.pt")
     misshapen = "conv1.weight (expected [64, 3, 7, 7], found [64, 1"
@@ -286,10 +286,10 @@ def test_a_pickle_that_is_no_archive_is_refused(tmp_path):
 def test_input_channels_and_classes_are_adapted_as_timm_does(channels, oracle, tmp_path):
     torch.save(oracle.state_dict(), tmp_path / "w.pt")
     ours = network(in_chans=channels, num_classes=6)
-    own = ours.state_dict()
+    own = {k: v.clone() for k, v in ours.state_dict().items()}
     notes = ours.load_state_dict(tmp_path / "w.pt", adapt=True)
     assert len(notes) == (1 if channels == 3 else 2)
-    state = dict(oracle.state_dict(), **{k: torch.from_numpy(own[k]) for k in ["fc.weight", "fc.bias"]})
+    state = dict(oracle.state_dict(), **{k: own[k] for k in ["fc.weight", "fc.bias"]})
     state["conv1.weight"] = adapt_input_conv(channels, state["conv1.weight"])
     found = ours.state_dict()
     np.testing.assert_allclose(found.pop("conv1.weight"), state.pop("conv1.weight").numpy(), rtol=1e-6, atol=1e-8)
@@ -342,7 +342,7 @@ def test_torchvision_s_names_of_densenet_and_vgg(tmp_path):
     check(ours, theirs.state_dict())
 
     vgg = nn.create("VGG19", {"num_classes": 2})
-    state = {k: torch.from_numpy(v) for k, v in vgg.state_dict().items()}
+    state = {k: v.clone() for k, v in vgg.state_dict().items()}
     names = {"pre_logits.fc1": "classifier.0", "pre_logits.fc2": "classifier.3", "head.fc": "classifier.6"}
     published = {}
     for name, tensor in state.items():
