@@ -84,12 +84,13 @@ class Module(_Tree):
 
     Examples
     --------
-    >>> model = ichdet.nn.Module("ResNet18", {"num_classes": 2, "in_chans": 1, "layers": [1, 1, 1, 1]}).train()
-    >>> images, classes = torch.randn(8, 1, 32, 32), torch.tensor([0, 1] * 4)
-    >>> optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    >>> model = ichdet.nn.Module("UNet3D", {"channels": [4, 8], "strides": [2]}).train()
+    >>> patches = torch.randn(2, 1, 8, 8, 8)
+    >>> classes = (patches[:, 0] > 0).long()
+    >>> optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
     >>> losses = []
     >>> for step in range(3):
-    ...     loss = ichdet.train.cross_entropy(model(images), classes)
+    ...     loss = ichdet.train.cross_entropy(model(patches), classes)
     ...     optimizer.zero_grad()
     ...     loss.backward()
     ...     optimizer.step()
@@ -97,8 +98,8 @@ class Module(_Tree):
     >>> losses[-1] < losses[0]
     True
     >>> network = model.eval().prepare()  # the same weights, made ready for inference
-    >>> network(images.numpy()).shape
-    (8, 2)
+    >>> network(patches.numpy()).shape
+    (2, 2, 8, 8, 8)
     """
 
     def __init__(self, architecture: str, options: dict[str, Any] | None = None) -> None:

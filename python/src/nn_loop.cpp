@@ -50,7 +50,7 @@ FitResult fit_module(const TorchModule& module, Batches batches, ModuleObjective
                      const Path& folder, std::int64_t steps, std::int64_t epoch, std::int64_t validate_every,
                      std::int64_t save_every, std::int64_t log_every, double minutes, const JsonDict& optimizer,
                      const JsonDict& schedule, double average, bool bfloat16, const std::string& device, int workers,
-                     std::uint64_t seed, const std::string& identity, const py::object& progress) {
+                     std::uint64_t seed, const std::string& identity, const ProgressArgument& progress) {
   FitOptions options;
   options.steps = steps;
   options.epoch = epoch;
@@ -168,8 +168,8 @@ workers : int
 seed : int
 identity : str
     What must be the same for a training to go on.
-progress : callable or None
-    Called with the stage's name and the fraction done.
+progress : bool, callable or None
+    True: a bar (tqdm). A callable is called with the stage's name and the fraction done.
 
 Returns
 -------

@@ -63,7 +63,7 @@ SlidingWindowOptions window_options(const Triple& input, const Triple& output, d
 
 template <class Function>
 Array4<float> slide(const Array4<float>& image, std::int64_t classes, const Function& predict,
-                    const SlidingWindowOptions& options, const MaybeKeep& keep, const py::object& progress) {
+                    const SlidingWindowOptions& options, const MaybeKeep& keep, const ProgressArgument& progress) {
   const auto whole = options.region.size == Triple{};
   const auto begin = whole ? Triple{} : options.region.begin;
   const auto size = whole ? Triple{image.extent(1), image.extent(2), image.extent(3)} : options.region.size;
@@ -104,7 +104,7 @@ void bind_sliding_window(py::module_& m) {
         [](const at::Tensor& image, std::int64_t classes, const TensorFunction& predict, const Triple& input,
            const Triple& output, double overlap, const std::string& blending, const std::string& padding,
            const std::string& places, std::array<bool, 3> from_end, const MaybeBox& region, const MaybeKeep& keep,
-           const py::object& progress) {
+           const ProgressArgument& progress) {
           return lend_tensor(
               slide(borrow_tensor<float, 4>(image), classes, predict,
                     window_options(input, output, overlap, blending, padding, places, from_end, region), keep,
@@ -138,8 +138,8 @@ region : ((int, int, int), (int, int, int)) or None
     First voxel and size of the part to compute; None: all.
 keep : callable or None
     (first voxel, size) of the part that a patch answers, to whether it is worth computing; the others are 0.
-progress : callable or None
-    Called with the stage's name and the fraction done.
+progress : bool, callable or None
+    True: a bar (tqdm). A callable is called with the stage's name and the fraction done.
 
 Returns
 -------
@@ -162,7 +162,7 @@ True)");
         [](const Floats& image, std::int64_t classes, const ArrayFunction& predict, const Triple& input,
            const Triple& output, double overlap, const std::string& blending, const std::string& padding,
            const std::string& places, std::array<bool, 3> from_end, const MaybeBox& region, const MaybeKeep& keep,
-           const py::object& progress) {
+           const ProgressArgument& progress) {
           return lend(slide(borrow<float, 4>(image), classes, predict,
                             window_options(input, output, overlap, blending, padding, places, from_end, region), keep,
                             progress));
@@ -226,7 +226,7 @@ array([0.011, 0.607, 0.607, 0.011], dtype=float32))");
 
 template <class Answer>
 Array4<float> views_of(const Array4<float>& image, const std::vector<Answer>& answers, PatchViews options,
-                       const std::optional<Triple>& output, const py::object& progress) {
+                       const std::optional<Triple>& output, const ProgressArgument& progress) {
   const Triple size{image.extent(1), image.extent(2), image.extent(3)};
   options.channels = image.extent(0);
   options.output = output.value_or(size);
@@ -320,7 +320,7 @@ ichdet.nn.View(flip=(False, False, True), plane=(1, 2), turns=0, scale=1.0))")
         "mean_of_views",
         [options_of](const at::Tensor& image, const std::vector<TensorFunction>& networks, std::int64_t classes,
                      const std::vector<View>& views, const std::optional<Triple>& output, const std::string& axes,
-                     std::array<bool, 3> against, const py::object& progress) {
+                     std::array<bool, 3> against, const ProgressArgument& progress) {
           return lend_tensor(views_of(borrow_tensor<float, 4>(image), networks,
                                       options_of(classes, views, axes, against), output, progress));
         },
@@ -344,8 +344,8 @@ axes : str
     'zyx', or 'xyz' for networks that read x, y, z.
 against : (bool, bool, bool)
     Axes z, y, x that run against the networks' orientation: flipped in every view.
-progress : callable or None
-    Called with the stage's name and the fraction done.
+progress : bool, callable or None
+    True: a bar (tqdm). A callable is called with the stage's name and the fraction done.
 
 Returns
 -------
@@ -369,7 +369,7 @@ array([[ 2.,  2.,  4.,  4.],
         "mean_of_views",
         [options_of](const Floats& image, const std::vector<ArrayFunction>& networks, std::int64_t classes,
                      const std::vector<View>& views, const std::optional<Triple>& output, const std::string& axes,
-                     std::array<bool, 3> against, const py::object& progress) {
+                     std::array<bool, 3> against, const ProgressArgument& progress) {
           return lend(views_of(borrow<float, 4>(image), networks, options_of(classes, views, axes, against), output,
                                progress));
         },

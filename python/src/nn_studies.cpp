@@ -80,9 +80,9 @@ Examples
   const PreparationOptions usual;
   m.def(
       "prepare_studies",
-      [](const Dataset& dataset, const std::string& recipe, const Paths& members, const MaybePath& cache,
+      [](const Dataset& dataset, const Path& recipe, const Paths& members, const MaybePath& cache,
          const MaskClasses& mask_classes, double mask_tolerance_mm, double slice_thickness_mm, bool allow_gaps,
-         bool anatomy, int threads, const py::object& progress) {
+         bool anatomy, int threads, const ProgressArgument& progress) {
         PreparationOptions options;
         options.cache = cache.value_or(Path());
         options.mask_classes = mask_classes;
@@ -92,7 +92,7 @@ Examples
         options.anatomy = anatomy;
         options.threads = threads;
         return watched(progress, [&](const Progress& tell) {
-          return prepare_studies(dataset, data_model(find_recipe(recipe), members), options, tell);
+          return prepare_studies(dataset, data_model(find_recipe(recipe.string()), members), options, tell);
         });
       },
       py::arg("dataset"), py::arg("recipe"), py::kw_only(), py::arg("members") = Paths{},
@@ -108,7 +108,7 @@ are completed by masks, where these are known.
 Parameters
 ----------
 dataset : Dataset
-recipe : str
+recipe : str or path
     A recipe's name (`ichdet models recipes`) or its YAML file.
 members : list of path
     Of a recipe that weighs maps: the bundles whose maps are weighed.
@@ -126,8 +126,8 @@ anatomy : bool
     Look for the head's anatomy, which painting needs.
 threads : int
     Studies at a time; 0: as many as the machine has.
-progress : callable or None
-    Called with the stage's name and the fraction done.
+progress : bool, callable or None
+    True: a bar (tqdm). A callable is called with the stage's name and the fraction done.
 
 Returns
 -------
@@ -253,7 +253,7 @@ Parameters
 ----------
 studies : list of TrainingStudy
     Prepared for the recipe; with `anatomy` where it paints.
-recipe : str
+recipe : str or path
     A recipe's name or its YAML file, with a section `training`.
 split : str
     The studies' split.
@@ -277,10 +277,10 @@ Examples
 >>> inputs, targets, masks = examples.batch(0, 4)
 >>> tuple(inputs.shape), tuple(targets.shape), masks
 ((4, 1, 32, 32), (4, 32, 32), None))")
-      .def(py::init([](Studies studies, const std::string& recipe_name, const std::string& split, bool augmented,
+      .def(py::init([](Studies studies, const Path& recipe_name, const std::string& split, bool augmented,
                        std::int64_t repeat_from) {
              const py::gil_scoped_release unlocked;
-             const auto recipe = find_recipe(recipe_name);
+             const auto recipe = find_recipe(recipe_name.string());
              const auto model = model_of(recipe);
              const auto held = std::make_shared<const Studies>(std::move(studies));
              return HeldExamples{held, make_examples(*held, model, parse_training(recipe.training, model, recipe.name),
@@ -338,13 +338,13 @@ Examples
       .def_readonly("words", &TrainingData::words, "What the data are, in words.");
   m.def(
       "read_training_data",
-      [](const std::string& recipe, const Paths& data, const Paths& rsna, const Paths& splits, const std::string& fold,
+      [](const Path& recipe, const Paths& data, const Paths& rsna, const Paths& splits, const std::string& fold,
          const MaskClasses& mask_classes, const MaybePath& cache, const Paths& members, int threads,
-         const py::object& progress) {
+         const ProgressArgument& progress) {
         const auto from = data_options(data, rsna, splits, fold, mask_classes, cache, threads);
         return watched(progress, [&](const Progress& tell) {
           const InferenceThreads limited(threads);
-          return read_training_data(find_recipe(recipe), from, members, tell);
+          return read_training_data(find_recipe(recipe.string()), from, members, tell);
         });
       },
       py::arg("recipe"), py::kw_only(), py::arg("data") = Paths{}, py::arg("rsna") = Paths{},

@@ -111,7 +111,7 @@ Examples
   m.def(
       "read_rsna",
       [](const std::filesystem::path& csv, const std::filesystem::path& folder, const std::vector<std::string>& names,
-         int threads, const py::object& progress) {
+         int threads, const ProgressArgument& progress) {
         return watched(progress, [&](const Progress& tell) { return read_rsna(csv, folder, names, threads, tell); });
       },
       py::arg("csv"), py::arg("folder"), py::arg("label_names") = std::vector<std::string>{"any"}, py::kw_only(),
@@ -130,8 +130,8 @@ label_names : list of str
     any, epidural, intraparenchymal, intraventricular, subarachnoid, subdural.
 threads : int
     0: as many as the machine has.
-progress : callable or None
-    Called with the stage's name and the fraction done.
+progress : bool, callable or None
+    True: a bar (tqdm). A callable is called with the stage's name and the fraction done.
 
 Returns
 -------
@@ -146,15 +146,14 @@ Examples
 --------
 >>> with tempfile.TemporaryDirectory() as folder:
 ...     stack = ichdet.phantom(seed=1, rows=32, columns=32, pixel_mm=7, slices=2, thickness_mm=20).stack
-...     series = ichdet.write_series(f"{folder}/series", stack)
 ...     lines = ["ID,Label"]
-...     for file in sorted(pathlib.Path(f"{folder}/series").iterdir()):
+...     for file in ichdet.write_series(stack, f"{folder}/series"):
 ...         sop = ichdet.read_study(file).stack.geometry.planes[0].sop_instance_uid
-...         _ = file.rename(f"{folder}/ID_{sop}.dcm")
+...         labels = file.rename(f"{folder}/ID_{sop}.dcm").with_name("labels.csv")
 ...         for name in ["any", "epidural", "intraparenchymal", "intraventricular", "subarachnoid", "subdural"]:
 ...             lines.append(f"ID_{sop}_{name},0")
-...     _ = pathlib.Path(f"{folder}/labels.csv").write_text("\n".join(lines))
-...     dataset = ichdet.train.read_rsna(f"{folder}/labels.csv", folder)
+...     _ = labels.write_text("\n".join(lines))
+...     dataset = ichdet.train.read_rsna(labels, folder)
 >>> len(dataset.studies), dataset.studies[0].labels
 (1, [0.0]))");
 }

@@ -40,13 +40,13 @@ JsonDict to_dict(const TrainResult& result) {
                   "best"_a = best, "bundle"_a = bundle);
 }
 
-JsonDict train_as_the_command(const std::string& recipe_name, const Path& out, const Paths& data, const Paths& rsna,
+JsonDict train_as_the_command(const Path& recipe_name, const Path& out, const Paths& data, const Paths& rsna,
                               const Paths& splits, const std::string& fold, const MaskClasses& mask_classes,
                               const MaybePath& cache, const MaybePath& initial, const Paths& members, double minutes,
                               int workers, int threads, const std::string& device, const std::string& name,
                               const std::string& licence, const MaybePath& licence_file,
-                              const std::string& training_data, const py::object& progress) {
-  const auto recipe = find_recipe(recipe_name);
+                              const std::string& training_data, const ProgressArgument& progress) {
+  const auto recipe = find_recipe(recipe_name.string());
   const auto from = data_options(data, rsna, splits, fold, mask_classes, cache, threads);
   TrainOptions options;
   options.folder = out;
@@ -77,12 +77,12 @@ JsonDict train_as_the_command(const std::string& recipe_name, const Path& out, c
   return found;
 }
 
-JsonDict finetune_as_the_command(const std::string& bundle, const Path& corrections, const Path& out,
+JsonDict finetune_as_the_command(const Path& bundle, const Path& corrections, const Path& out,
                                  const Path& validation, const MaybePath& replay, const std::optional<JsonDict>& training,
                                  const std::string& validation_split, const std::string& selection_split,
                                  const std::string& replay_split, double replay_share, const MaskClasses& mask_classes,
                                  const MaybePath& cache, double threshold, double tolerance, std::int64_t resamples,
-                                 double minutes, int workers, int threads, const py::object& progress) {
+                                 double minutes, int workers, int threads, const ProgressArgument& progress) {
   FineTuneOptions options;
   options.folder = out;
   if (training) options.training = from_python(*training);
@@ -99,7 +99,7 @@ JsonDict finetune_as_the_command(const std::string& bundle, const Path& correcti
   options.minutes = minutes;
   options.threads = threads;
   options.workers = workers;
-  const auto parent = resolve_bundle(bundle);
+  const auto parent = resolve_bundle(bundle.string());
   const auto result = watched(progress, [&](const Progress& tell) {
     const InferenceThreads limited(threads);
     return finetune(parent, {corrections, validation, replay.value_or(Path())}, options, tell);
@@ -115,7 +115,7 @@ JsonDict finetune_as_the_command(const std::string& bundle, const Path& correcti
 
 Judged judge_a_manifest(const Path& model, const Path& manifest, const std::string& split,
                         const MaskClasses& mask_classes, double slice_thickness_mm, int threads,
-                        const py::object& progress) {
+                        const ProgressArgument& progress) {
   PreparationOptions reading;
   reading.mask_classes = mask_classes;
   reading.slice_thickness_mm = slice_thickness_mm;
@@ -191,8 +191,8 @@ slice_thickness_mm : float
     Of single slices, in place of the files'; 0: the files'.
 threads : int
     0: as many as the machine has.
-progress : callable or None
-    Called with the stage's name and the fraction done.
+progress : bool, callable or None
+    True: a bar (tqdm). A callable is called with the stage's name and the fraction done.
 
 Returns
 -------
@@ -304,7 +304,7 @@ passed over in the data is warned of.
 
 Parameters
 ----------
-recipe : str
+recipe : str or path
     A recipe's name (`ichdet models recipes`) or its YAML file.
 out : str or path
     Folder for state, log, curves and the bundle.
@@ -335,8 +335,8 @@ device : str
     'cpu', or 'cuda' where torch has it.
 name, licence, licence_file, training_data : str or path
     Of the bundle.
-progress : callable or None
-    Called with the stage's name and the fraction done.
+progress : bool, callable or None
+    True: a bar (tqdm). A callable is called with the stage's name and the fraction done.
 
 Returns
 -------
@@ -371,7 +371,7 @@ Examples
 
 Parameters
 ----------
-bundle : str
+bundle : str or path
     The parent: a name or a bundle's folder.
 corrections : str or path
     Folder of NAME_mask.nii.gz beside NAME.nii.gz or the DICOM folder NAME; or a manifest.
@@ -413,14 +413,14 @@ Examples
 options)");
   m.def(
       "finetune_training",
-      [](const std::string& bundle) -> JsonDict {
-        return to_python(finetune_training(open_bundle(resolve_bundle(bundle)).spec));
+      [](const Path& bundle) -> JsonDict {
+        return to_python(finetune_training(open_bundle(resolve_bundle(bundle.string())).spec));
       },
       py::arg("bundle"), R"(How `finetune` trains unless told otherwise: 300 careful steps of AdamW.
 
 Parameters
 ----------
-bundle : str
+bundle : str or path
     A name or a bundle's folder: the loss is what its outputs call for.
 
 Returns
@@ -438,7 +438,7 @@ Examples
 >>> with tempfile.TemporaryDirectory() as folder:
 ...     _ = ichdet.train.sample_data(folder)
 ...     made = ichdet.train.train(f"{folder}/small.yaml", f"{folder}/out", data=[f"{folder}/manifest.csv"], threads=1)
-...     training = ichdet.train.finetune_training(str(made["bundle"]))
+...     training = ichdet.train.finetune_training(made["bundle"])
 >>> training["steps"], training["optimizer"]["name"]
 (300, 'adamw'))");
   m.def("next_version", &next_version, py::arg("version"), R"(The version of a bundle's successor.

@@ -1,7 +1,9 @@
 """What trainings are made of, on arrays and tensors of Python's: losses' gradients, augmentation, painting, the loop."""
 
+import re
 import threading
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -278,3 +280,12 @@ def test_the_log_and_tensorboard(tmp_path):
     events = accumulator.EventAccumulator(str(tmp_path))
     events.Reload()
     assert events.Scalars("train/loss")[0].value == 0.5
+
+
+def test_the_documentation_s_loop_runs(tmp_path, monkeypatch):
+    text = (Path(__file__).parents[2] / "docs" / "training.md").read_text()
+    (snippet,) = [part for part in re.findall(r"```python\n(.*?)```", text, re.S) if "sample_data" in part]
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(snippet, names)
+    assert names["network"](names["images"]).shape == (4, 2, 32, 32)
