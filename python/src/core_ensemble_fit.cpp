@@ -136,8 +136,8 @@ Examples
                               : std::to_string(c.from.size()) + " points";
         return "<ichdet.ensemble.Calibrator " + to_string(c.method) + ", " + what + ">";
       });
-  m.def("clipped_logit", py::vectorize(clipped_logit), py::arg("p"),
-        R"(log(p / (1 - p)) of p clipped to [1e-6, 1 - 1e-6], elementwise.
+  def_elementwise(m, "clipped_logit", clipped_logit,
+                  R"(log(p / (1 - p)) of p clipped to [1e-6, 1 - 1e-6], elementwise.
 
 Parameters
 ----------
@@ -150,7 +150,8 @@ float or float64 array
 Examples
 --------
 >>> ichdet.ensemble.clipped_logit([0, 0.5, 0.9]).round(3)
-array([-13.816,   0.   ,   2.197]))");
+array([-13.816,   0.   ,   2.197]))",
+                  py::arg("p"));
 }
 
 void bind_fits(py::module_& m) {

@@ -96,8 +96,8 @@ std::vector<std::int32_t> patients_from(const std::optional<NameArray>& patients
 namespace {
 
 void bind_special(py::module_& m) {
-  m.def("incomplete_beta", py::vectorize(incomplete_beta), py::arg("a"), py::arg("b"), py::arg("x"),
-        R"(The regularised incomplete beta function I_x(a, b), elementwise.
+  def_elementwise(m, "incomplete_beta", incomplete_beta,
+                  R"(The regularised incomplete beta function I_x(a, b), elementwise.
 
 Parameters
 ----------
@@ -123,9 +123,10 @@ The continued fraction of DiDonato and Morris (ACM TOMS 18, 1992). Equals scipy.
 Examples
 --------
 >>> round(ichdet.evaluate.incomplete_beta(2, 3, 0.5), 6)
-0.6875)");
-  m.def("incomplete_beta_inverse", py::vectorize(incomplete_beta_inverse), py::arg("a"), py::arg("b"), py::arg("p"),
-        R"(The x for which I_x(a, b) is p, elementwise.
+0.6875)",
+                  py::arg("a"), py::arg("b"), py::arg("x"));
+  def_elementwise(m, "incomplete_beta_inverse", incomplete_beta_inverse,
+                  R"(The x for which I_x(a, b) is p, elementwise.
 
 Parameters
 ----------
@@ -147,9 +148,10 @@ ichdet.Error
 Examples
 --------
 >>> round(ichdet.evaluate.incomplete_beta_inverse(2, 3, 0.6875), 6)
-0.5)");
-  m.def("normal_cdf", py::vectorize(normal_cdf), py::arg("z"),
-        R"(The distribution function of a standard normal, elementwise.
+0.5)",
+                  py::arg("a"), py::arg("b"), py::arg("p"));
+  def_elementwise(m, "normal_cdf", normal_cdf,
+                  R"(The distribution function of a standard normal, elementwise.
 
 Parameters
 ----------
@@ -163,9 +165,10 @@ float or float64 array
 Examples
 --------
 >>> ichdet.evaluate.normal_cdf([-1.96, 0, 1.96]).round(4)
-array([0.025, 0.5  , 0.975]))");
-  m.def("normal_quantile", py::vectorize(normal_quantile), py::arg("p"),
-        R"(The inverse of normal_cdf, elementwise.
+array([0.025, 0.5  , 0.975]))",
+                  py::arg("z"));
+  def_elementwise(m, "normal_quantile", normal_quantile,
+                  R"(The inverse of normal_cdf, elementwise.
 
 Parameters
 ----------
@@ -185,9 +188,10 @@ ichdet.Error
 Examples
 --------
 >>> round(ichdet.evaluate.normal_quantile(0.975), 4)
-1.96)");
-  m.def("student_t_quantile", py::vectorize(student_t_quantile), py::arg("p"), py::arg("degrees"),
-        R"(A quantile of Student's t, elementwise.
+1.96)",
+                  py::arg("p"));
+  def_elementwise(m, "student_t_quantile", student_t_quantile,
+                  R"(A quantile of Student's t, elementwise.
 
 Parameters
 ----------
@@ -209,7 +213,8 @@ ichdet.Error
 Examples
 --------
 >>> ichdet.evaluate.student_t_quantile(0.975, [1, 10, 1000]).round(3)
-array([12.706,  2.228,  1.962]))");
+array([12.706,  2.228,  1.962]))",
+                  py::arg("p"), py::arg("degrees"));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -80,6 +81,19 @@ auto array_in(std::vector<Value> Class::*field) {
     const auto& values = self.cast<const Class&>().*field;
     return py::array_t<Value>(py::ssize_t(values.size()), values.data(), self);
   };
+}
+
+/// A function of numbers, of Python's and, broadcast, of arrays.
+template <class... Numbers, class... Arguments>
+void def_elementwise(py::module_& m, const char* name, double (*function)(Numbers...), const char* doc,
+                     const Arguments&... arguments) {
+  m.def(name, function, py::arg(arguments).noconvert()..., doc);
+  m.def(
+      name,
+      [each = py::vectorize(function)](const std::conditional_t<true, DoubleArray, Numbers>&... values) mutable {
+        return py::array_t<double>(each(values...));
+      },
+      arguments...);
 }
 
 /// Lets others run while `work` takes longer than a lock does.
