@@ -27,7 +27,7 @@ class IoError(Error, OSError):
     >>> ichdet.read_nifti("nowhere.nii")
     Traceback (most recent call last):
     ...
-    ichdet.IoError: nowhere.nii: cannot be opened
+    ichdet.IoError: nowhere.nii: cannot be opened for reading
     """
 
     code = "io"

@@ -67,17 +67,17 @@ Examples
   volume
       .def(py::init([](const Floats32<3>& hu, const Geometry& geometry) { return Volume(hu.values, geometry); }),
            py::arg("hu"), py::arg("geometry"), "See the class.")
-      .def_property_readonly("hu", [](const Volume& v) { return lend(v.hu); }, "(z, y, x) float32, shared.")
+      .def_property_readonly(
+          "hu", [](const Volume& v) { return lend(v.hu); }, "(z, y, x) float32, shared.")
       .def_readonly("geometry", &Volume::geometry, "Where the voxels lie.")
-      .def_property_readonly("shape", [](const Volume& v) { return v.hu.shape(); }, "(z, y, x).")
+      .def_property_readonly(
+          "shape", [](const Volume& v) { return tuple_of(v.hu.shape()); }, "(z, y, x).")
       .def(
           "copy", [](const Volume& v) { return Volume(v.hu.clone(), v.geometry); },
           py::call_guard<py::gil_scoped_release>(), "The same with voxels of its own.")
       .def(
           "__eq__",
-          [](const Volume& a, const Volume& b) {
-            return equal(a.hu, b.hu) && a.geometry.same_as(b.geometry, {0});
-          },
+          [](const Volume& a, const Volume& b) { return equal(a.hu, b.hu) && a.geometry.same_as(b.geometry, {0}); },
           py::arg("other"), py::is_operator(), py::call_guard<py::gil_scoped_release>(),
           "Equal voxels on the same grid.")
       .def("__repr__",
@@ -89,7 +89,8 @@ Examples
 }
 
 void bind_label_map(py::module_& m) {
-  py::class_<LabelMap> map(m, "LabelMap", py::buffer_protocol(), R"(One small integer for each voxel (z, y, x) of a regular grid.
+  py::class_<LabelMap> map(m, "LabelMap", py::buffer_protocol(),
+                           R"(One small integer for each voxel (z, y, x) of a regular grid.
 
 Reads as an array, as Volume does.
 
@@ -120,10 +121,12 @@ Examples
             return LabelMap(labels.values, std::move(names), geometry);
           }),
           py::arg("labels"), py::arg("names"), py::arg("geometry"), "See the class.")
-      .def_property_readonly("labels", [](const LabelMap& v) { return lend(v.labels); }, "(z, y, x) uint8, shared.")
+      .def_property_readonly(
+          "labels", [](const LabelMap& v) { return lend(v.labels); }, "(z, y, x) uint8, shared.")
       .def_readonly("names", &LabelMap::names, "What each label means.")
       .def_readonly("geometry", &LabelMap::geometry, "Where the voxels lie.")
-      .def_property_readonly("shape", [](const LabelMap& v) { return v.labels.shape(); }, "(z, y, x).")
+      .def_property_readonly(
+          "shape", [](const LabelMap& v) { return tuple_of(v.labels.shape()); }, "(z, y, x).")
       .def(
           "copy", [](const LabelMap& v) { return LabelMap(v.labels.clone(), v.names, v.geometry); },
           py::call_guard<py::gil_scoped_release>(), "The same with voxels of its own.")
@@ -146,7 +149,8 @@ Examples
 }
 
 void bind_probability_map(py::module_& m) {
-  py::class_<ProbabilityMap> map(m, "ProbabilityMap", py::buffer_protocol(), R"(What a segmenter gives: one probability for each class and voxel.
+  py::class_<ProbabilityMap> map(m, "ProbabilityMap", py::buffer_protocol(),
+                                 R"(What a segmenter gives: one probability for each class and voxel.
 
 Reads as an array (class, z, y, x), as Volume does.
 
@@ -178,11 +182,13 @@ array([[[0, 0],
             return ProbabilityMap(values.values, std::move(classes), geometry);
           }),
           py::arg("values"), py::arg("classes"), py::arg("geometry"), "See the class.")
-      .def_property_readonly("values", [](const ProbabilityMap& v) { return lend(v.values); },
-                             "(class, z, y, x) float32 in [0, 1], shared.")
+      .def_property_readonly(
+          "values", [](const ProbabilityMap& v) { return lend(v.values); },
+          "(class, z, y, x) float32 in [0, 1], shared.")
       .def_readonly("classes", &ProbabilityMap::classes, "Names, class 0 being background.")
       .def_readonly("geometry", &ProbabilityMap::geometry, "Where the voxels lie.")
-      .def_property_readonly("shape", [](const ProbabilityMap& v) { return v.values.shape(); }, "(class, z, y, x).")
+      .def_property_readonly(
+          "shape", [](const ProbabilityMap& v) { return tuple_of(v.values.shape()); }, "(class, z, y, x).")
       .def(
           "copy", [](const ProbabilityMap& v) { return ProbabilityMap(v.values.clone(), v.classes, v.geometry); },
           py::call_guard<py::gil_scoped_release>(), "The same with voxels of its own.")
@@ -224,7 +230,9 @@ array([[[0, 0, 1]]], dtype=uint8)
 }
 
 void bind_stack(py::module_& m) {
-  py::class_<SliceStack> stack(m, "SliceStack", py::buffer_protocol(), R"(A series as acquired, in Hounsfield units (slice, row, column): what slice models read.
+  py::class_<SliceStack> stack(
+      m, "SliceStack", py::buffer_protocol(),
+      R"(A series as acquired, in Hounsfield units (slice, row, column): what slice models read.
 
 Reads as an array of its HU, as Volume does.
 
@@ -246,10 +254,10 @@ ShapeError
 
 Examples
 --------
->>> planes = [ichdet.SlicePlane(position_mm=(0, 0, z), thickness_mm=5) for z in (0, 5, 12)]
+>>> planes = [ichdet.SlicePlane(position_mm=(0, 0, z), thickness_mm=5) for z in (0, 5, 10)]
 >>> stack = ichdet.SliceStack(ichdet.SliceGeometry(planes, rows=4, columns=4), np.zeros((3, 4, 4), "float32"))
 >>> stack
-<ichdet.SliceStack (slice, row, column) = (3, 4, 4) float32 HU, every 6.0 mm>
+<ichdet.SliceStack (slice, row, column) = (3, 4, 4) float32 HU, every 5.0 mm>
 >>> stack.padding is None
 True
 )");
@@ -264,18 +272,20 @@ True
            py::arg("geometry"), py::arg("hu"), py::arg("padding") = py::none(), py::kw_only(),
            py::arg("identity") = py::none(), py::arg("assumptions") = Names{}, "See the class.")
       .def_readonly("geometry", &SliceStack::geometry, "The planes.")
-      .def_property_readonly("hu", [](const SliceStack& s) { return lend(s.hu); },
-                             "(slice, row, column) float32, shared; padded pixels keep their stored value.")
+      .def_property_readonly(
+          "hu", [](const SliceStack& s) { return lend(s.hu); },
+          "(slice, row, column) float32, shared; padded pixels keep their stored value.")
       .def_property_readonly(
           "padding",
-          [](const SliceStack& s) {
-            return s.padding.empty() ? std::nullopt : std::optional(lend(s.padding));
-          },
-          "(slice, row, column) uint8, 1 where the scanner measured nothing, shared; None where there is no such pixel.")
+          [](const SliceStack& s) { return s.padding.empty() ? std::nullopt : std::optional(lend(s.padding)); },
+          "(slice, row, column) uint8, 1 where the scanner measured nothing, shared; None where there is no such "
+          "pixel.")
       .def_readonly("identity", &SliceStack::identity, "Who was scanned and how.")
       .def_readonly("assumptions", &SliceStack::assumptions, "What had to be assumed to read it, one sentence each.")
-      .def_property_readonly("shape", [](const SliceStack& s) { return s.hu.shape(); }, "(slice, row, column).")
-      .def("__len__", [](const SliceStack& s) { return s.geometry.count(); }, "How many slices.")
+      .def_property_readonly(
+          "shape", [](const SliceStack& s) { return tuple_of(s.hu.shape()); }, "(slice, row, column).")
+      .def(
+          "__len__", [](const SliceStack& s) { return s.geometry.count(); }, "How many slices.")
       .def(
           "copy",
           [](const SliceStack& s) {
@@ -309,7 +319,8 @@ True
 }
 
 void bind_slice_labels(py::module_& m) {
-  py::class_<SliceLabels> labels(m, "SliceLabels", py::buffer_protocol(), R"(One small integer for each pixel (slice, row, column) of a series.
+  py::class_<SliceLabels> labels(m, "SliceLabels", py::buffer_protocol(),
+                                 R"(One small integer for each pixel (slice, row, column) of a series.
 
 Reads as an array, as Volume does.
 
@@ -328,21 +339,26 @@ ShapeError
 
 Examples
 --------
->>> truth = ichdet.phantom(rows=48, columns=48, pixel_mm=4.5, slices=6, thickness_mm=25).truth
->>> truth.shape, truth.names[3]
-((6, 48, 48), 'subdural')
+>>> slices = ichdet.SliceGeometry(ichdet.Geometry.aligned(size=(8, 8, 3), spacing_mm=(0.5, 0.5, 5)))
+>>> labels = ichdet.SliceLabels(np.zeros((3, 8, 8), "uint8"), ["background", "IPH"], slices)
+>>> labels
+<ichdet.SliceLabels (slice, row, column) = (3, 8, 8) uint8: background, IPH>
+>>> len(labels)
+3
 )");
   labels
       .def(py::init([](const Labels<3>& values, Names names, const SliceGeometry& geometry) {
              return SliceLabels(values.values, std::move(names), geometry);
            }),
            py::arg("labels"), py::arg("names"), py::arg("geometry"), "See the class.")
-      .def_property_readonly("labels", [](const SliceLabels& v) { return lend(v.labels); },
-                             "(slice, row, column) uint8, shared.")
+      .def_property_readonly(
+          "labels", [](const SliceLabels& v) { return lend(v.labels); }, "(slice, row, column) uint8, shared.")
       .def_readonly("names", &SliceLabels::names, "What each label means.")
       .def_readonly("geometry", &SliceLabels::geometry, "The planes.")
-      .def_property_readonly("shape", [](const SliceLabels& v) { return v.labels.shape(); }, "(slice, row, column).")
-      .def("__len__", [](const SliceLabels& v) { return v.geometry.count(); }, "How many slices.")
+      .def_property_readonly(
+          "shape", [](const SliceLabels& v) { return tuple_of(v.labels.shape()); }, "(slice, row, column).")
+      .def(
+          "__len__", [](const SliceLabels& v) { return v.geometry.count(); }, "How many slices.")
       .def(
           "copy", [](const SliceLabels& v) { return SliceLabels(v.labels.clone(), v.names, v.geometry); },
           py::call_guard<py::gil_scoped_release>(), "The same with pixels of its own.")

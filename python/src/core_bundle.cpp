@@ -47,18 +47,20 @@ py::array tensor(const SafeTensors& file, const std::string& name) {
   const auto found = file.tensors().find(name);
   if (found == file.tensors().end()) throw py::key_error(name);
   const auto& view = found->second;
+  py::array values;
   if (view.dtype == DType::bf16) {
-    const auto values = view.to_float32();
-    return py::array(numpy_type(view.dtype), view.shape, values.data());
+    values = py::array(numpy_type(view.dtype), view.shape, view.to_float32().data());
+  } else {
+    const py::capsule owner(new SafeTensors(file), [](void* held) { delete static_cast<SafeTensors*>(held); });
+    values = py::array(numpy_type(view.dtype), view.shape, view.bytes.data(), owner);
   }
-  const py::capsule owner(new SafeTensors(file), [](void* held) { delete static_cast<SafeTensors*>(held); });
-  py::array values(numpy_type(view.dtype), view.shape, view.bytes.data(), owner);
   py::detail::array_proxy(values.ptr())->flags &= ~py::detail::npy_api::NPY_ARRAY_WRITEABLE_;
   return values;
 }
 
 void bind_safetensors(py::module_& m) {
-  py::class_<SafeTensors>(m, "SafeTensors", R"(A .safetensors file, mapped into memory: tensors by name, as a dict has them.
+  py::class_<SafeTensors>(m, "SafeTensors",
+                          R"(A .safetensors file, mapped into memory: tensors by name, as a dict has them.
 
 Tensors come as read-only NumPy arrays on the mapped file, which is never copied; bfloat16, which NumPy lacks, as a
 float32 copy. The header is not trusted.
@@ -130,8 +132,10 @@ Examples
 >>> bundle.identity.sha256 == bundle.sha256
 True
 )")
-      .def_property_readonly("name", [](const Bundle& b) { return b.spec.name; }, "As bundle.json has it.")
-      .def_property_readonly("version", [](const Bundle& b) { return b.spec.version; }, "The weights' own.")
+      .def_property_readonly(
+          "name", [](const Bundle& b) { return b.spec.name; }, "As bundle.json has it.")
+      .def_property_readonly(
+          "version", [](const Bundle& b) { return b.spec.version; }, "The weights' own.")
       .def_readonly("folder", &Bundle::folder, "Where it lies.")
       .def_readonly("spec", &Bundle::spec, "ModelSpec: what bundle.json says.")
       .def_readonly("sha256", &Bundle::sha256, "Of bundle.json, which holds the weights' hash: of the whole bundle.")
@@ -316,26 +320,37 @@ Examples
 >>> model.state, model.members
 ('shipped', ['segmenter', 'classifier'])
 )")
-      .def_property_readonly("name", [](const ModelEntry& e) { return e.entry.name; }, "What to call it by.")
-      .def_property_readonly("version", [](const ModelEntry& e) { return e.entry.version; }, "The weights' own.")
-      .def_property_readonly("title", [](const ModelEntry& e) { return e.entry.title; }, "What it is, in a line.")
-      .def_property_readonly("description", [](const ModelEntry& e) { return e.entry.description; }, "The same at length.")
+      .def_property_readonly(
+          "name", [](const ModelEntry& e) { return e.entry.name; }, "What to call it by.")
+      .def_property_readonly(
+          "version", [](const ModelEntry& e) { return e.entry.version; }, "The weights' own.")
+      .def_property_readonly(
+          "title", [](const ModelEntry& e) { return e.entry.title; }, "What it is, in a line.")
+      .def_property_readonly(
+          "description", [](const ModelEntry& e) { return e.entry.description; }, "The same at length.")
       .def_readonly("state", &ModelEntry::state, "'shipped', 'cached' or 'not fetched'.")
       .def_readonly("folders", &ModelEntry::folders, "Its bundles' folders, as far as they are here.")
       .def_readonly("size_bytes", &ModelEntry::size_bytes, "To download, members included; 0 of shipped ones.")
-      .def_property_readonly("licence", [](const ModelEntry& e) { return e.entry.licence; }, "SPDX expression.")
-      .def_property_readonly("citation", [](const ModelEntry& e) { return e.entry.citation; }, "The paper.")
+      .def_property_readonly(
+          "licence", [](const ModelEntry& e) { return e.entry.licence; }, "SPDX expression.")
+      .def_property_readonly(
+          "citation", [](const ModelEntry& e) { return e.entry.citation; }, "The paper.")
       .def_property_readonly(
           "intended_use", [](const ModelEntry& e) { return e.entry.intended_use; }, "And what it is not for.")
-      .def_property_readonly("classes", [](const ModelEntry& e) { return e.entry.classes; }, "What it tells apart.")
-      .def_property_readonly("members", [](const ModelEntry& e) { return e.entry.members; }, "Of an ensemble, its bundles.")
-      .def_property_readonly("is_ensemble", [](const ModelEntry& e) { return e.entry.is_ensemble(); }, "Of several bundles.")
+      .def_property_readonly(
+          "classes", [](const ModelEntry& e) { return e.entry.classes; }, "What it tells apart.")
+      .def_property_readonly(
+          "members", [](const ModelEntry& e) { return e.entry.members; }, "Of an ensemble, its bundles.")
+      .def_property_readonly(
+          "is_ensemble", [](const ModelEntry& e) { return e.entry.is_ensemble(); }, "Of several bundles.")
       .def_property_readonly(
           "sources", [](const ModelEntry& e) { return e.entry.sources; }, "Addresses of the files, tried in order.")
       .def_property_readonly(
           "source_note", [](const ModelEntry& e) { return e.entry.source_note; }, "What is known about the addresses.")
-      .def_property_readonly("mirror_folder", [](const ModelEntry& e) { return e.entry.mirror_folder; }, "In a mirror.")
-      .def_property_readonly("files", [](const ModelEntry& e) { return e.entry.files; }, "PublishedFile of each.")
+      .def_property_readonly(
+          "mirror_folder", [](const ModelEntry& e) { return e.entry.mirror_folder; }, "In a mirror.")
+      .def_property_readonly(
+          "files", [](const ModelEntry& e) { return e.entry.files; }, "PublishedFile of each.")
       .def("__repr__", [](const ModelEntry& e) {
         return "<ichdet.ModelEntry " + e.entry.name + " (" + e.state + "): " + e.entry.title + ">";
       });
@@ -492,7 +507,7 @@ Examples
 --------
 >>> recipe = ichdet.find_recipe("s1")
 >>> recipe
-<ichdet.Recipe s1_efficient_classification>
+<ichdet.Recipe s1-efficient-classification>
 >>> recipe.model_spec().architecture
 'EfficientClassification'
 )")
@@ -505,11 +520,15 @@ Examples
           "Of bundle.json: task, architecture, input, classes and what its task has.")
       .def_property_readonly(
           "heat_map",
-          [](const Recipe& r) { return r.heat_map.is_null() ? std::nullopt : std::optional(Json(to_python(r.heat_map))); },
+          [](const Recipe& r) {
+            return r.heat_map.is_null() ? std::nullopt : std::optional(Json(to_python(r.heat_map)));
+          },
           "Of classifiers, as published: method and smoothing; else None.")
       .def_property_readonly(
           "training",
-          [](const Recipe& r) { return r.training.is_null() ? std::nullopt : std::optional(Json(to_python(r.training))); },
+          [](const Recipe& r) {
+            return r.training.is_null() ? std::nullopt : std::optional(Json(to_python(r.training)));
+          },
           "How it is trained, as ichdet.train reads it; None where the recipe does not say.")
       .def_readonly("stated", &Recipe::stated, "What the source says, one sentence each.")
       .def_readonly("unknown", &Recipe::unknown, "What it does not say, one sentence each.")
@@ -525,11 +544,12 @@ list of Recipe
 Examples
 --------
 >>> [recipe.name for recipe in ichdet.recipes() if recipe.name.startswith("s4")]
-['s4_heads_up_e1', 's4_heads_up_e2', 's4_heads_up_e3', 's4_heads_up_e4']
+['s4-heads-up-e1', 's4-heads-up-e2', 's4-heads-up-e3', 's4-heads-up-e4']
 )");
   m.def(
       "find_recipe", [](const fs::path& recipe) { return find_recipe(recipe.string()); }, py::arg("recipe"),
-      py::call_guard<py::gil_scoped_release>(), R"(A recipe from a YAML file, or a built-in one by the start of its name.
+      py::call_guard<py::gil_scoped_release>(),
+      R"(A recipe from a YAML file, or a built-in one by the start of its name.
 
 Parameters
 ----------
@@ -546,8 +566,8 @@ WeightsError
 
 Examples
 --------
->>> ichdet.find_recipe("s2_viola").title != ""
-True
+>>> ichdet.find_recipe("s2-viola").title
+"S2: VIOLA-AI's segmentation, Viola-Unet, beside s2-dynunet"
 )");
 }
 

@@ -99,7 +99,7 @@ Examples
 --------
 >>> hu = np.full((2, 4, 4), 60, "float32")
 >>> ichdet.heads_up(hu, "e2")[:, 0, 0, 0]
-array([0.75     , 0.4      , 0.5526316], dtype=float32)
+array([0.75      , 0.4       , 0.55263156], dtype=float32)
 >>> ichdet.heads_up(hu, "e1", order="slice_first").shape
 (2, 1, 4, 4)
 )");

@@ -13,8 +13,9 @@ void bind_maps(py::module_& m) {
       "heat_map",
       [](const PictureArgument& picture, const Floats32<2>& map, const std::string& caption, double low, double high,
          double opacity, double fade_in) {
-        return to_numpy(
-            unlocked([&] { return heat_map(picture.image, map.values, caption, {low, high, opacity, fade_in}); }));
+        return to_numpy(unlocked([&] {
+          return heat_map(picture.image, map.values, caption, {low, high, opacity, fade_in});
+        }));
       },
       py::arg("picture"), py::arg("map"), py::kw_only(), py::arg("caption") = "", py::arg("low") = usual.low,
       py::arg("high") = usual.high, py::arg("opacity") = usual.opacity, py::arg("fade_in") = usual.fade_in,
@@ -55,7 +56,7 @@ Examples
       "heat_color",
       [](double value) {
         const auto color = heat_color(value);
-        return std::array<int, 3>{color.red, color.green, color.blue};
+        return std::tuple<int, int, int>(color.red, color.green, color.blue);
       },
       py::arg("value"), R"(The colour of a value in [0, 1]; values beyond get the ends' colours.
 
@@ -82,18 +83,20 @@ Examples
 void bind_view(py::module_& m) {
   using V = SliceView;
   const auto edge = [](char V::*side) { return [side](const V& view) { return std::string(1, view.*side); }; };
-  py::class_<V>(m, "SliceView", R"(How the slices of a stack are shown, upright as radiologists read them. From `upright_view`.
+  py::class_<V>(m, "SliceView",
+                R"(How the slices of a stack are shown, upright as radiologists read them. From `upright_view`.
 
 Turned by quarter turns and mirrored, never resampled. Axial: nose up, the patient's right at the left.
 
 Examples
 --------
->>> study = ichdet.phantom(rows=64, columns=64, pixel_mm=3.6, slices=12, thickness_mm=13)
->>> view = ichdet.upright_view(study.stack)
->>> view.left, view.right, view.top, view.bottom
-('R', 'L', 'A', 'P')
->>> view.shown(study.stack.hu, 6).shape == (view.rows, view.columns)
-True
+>>> planes = [ichdet.SlicePlane(position_mm=(9, 0, z), along_row=(-1, 0, 0), thickness_mm=5) for z in (0, 5)]
+>>> hu = np.tile(np.arange(10, dtype="float32"), (2, 10, 1))
+>>> view = ichdet.upright_view(ichdet.SliceStack(ichdet.SliceGeometry(planes, rows=10, columns=10), hu))
+>>> view.left, view.right, view.top, view.bottom, view.columns_flipped
+('R', 'L', 'A', 'P', True)
+>>> view.shown(hu, 0)[0]
+array([9., 8., 7., 6., 5., 4., 3., 2., 1., 0.], dtype=float32)
 )")
       .def_readonly("transposed", &V::transposed, "The picture's rows are the stack's columns.")
       .def_readonly("rows_flipped", &V::rows_flipped, "Upside down.")
@@ -111,7 +114,8 @@ True
       .def_readonly("first_slice", &V::first_slice, "Those before show no head.")
       .def_readonly("slices", &V::slices, "How many show the head.")
       .def(
-          "shown", [](const V& view, const Floats32<3>& values, std::int64_t slice) {
+          "shown",
+          [](const V& view, const Floats32<3>& values, std::int64_t slice) {
             if (slice < 0 || slice >= values.values.extent(0)) {
               throw Error::mismatch(ErrorCode::options, "slice", "0 to " + std::to_string(values.values.extent(0) - 1),
                                     std::to_string(slice));
@@ -153,10 +157,13 @@ SliceView
 
 Examples
 --------
->>> stack = ichdet.phantom(rows=64, columns=64, pixel_mm=3.6, slices=12, thickness_mm=13).stack
->>> view = ichdet.upright_view(stack, crop_to_head=False)
->>> view.rows, view.columns, view.column_mm
-(64, 64, 3.6)
+>>> grid = ichdet.Geometry.aligned(size=(64, 64, 4), spacing_mm=(3.5, 3.5, 5))
+>>> hu = np.full(grid.shape, -1000, "float32")
+>>> hu[:, 20:50, 16:40] = 40
+>>> stack = ichdet.SliceStack(ichdet.SliceGeometry(grid), hu)
+>>> view = ichdet.upright_view(stack, margin_mm=7)
+>>> (view.first_row, view.rows), (view.first_column, view.columns)
+((18, 34), (14, 28))
 )");
 }
 

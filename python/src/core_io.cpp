@@ -20,12 +20,14 @@ std::vector<std::filesystem::path> listed(const Paths& paths) {
 }
 
 void bind_slices(py::module_& m) {
-  py::class_<io::SliceRef>(m, "SliceRef", R"(One slice: a file, or one frame of a multi-frame file. From SeriesInfo.slices.
+  py::class_<io::SliceRef>(m, "SliceRef",
+                           R"(One slice: a file, or one frame of a multi-frame file. From SeriesInfo.slices.
 
 Examples
 --------
 >>> with tempfile.TemporaryDirectory() as folder:
-...     stack = ichdet.phantom(rows=32, columns=32, pixel_mm=7, slices=2, thickness_mm=40).stack
+...     grid = ichdet.Geometry.aligned(size=(32, 32, 2), spacing_mm=(7, 7, 40))
+...     stack = ichdet.SliceStack(ichdet.SliceGeometry(grid), np.full(grid.shape, 30, "float32"))
 ...     files = ichdet.write_series(stack, folder)
 ...     first = ichdet.scan(folder).series[0].slices[0]
 >>> first.file.name, first.slope, first.intercept, first.bits_stored
@@ -40,9 +42,12 @@ Examples
       .def_property_readonly(
           "transfer_syntax_uid", [](const io::SliceRef& s) { return s.pixels.transfer_syntax_uid; },
           "How its pixels are encoded.")
-      .def_property_readonly("rows", [](const io::SliceRef& s) { return s.pixels.rows; }, "Rows.")
-      .def_property_readonly("columns", [](const io::SliceRef& s) { return s.pixels.columns; }, "Columns.")
-      .def_property_readonly("bits_stored", [](const io::SliceRef& s) { return s.pixels.bits_stored; }, "BitsStored.")
+      .def_property_readonly(
+          "rows", [](const io::SliceRef& s) { return s.pixels.rows; }, "Rows.")
+      .def_property_readonly(
+          "columns", [](const io::SliceRef& s) { return s.pixels.columns; }, "Columns.")
+      .def_property_readonly(
+          "bits_stored", [](const io::SliceRef& s) { return s.pixels.bits_stored; }, "BitsStored.")
       .def_property_readonly(
           "is_signed", [](const io::SliceRef& s) { return s.pixels.is_signed; }, "PixelRepresentation is 1.")
       .def_property_readonly(
@@ -56,12 +61,14 @@ Examples
         return "<ichdet.SliceRef " + s.file.string() + ", frame " + std::to_string(s.frame) + ">";
       });
 
-  py::class_<io::SliceGap>(m, "SliceGap", R"(A distance between neighbouring slices that is not the usual one. From SeriesInfo.gaps.
+  py::class_<io::SliceGap>(m, "SliceGap",
+                           R"(A distance between neighbouring slices that is not the usual one. From SeriesInfo.gaps.
 
 Examples
 --------
 >>> with tempfile.TemporaryDirectory() as folder:
-...     stack = ichdet.phantom(rows=32, columns=32, pixel_mm=7, slices=6, thickness_mm=5).stack
+...     grid = ichdet.Geometry.aligned(size=(32, 32, 6), spacing_mm=(7, 7, 5))
+...     stack = ichdet.SliceStack(ichdet.SliceGeometry(grid), np.full(grid.shape, 30, "float32"))
 ...     files = ichdet.write_series(stack, folder)
 ...     files[2].unlink()
 ...     gap = ichdet.scan(folder).series[0].gaps[0]
@@ -86,7 +93,8 @@ void bind_series(py::module_& m) {
 Examples
 --------
 >>> with tempfile.TemporaryDirectory() as folder:
-...     stack = ichdet.phantom(rows=32, columns=32, pixel_mm=7, slices=3, thickness_mm=40).stack
+...     grid = ichdet.Geometry.aligned(size=(32, 32, 3), spacing_mm=(7, 7, 40))
+...     stack = ichdet.SliceStack(ichdet.SliceGeometry(grid), np.full(grid.shape, 30, "float32"))
 ...     files = ichdet.write_series(stack, folder)
 ...     series = ichdet.scan(folder).series[0]
 ...     hu = ichdet.read_series(series).hu
@@ -205,7 +213,8 @@ IoError
 Examples
 --------
 >>> with tempfile.TemporaryDirectory() as folder:
-...     stack = ichdet.phantom(rows=32, columns=32, pixel_mm=7, slices=4, thickness_mm=30).stack
+...     grid = ichdet.Geometry.aligned(size=(32, 32, 4), spacing_mm=(7, 7, 30))
+...     stack = ichdet.SliceStack(ichdet.SliceGeometry(grid), np.full(grid.shape, 30, "float32"))
 ...     files = ichdet.write_series(stack, folder)
 ...     inventory = ichdet.scan(folder)
 >>> [(len(series.slices), series.thickness_mm) for series in inventory.series]
@@ -244,7 +253,8 @@ DicomError
 Examples
 --------
 >>> with tempfile.TemporaryDirectory() as folder:
-...     stack = ichdet.phantom(rows=32, columns=32, pixel_mm=7, slices=4, thickness_mm=30).stack
+...     grid = ichdet.Geometry.aligned(size=(32, 32, 4), spacing_mm=(7, 7, 30))
+...     stack = ichdet.SliceStack(ichdet.SliceGeometry(grid), np.full(grid.shape, 30, "float32"))
 ...     files = ichdet.write_series(stack, folder)
 ...     ichdet.choose_head_series(ichdet.scan(folder))
 (0, [])
@@ -304,7 +314,8 @@ and JPEG 2000 by GDCM.
 Examples
 --------
 >>> with tempfile.TemporaryDirectory() as folder:
-...     stack = ichdet.phantom(rows=32, columns=32, pixel_mm=7, slices=4, thickness_mm=30).stack
+...     grid = ichdet.Geometry.aligned(size=(32, 32, 4), spacing_mm=(7, 7, 30))
+...     stack = ichdet.SliceStack(ichdet.SliceGeometry(grid), np.full(grid.shape, 30, "float32"))
 ...     files = ichdet.write_series(stack, folder)
 ...     again = ichdet.read_series(ichdet.scan(folder).series[0])
 >>> bool(np.array_equal(again.hu, stack.hu))
@@ -351,7 +362,8 @@ IoError, DicomError, GeometryError, LimitError
 Examples
 --------
 >>> with tempfile.TemporaryDirectory() as folder:
-...     stack = ichdet.phantom(rows=32, columns=32, pixel_mm=7, slices=4, thickness_mm=30).stack
+...     grid = ichdet.Geometry.aligned(size=(32, 32, 4), spacing_mm=(7, 7, 30))
+...     stack = ichdet.SliceStack(ichdet.SliceGeometry(grid), np.full(grid.shape, 30, "float32"))
 ...     files = ichdet.write_series(stack, folder)
 ...     ichdet.read_dicom(folder)
 <ichdet.SliceStack (slice, row, column) = (4, 32, 32) float32 HU, every 30.0 mm>
@@ -458,7 +470,8 @@ DicomError
 Examples
 --------
 >>> with tempfile.TemporaryDirectory() as folder:
-...     stack = ichdet.phantom(rows=32, columns=32, pixel_mm=7, slices=2, thickness_mm=40).stack
+...     grid = ichdet.Geometry.aligned(size=(32, 32, 2), spacing_mm=(7, 7, 40))
+...     stack = ichdet.SliceStack(ichdet.SliceGeometry(grid), np.full(grid.shape, 30, "float32"))
 ...     [path.name for path in ichdet.write_series(stack, folder)]
 ['0001.dcm', '0002.dcm']
 )");

@@ -98,11 +98,12 @@ A pixel's volume is its area times SliceGeometry.extents_mm: right with tilt and
 
 Examples
 --------
->>> blood = ichdet.Hemorrhage("iph", volume_ml=30)
->>> study = ichdet.phantom(hemorrhages=[blood], rows=64, columns=64, pixel_mm=3.6, slices=12, thickness_mm=13)
->>> probability = (study.truth.labels > 0).astype("float32")
->>> [(lesion.label, round(lesion.volume_ml)) for lesion in ichdet.lesions(study.truth, probability)]
-[('intraparenchymal', 30)]
+>>> slices = ichdet.SliceGeometry(ichdet.Geometry.aligned(size=(20, 20, 4), spacing_mm=(1, 1, 5)))
+>>> labels = ichdet.SliceLabels(np.zeros(slices.shape, "uint8"), ["background", "IPH"], slices)
+>>> labels.labels[1:3, 5:15, 5:15] = 1
+>>> labels.labels[0, 0, 0] = 1
+>>> ichdet.lesions(labels, 0.9 * labels.labels, min_volume_ml=0.01)
+[<ichdet.Lesion IPH, 1.0 mL on 2 slices>]
 )");
   m.def("volumes_ml", &volumes_ml, py::arg("labels"), py::call_guard<py::gil_scoped_release>(),
         R"(Volume of each label but background.

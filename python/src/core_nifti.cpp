@@ -92,9 +92,8 @@ Examples
 
 template <class Image>
 auto writer() {
-  return [](const std::filesystem::path& path, const Image& image, int level) {
-    io::write_nifti(path, image, {level});
-  };
+  return
+      [](const std::filesystem::path& path, const Image& image, int level) { io::write_nifti(path, image, {level}); };
 }
 
 void bind_write(py::module_& m) {

@@ -64,11 +64,13 @@ Examples
            py::arg("density_hu") = usual.density_hu, py::arg("texture_hu") = usual.texture_hu,
            py::arg("texture_mm") = usual.texture_mm, py::arg("soft_edge_mm") = usual.soft_edge_mm,
            py::arg("oedema_mm") = usual.oedema_mm, "See the class.")
-      .def_property_readonly("type", [](const H& h) { return std::string(to_string(h.type)); }, "Its full name.")
+      .def_property_readonly(
+          "type", [](const H& h) { return std::string(to_string(h.type)); }, "Its full name.")
       .def_property_readonly(
           "label", [](const H& h) { return int(h.type); }, "Its value in the label maps of `paint` and `phantom`.")
-      .def_property_readonly("side", [](const H& h) { return std::string(to_string(h.side)); },
-                             "The patient's 'left' or 'right', or 'any'.")
+      .def_property_readonly(
+          "side", [](const H& h) { return std::string(to_string(h.side)); },
+          "The patient's 'left' or 'right', or 'any'.")
       .def_readonly("volume_ml", &H::volume_ml, "Of the label map.")
       .def_readonly("region", &H::region, "Empty: drawn from the seed.")
       .def_readonly("target_mm", &H::target_mm, "(3,) float64, LPS, where it starts to grow; or None.")
@@ -95,11 +97,16 @@ Examples
 
 Examples
 --------
->>> study = ichdet.phantom(rows=64, columns=64, pixel_mm=3.6, slices=12, thickness_mm=13,
-...                        hemorrhages=[ichdet.Hemorrhage("iph", volume_ml=30)])
->>> painted = study.placed[0]
->>> abs(painted.volume_ml - 30) < 1, painted.asked.type
-(True, 'intraparenchymal')
+>>> grid = ichdet.Geometry.aligned(size=(64, 64, 12), spacing_mm=(3, 3, 13), origin_mm=(-94.5, -94.5, -71.5))
+>>> z, y, x = np.ogrid[:12, :64, :64]
+>>> radius = np.sqrt((3 * (x - 31.5)) ** 2 + (3 * (y - 31.5)) ** 2 + (13 * (z - 5.5)) ** 2)
+>>> hu = np.select([radius < 75, radius < 85], [35, 1000], -1000)  # brain, skull, air
+>>> stack = ichdet.SliceStack(ichdet.SliceGeometry(grid), hu)
+>>> _, truth, placed = ichdet.paint(stack, [ichdet.Hemorrhage("iph", volume_ml=30, side="left")])
+>>> placed[0]
+<ichdet.PaintedHemorrhage intraparenchymal, 29.952 mL on 3 slices>
+>>> bool(placed[0].centroid_mm[0] > 0)  # the patient's left
+True
 )");
   painted.def_readonly("asked", &P::asked, "Hemorrhage: what was asked for.")
       .def_readonly("volume_ml", &P::volume_ml, "Of its label.")
@@ -127,18 +134,23 @@ Examples
 
 void bind_anatomy(py::module_& m) {
   using A = HeadAnatomy;
-  py::class_<A> anatomy(m, "HeadAnatomy", R"(What a painter must know of a head, for each pixel of a stack (slice, row, column).
+  py::class_<A> anatomy(m, "HeadAnatomy",
+                        R"(What a painter must know of a head, for each pixel of a stack (slice, row, column).
 
 Made by `phantom`, which knows it, or by `anatomy_from_scan`, which derives it from the HU.
 
 Examples
 --------
->>> anatomy = ichdet.phantom(rows=64, columns=64, pixel_mm=3.6, slices=12, thickness_mm=13).anatomy
+>>> grid = ichdet.Geometry.aligned(size=(64, 64, 12), spacing_mm=(3, 3, 13), origin_mm=(-94.5, -94.5, -71.5))
+>>> z, y, x = np.ogrid[:12, :64, :64]
+>>> radius = np.sqrt((3 * (x - 31.5)) ** 2 + (3 * (y - 31.5)) ** 2 + (13 * (z - 5.5)) ** 2)
+>>> hu = np.select([radius < 75, radius < 85], [35, 1000], -1000)  # brain, skull, air
+>>> stack = ichdet.SliceStack(ichdet.SliceGeometry(grid), hu)
+>>> anatomy = ichdet.anatomy_from_scan(stack)
 >>> anatomy.depth_mm.shape
 (12, 64, 64)
->>> inside = anatomy.depth_mm > 0
->>> bool(0.01 < anatomy.ventricle[inside].mean() < 0.2)
-True
+>>> anatomy.midline_mm[6, 32, [20, 44]].round()
+array([-35.,  37.], dtype=float32)
 )");
   anatomy
       .def_property_readonly(
@@ -166,8 +178,8 @@ True
       },
       [](const F& depth, const F& ventricle, const F& csf, const F& midline, const Eigen::Matrix4d& to_lps,
          std::vector<std::string> assumptions) {
-        return A{depth.values, ventricle.values, csf.values, midline.values, Eigen::Affine3d(to_lps),
-                 std::move(assumptions)};
+        return A{depth.values,   ventricle.values,        csf.values,
+                 midline.values, Eigen::Affine3d(to_lps), std::move(assumptions)};
       });
 
   const AnatomyOptions usual;
@@ -208,10 +220,13 @@ GeometryError
 
 Examples
 --------
->>> study = ichdet.phantom(rows=64, columns=64, pixel_mm=3.6, slices=12, thickness_mm=13)
->>> found = ichdet.anatomy_from_scan(study.stack)
->>> inside, truth = found.depth_mm > 0, study.anatomy.depth_mm > 0
->>> bool((inside & truth).sum() > 0.8 * truth.sum())
+>>> grid = ichdet.Geometry.aligned(size=(64, 64, 12), spacing_mm=(3, 3, 13), origin_mm=(-94.5, -94.5, -71.5))
+>>> z, y, x = np.ogrid[:12, :64, :64]
+>>> radius = np.sqrt((3 * (x - 31.5)) ** 2 + (3 * (y - 31.5)) ** 2 + (13 * (z - 5.5)) ** 2)
+>>> hu = np.select([radius < 75, radius < 85], [35, 1000], -1000)  # brain, skull, air
+>>> stack = ichdet.SliceStack(ichdet.SliceGeometry(grid), hu)
+>>> anatomy = ichdet.anatomy_from_scan(stack)
+>>> bool(np.array_equal(anatomy.depth_mm > 0, radius < 75))
 True
 )");
 }
@@ -220,12 +235,12 @@ void bind_paint(py::module_& m) {
   const PaintOptions usual;
   m.def(
       "paint",
-      [](const SliceStack& stack, const std::vector<Hemorrhage>& hemorrhages, const HeadAnatomy* anatomy,
+      [](const SliceStack& stack, const std::vector<Hemorrhage>& hemorrhages, const std::optional<HeadAnatomy>& anatomy,
          std::uint64_t seed, bool keep_noise, double oedema_drop_hu, int threads, const ProgressArgument& progress) {
         return watched(progress, [&](const Progress& told) {
           SliceStack painted = stack;
           painted.hu = stack.hu.clone();
-          const auto derived = anatomy != nullptr ? *anatomy : anatomy_from_scan(stack, {.threads = threads}, told);
+          const auto derived = anatomy ? *anatomy : anatomy_from_scan(stack, {.threads = threads}, told);
           auto labels = paint(painted, derived, hemorrhages, {seed, keep_noise, oedema_drop_hu, threads});
           return std::make_tuple(std::move(painted), std::move(labels.truth), std::move(labels.placed));
         });
@@ -274,16 +289,22 @@ GeometryError
 
 Examples
 --------
->>> head = ichdet.phantom(rows=64, columns=64, pixel_mm=3.6, slices=12, thickness_mm=13)
->>> blood = ichdet.Hemorrhage("iph", volume_ml=30, side="left")
->>> painted, truth, placed = ichdet.paint(head.stack, [blood], head.anatomy)
->>> bool(painted.hu[truth.labels == 1].mean() > head.stack.hu[truth.labels == 1].mean() + 15)
-True
+>>> grid = ichdet.Geometry.aligned(size=(64, 64, 12), spacing_mm=(3, 3, 13), origin_mm=(-94.5, -94.5, -71.5))
+>>> z, y, x = np.ogrid[:12, :64, :64]
+>>> radius = np.sqrt((3 * (x - 31.5)) ** 2 + (3 * (y - 31.5)) ** 2 + (13 * (z - 5.5)) ** 2)
+>>> hu = np.select([radius < 75, radius < 85], [35, 1000], -1000)  # brain, skull, air
+>>> stack = ichdet.SliceStack(ichdet.SliceGeometry(grid), hu)
+>>> painted, truth, placed = ichdet.paint(stack, [ichdet.Hemorrhage("iph", volume_ml=30)])
+>>> round(ichdet.volumes_ml(truth)["intraparenchymal"])
+30
+>>> round(float(painted.hu[truth.labels == 1].mean()))
+63
 )");
 }
 
 void bind_make(py::module_& m) {
-  py::class_<PhantomStudy> study(m, "PhantomStudy", R"(A head CT made of formulas, with the truth beside it. From `phantom`.
+  py::class_<PhantomStudy> study(m, "PhantomStudy",
+                                 R"(A head CT made of formulas, with the truth beside it. From `phantom`.
 
 Examples
 --------
@@ -291,7 +312,9 @@ Examples
 >>> study.stack.shape, study.truth.shape, study.placed
 ((6, 48, 48), (6, 48, 48), [])
 )");
-  study.def_readonly("stack", &PhantomStudy::stack, "SliceStack: HU are integers in [-1024, 3071], or the padding value.")
+  study
+      .def_readonly("stack", &PhantomStudy::stack,
+                    "SliceStack: HU are integers in [-1024, 3071], or the padding value.")
       .def_readonly("truth", &PhantomStudy::truth, "SliceLabels, of `hemorrhage_label_names`.")
       .def_readonly("placed", &PhantomStudy::placed, "PaintedHemorrhage of each.")
       .def_readonly("anatomy", &PhantomStudy::anatomy, "HeadAnatomy, as `paint` takes it.")

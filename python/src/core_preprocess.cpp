@@ -71,8 +71,7 @@ True
       .def_property_readonly("centre_hu", &Window::centre_hu, "Half-way between them.")
       .def_property_readonly("width_hu", &Window::width_hu, "high_hu - low_hu.")
       .def(
-          "__eq__",
-          [](const Window& a, const Window& b) { return a.low_hu == b.low_hu && a.high_hu == b.high_hu; },
+          "__eq__", [](const Window& a, const Window& b) { return a.low_hu == b.low_hu && a.high_hu == b.high_hu; },
           py::arg("other"), py::is_operator(), "The same limits.")
       .def("__repr__", [](const Window& w) {
         return "<ichdet.Window " + std::string(py::repr(py::float_(w.low_hu))) + " to " +
@@ -329,9 +328,9 @@ On a straight stack of equal steps, the grid of blast-ct 2.1.0 (nifti/rescale.py
 
 Examples
 --------
->>> stack = ichdet.phantom(rows=48, columns=48, pixel_mm=5, slices=6, thickness_mm=25).stack
->>> ichdet.segmentation_grid(stack.geometry, (2, 2, 5)).size
-(118, 118, 26)
+>>> planes = [ichdet.SlicePlane(position_mm=(0, 0.2 * z, z), thickness_mm=5) for z in (0, 5, 10, 20)]
+>>> ichdet.segmentation_grid(ichdet.SliceGeometry(planes, rows=48, columns=48), (1, 1, 2)).size
+(48, 52, 11)
 )");
   const auto options = [&](auto f, const char* first, const char* doc = "") {
     m.def("resample_to", f, py::arg(first), py::arg("to"), py::arg("interpolation") = "linear",
@@ -377,14 +376,17 @@ smoothed: a coarser target samples the source. resample.hpp, Note [Resampling].
 
 Examples
 --------
->>> stack = ichdet.phantom(rows=48, columns=48, pixel_mm=5, slices=6, thickness_mm=25).stack
->>> grid = ichdet.segmentation_grid(stack.geometry, (4, 4, 8))
+>>> slices = ichdet.SliceGeometry([ichdet.SlicePlane(position_mm=(0, 0, z)) for z in (0, 4, 12)], rows=1, columns=2)
+>>> stack = ichdet.SliceStack(slices, np.array([[[0, 0]], [[40, 40]], [[80, 160]]], "float32"))
+>>> grid = ichdet.Geometry.aligned(size=(2, 1, 7), spacing_mm=(1, 1, 2))
 >>> volume = ichdet.resample_to(stack, grid)
->>> volume.shape == grid.shape
-True
->>> dark = ichdet.LabelMap(volume.hu < -200, ["background", "air"], grid)
->>> ichdet.resample_to(dark, stack.geometry).shape
-(6, 48, 48)
+>>> volume.hu[:, 0, 1]
+array([  0.,  20.,  40.,  70., 100., 130., 160.], dtype=float32)
+>>> bright = ichdet.LabelMap(volume.hu > 75, ["background", "bright"], grid)
+>>> ichdet.resample_to(bright, slices).labels[:, 0]
+array([[0, 0],
+       [0, 0],
+       [1, 1]], dtype=uint8)
 )");
   options(resampler<Volume, Geometry>(), "volume");
   options(resampler<Volume, SliceGeometry>(), "volume");
@@ -461,14 +463,16 @@ array([[[0, 0, 0, 0, 0],
 >>> int(ichdet.erode(mask, radius_mm=1, spacing_mm=(1, 1, 5)).sum())
 22
 )");
-  add("open_mask", open_mask, "Erosion, then dilation: removes what is thinner than the ball." + parameters +
-                                  R"(>>> mask = np.zeros((1, 7, 7), "uint8")
+  add("open_mask", open_mask,
+      "Erosion, then dilation: removes what is thinner than the ball." + parameters +
+          R"(>>> mask = np.zeros((1, 7, 7), "uint8")
 >>> mask[0, 1:6, 1:6] = mask[0, 0, 3] = 1
 >>> ichdet.open_mask(mask, radius_mm=1.5, spacing_mm=(1, 1, 5))[0, :2, 3]
 array([0, 1], dtype=uint8)
 )");
-  add("close_mask", close_mask, "Dilation, then erosion: closes gaps narrower than the ball." + parameters +
-                                    R"(>>> mask = np.zeros((1, 3, 9), "uint8")
+  add("close_mask", close_mask,
+      "Dilation, then erosion: closes gaps narrower than the ball." + parameters +
+          R"(>>> mask = np.zeros((1, 3, 9), "uint8")
 >>> mask[0, :, 2:4] = mask[0, :, 5:7] = 1
 >>> ichdet.close_mask(mask, radius_mm=1, spacing_mm=(1, 1, 5))[0, 1]
 array([0, 0, 1, 1, 1, 1, 1, 0, 0], dtype=uint8)
@@ -575,7 +579,7 @@ Examples
 --------
 >>> step = np.repeat([0, 1], 4).astype("float32").reshape(1, 1, 8)
 >>> ichdet.gaussian_smooth(step, sigma_mm=1, spacing_mm=(1, 1, 5)).round(2)
-array([[[0.  , 0.01, 0.07, 0.3 , 0.7 , 0.93, 0.99, 1.  ]]], dtype=float32)
+array([[[0.  , 0.  , 0.06, 0.3 , 0.7 , 0.94, 1.  , 1.  ]]], dtype=float32)
 )");
   m.def(
       "connected_components",
@@ -654,11 +658,13 @@ Returns
 
 Examples
 --------
->>> stack = ichdet.phantom(rows=64, columns=64, pixel_mm=4, slices=10, thickness_mm=16).stack
->>> volume = ichdet.resample_to(stack, ichdet.segmentation_grid(stack.geometry, (4, 4, 8)))
->>> head = ichdet.head_mask(volume)
->>> bool(volume.hu[head == 1].mean() > 0 > volume.hu[head == 0].mean())
-True
+>>> grid = ichdet.Geometry.aligned(size=(64, 64, 12), spacing_mm=(3, 3, 13))
+>>> z, y, x = np.ogrid[:12, :64, :64]
+>>> radius = np.sqrt((3 * (x - 31.5)) ** 2 + (3 * (y - 31.5)) ** 2 + (13 * (z - 5.5)) ** 2)
+>>> hu = np.select([radius < 75, radius < 85], [35, 1000], -1000)  # brain, skull, air
+>>> head = ichdet.head_mask(ichdet.Volume(hu, grid))
+>>> int(head.sum()), int((radius < 85).sum())
+(21824, 21824)
 )");
   const BrainMaskOptions brain;
   m.def(
@@ -700,22 +706,25 @@ After Muschelli et al., NeuroImage 114 (2015), with morphology in place of BET.
 
 Examples
 --------
->>> stack = ichdet.phantom(rows=64, columns=64, pixel_mm=4, slices=10, thickness_mm=16).stack
->>> volume = ichdet.resample_to(stack, ichdet.segmentation_grid(stack.geometry, (4, 4, 8)))
->>> brain = ichdet.brain_mask(volume)
->>> 0.8 < brain.sum() * volume.geometry.voxel_ml / 1000 < 2  # litres
-True
+>>> grid = ichdet.Geometry.aligned(size=(64, 64, 12), spacing_mm=(3, 3, 13))
+>>> z, y, x = np.ogrid[:12, :64, :64]
+>>> radius = np.sqrt((3 * (x - 31.5)) ** 2 + (3 * (y - 31.5)) ** 2 + (13 * (z - 5.5)) ** 2)
+>>> hu = np.select([radius < 75, radius < 85], [35, 1000], -1000)  # brain, skull, air
+>>> brain = ichdet.brain_mask(ichdet.Volume(hu, grid))
+>>> round(float(brain.sum() * grid.voxel_ml)), round(float((radius < 75).sum() * grid.voxel_ml))
+(1768, 1772)
 )");
 }
 
-using Box = std::pair<std::array<std::int64_t, 3>, std::array<std::int64_t, 3>>;
+using Index = std::tuple<std::int64_t, std::int64_t, std::int64_t>;
+using Box = std::pair<Index, Index>;
 
 void bind_boxes(py::module_& m) {
   m.def(
       "foreground_box",
       [](const Mask<3>& mask, std::int64_t margin) -> std::optional<Box> {
         const auto box = unlocked([&] { return foreground_box(mask.values, margin); });
-        return box ? std::optional(Box(box->first, box->size)) : std::nullopt;
+        return box ? std::optional(Box(tuple_of(box->first), tuple_of(box->size))) : std::nullopt;
       },
       py::arg("mask"), py::arg("margin") = 0, R"(The smallest box that holds every voxel of a mask.
 

@@ -66,9 +66,14 @@ OptionsError
 
 Examples
 --------
->>> study = ichdet.phantom(rows=48, columns=48, pixel_mm=4.8, slices=6, thickness_mm=25)
->>> ichdet.render_slice(study.stack, study.truth, ichdet.StudyResult(), 3, slice_px=300).dtype
-dtype('uint8')
+>>> grid = ichdet.Geometry.aligned(size=(48, 48, 6), spacing_mm=(4.8, 4.8, 25))
+>>> stack = ichdet.SliceStack(ichdet.SliceGeometry(grid), np.full(grid.shape, 30, "float32"))
+>>> labels = ichdet.SliceLabels(np.zeros(grid.shape, "uint8"), ["background", "blood"], stack.geometry)
+>>> labels.labels[3, 20:28, 20:28] = 1
+>>> result = ichdet.StudyResult(labels={1: "blood"}, volumes_ml=ichdet.volumes_ml(labels))
+>>> picture = ichdet.render_slice(stack, labels, result, 3, slice_px=480)
+>>> picture.dtype, picture.shape[0]
+(dtype('uint8'), 480)
 )");
   m.def(
       "render_sheet",
@@ -110,8 +115,12 @@ OptionsError
 
 Examples
 --------
->>> study = ichdet.phantom(rows=48, columns=48, pixel_mm=4.8, slices=6, thickness_mm=25)
->>> sheet = ichdet.render_sheet(study.stack, study.truth, ichdet.StudyResult(), max_tiles=4, tile_px=100)
+>>> grid = ichdet.Geometry.aligned(size=(48, 48, 6), spacing_mm=(4.8, 4.8, 25))
+>>> stack = ichdet.SliceStack(ichdet.SliceGeometry(grid), np.full(grid.shape, 30, "float32"))
+>>> labels = ichdet.SliceLabels(np.zeros(grid.shape, "uint8"), ["background", "blood"], stack.geometry)
+>>> labels.labels[3, 20:28, 20:28] = 1
+>>> result = ichdet.StudyResult(labels={1: "blood"}, volumes_ml=ichdet.volumes_ml(labels))
+>>> sheet = ichdet.render_sheet(stack, labels, result, max_tiles=4, tile_px=120)
 >>> sheet.ndim, sheet.shape[2]
 (3, 3)
 )");
@@ -140,9 +149,13 @@ list of int
 
 Examples
 --------
->>> study = ichdet.phantom(rows=48, columns=48, pixel_mm=4.8, slices=6, thickness_mm=25)
->>> len(ichdet.sheet_slices(study.stack, study.truth, ichdet.StudyResult(), max_tiles=3))
-3
+>>> grid = ichdet.Geometry.aligned(size=(48, 48, 6), spacing_mm=(4.8, 4.8, 25))
+>>> stack = ichdet.SliceStack(ichdet.SliceGeometry(grid), np.full(grid.shape, 30, "float32"))
+>>> labels = ichdet.SliceLabels(np.zeros(grid.shape, "uint8"), ["background", "blood"], stack.geometry)
+>>> labels.labels[3, 20:28, 20:28] = 1
+>>> result = ichdet.StudyResult(labels={1: "blood"}, volumes_ml=ichdet.volumes_ml(labels))
+>>> ichdet.sheet_slices(stack, labels, result, max_tiles=3)
+[0, 3, 5]
 )");
 }
 
@@ -204,10 +217,12 @@ OptionsError
 
 Examples
 --------
->>> study = ichdet.phantom(rows=48, columns=48, pixel_mm=4.8, slices=6, thickness_mm=25)
+>>> grid = ichdet.Geometry.aligned(size=(48, 48, 6), spacing_mm=(4.8, 4.8, 25))
+>>> stack = ichdet.SliceStack(ichdet.SliceGeometry(grid), np.full(grid.shape, 30, "float32"))
 >>> scores = [ichdet.SliceScore(index=i, probability=0.1 * i) for i in range(6)]
 >>> result = ichdet.StudyResult(slices=scores, classes=["blood"])
->>> ichdet.render_classification(study.stack, result, [(5, study.anatomy.csf[5])], tile_px=100).shape[2]
+>>> map = np.linspace(0, 1, 48 * 48, dtype="float32").reshape(48, 48)
+>>> ichdet.render_classification(stack, result, [(5, map), (4, map, "faint")]).shape[2]
 3
 )");
   m.def("slices_to_show", &slices_to_show, py::arg("result"), py::arg("most"),
@@ -261,7 +276,8 @@ Examples
            "See the class.")
       .def_readonly("slice", &E::slice, "From 0.")
       .def_readonly("probability", &E::probability, "Of the finding, on this slice.")
-      .def_property_readonly("map", [](const E& e) { return lend(e.map); }, "(row, column) float32.")
+      .def_property_readonly(
+          "map", [](const E& e) { return lend(e.map); }, "(row, column) float32.")
       .def_property_readonly(
           "regions",
           [](const E& e) {
@@ -276,9 +292,12 @@ Examples
       "render_explanation",
       [](const SliceStack& stack, const std::vector<E>& slices, std::string method, std::string target,
          std::vector<std::string> details, std::vector<double> areas, std::vector<BundleIdentity> bundles,
-         const Window& window, double top_percentile, std::int64_t tile_px, const std::optional<SliceLabels>& reference) {
-        const ExplanationOptions options{std::move(method),  std::move(target), std::move(details), std::move(areas),
-                                         std::move(bundles), window,            top_percentile,     tile_px};
+         const Window& window, double top_percentile, std::int64_t tile_px,
+         const std::optional<SliceLabels>& reference) {
+        const ExplanationOptions options{std::move(method),  std::move(target),
+                                         std::move(details), std::move(areas),
+                                         std::move(bundles), window,
+                                         top_percentile,     tile_px};
         return to_numpy(unlocked([&] { return render_explanation(stack, slices, options, reference); }));
       },
       py::arg("stack"), py::arg("slices"), py::kw_only(), py::arg("method") = usual.method,
@@ -320,11 +339,12 @@ OptionsError
 
 Examples
 --------
->>> study = ichdet.phantom(rows=48, columns=48, pixel_mm=4.8, slices=6, thickness_mm=25)
->>> seen = study.anatomy.ventricle[3]
->>> explained = ichdet.ExplainedSlice(3, 0.9, seen, [seen > 0.5])
->>> ichdet.render_explanation(study.stack, [explained], areas=[0.05], tile_px=100).dtype
-dtype('uint8')
+>>> grid = ichdet.Geometry.aligned(size=(48, 48, 6), spacing_mm=(4.8, 4.8, 25))
+>>> stack = ichdet.SliceStack(ichdet.SliceGeometry(grid), np.full(grid.shape, 30, "float32"))
+>>> map = np.linspace(0, 1, 48 * 48, dtype="float32").reshape(48, 48)
+>>> explained = ichdet.ExplainedSlice(3, 0.9, map, [map > 0.95])
+>>> ichdet.render_explanation(stack, [explained], areas=[0.05]).shape[2]
+3
 )");
 }
 

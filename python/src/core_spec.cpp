@@ -7,7 +7,6 @@
 #include "json.hpp"
 #include "value.hpp"
 
-
 // What bundle.json and an ensemble's file say. Words are those of the files.
 namespace ichdet::python {
 
@@ -27,11 +26,10 @@ Examples
 )")
       .def_readonly("name", &ClassSpec::name, "What it is called.")
       .def_readonly("blood", &ClassSpec::blood, "Counts as hemorrhage; of sigmoids, decides about it.")
-      .def("__repr__", [](const ClassSpec& c) {
-        return "<ichdet.ClassSpec " + c.name + (c.blood ? ", blood>" : ">");
-      });
+      .def("__repr__", [](const ClassSpec& c) { return "<ichdet.ClassSpec " + c.name + (c.blood ? ", blood>" : ">"); });
 
-  py::class_<ChannelSpec>(m, "ChannelSpec", R"(One input channel: a window of HU, mapped to [to_low, to_high], then to (x - mean) / std.
+  py::class_<ChannelSpec>(m, "ChannelSpec",
+                          R"(One input channel: a window of HU, mapped to [to_low, to_high], then to (x - mean) / std.
 
 Examples
 --------
@@ -41,7 +39,11 @@ Examples
       .def_readonly("low_hu", &ChannelSpec::low_hu, "What is below becomes this.")
       .def_readonly("high_hu", &ChannelSpec::high_hu, "What is above becomes this.")
       .def_property_readonly(
-          "window", [](const ChannelSpec& c) { return Window{c.low_hu, c.high_hu}; }, "low_hu to high_hu.")
+          "window",
+          [](const ChannelSpec& c) {
+            return Window{c.low_hu, c.high_hu};
+          },
+          "low_hu to high_hu.")
       .def_readonly("to_low", &ChannelSpec::to_low, "What low_hu is mapped to.")
       .def_readonly("to_high", &ChannelSpec::to_high, "What high_hu is mapped to.")
       .def_readonly("mean", &ChannelSpec::mean, "Subtracted after that.")
@@ -70,7 +72,8 @@ Examples
 >>> image.size, image.fit, image.levels, image.clip_hu
 ((512, 512), 'resize', 'truncate', (0.0, 80.0))
 )")
-      .def_readonly("size", &ImageSpec::size, "(rows, columns).")
+      .def_property_readonly(
+          "size", [](const ImageSpec& i) { return tuple_of(i.size); }, "(rows, columns).")
       .def_property_readonly(
           "fit", [](const ImageSpec& i) { return i.fit == ImageSpec::Fit::resize ? "resize" : "crop"; },
           "'resize' to the largest size that fits, then padded with air; or 'crop', a part of this size.")
@@ -101,30 +104,37 @@ void bind_procedure(py::module_& m) {
 
 Examples
 --------
->>> spec = ichdet.find_recipe("s2_viola").model_spec()
->>> [view.flip for view in spec.procedure.views]
-[(False, False, False), (False, False, True), (False, True, False), (False, True, True)]
+>>> procedure = ichdet.find_recipe("s2-viola").model_spec().procedure
+>>> procedure.views[0].flip, procedure.views[0].scale
+((False, False, False), 1.0)
 )")
-      .def_readonly("flip", &View::flip, "(z, y, x): along which axes.")
-      .def_property_readonly("turns", [](const View& v) { return v.rotate90.turns; }, "Quarter turns, 0 to 3.")
       .def_property_readonly(
-          "plane", [](const View& v) { return v.rotate90.plane; },
+          "flip", [](const View& v) { return tuple_of(v.flip); }, "(z, y, x): along which axes.")
+      .def_property_readonly(
+          "turns", [](const View& v) { return v.rotate90.turns; }, "Quarter turns, 0 to 3.")
+      .def_property_readonly(
+          "plane", [](const View& v) { return tuple_of(v.rotate90.plane); },
           "Axes (z 0, y 1, x 2); a turn brings the first one's direction to the second's.")
       .def_readonly("scale", &View::scale, "2: twice as large.");
 
-  py::class_<PatchSpec>(m, "PatchSpec", R"(How a segmentation network is laid over a volume, in voxels (z, y, x) at its spacing.
+  py::class_<PatchSpec>(m, "PatchSpec",
+                        R"(How a segmentation network is laid over a volume, in voxels (z, y, x) at its spacing.
 
 Examples
 --------
->>> patch = ichdet.find_recipe("s2_dynunet").model_spec().patch
->>> patch.input == patch.output, patch.blending
-(True, 'monai gaussian')
+>>> patch = ichdet.find_recipe("s2-dynunet").model_spec().patch
+>>> patch.input, patch.blending, patch.places
+((32, 160, 160), 'constant', 'monai')
 )")
-      .def_readonly("input", &PatchSpec::input, "(z, y, x).")
-      .def_readonly("output", &PatchSpec::output, "(z, y, x), smaller than `input` for valid convolutions.")
-      .def_readonly("step", &PatchSpec::step,
-                    "Outputs that start at, and extend over, multiples of this are the same whatever the patch size; 0: "
-                    "fixed patches.")
+      .def_property_readonly(
+          "input", [](const PatchSpec& p) { return tuple_of(p.input); }, "(z, y, x).")
+      .def_property_readonly(
+          "output", [](const PatchSpec& p) { return tuple_of(p.output); },
+          "(z, y, x), smaller than `input` for valid convolutions.")
+      .def_readonly(
+          "step", &PatchSpec::step,
+          "Outputs that start at, and extend over, multiples of this are the same whatever the patch size; 0: "
+          "fixed patches.")
       .def_property_readonly(
           "padding", [](const PatchSpec& p) { return p.padding == Padding::edge ? "edge" : "zero"; },
           "Beyond the image: 'edge', the nearest voxel, or 'zero', in the channels that the network reads.")
@@ -145,11 +155,12 @@ Examples
 
 Examples
 --------
->>> ichdet.find_recipe("s2_viola").model_spec().procedure.rescue.below_ml > 0
-True
+>>> ichdet.find_recipe("s2-viola").model_spec().procedure.rescue.below_ml
+0.1
 )")
       .def_readonly("below_ml", &RescueSpec::below_ml, "Of blood, in all of the network's own labels.")
-      .def_readonly("patch", &RescueSpec::patch, "(z, y, x), input and output.")
+      .def_property_readonly(
+          "patch", [](const RescueSpec& r) { return tuple_of(r.patch); }, "(z, y, x), input and output.")
       .def_readonly("overlap", &RescueSpec::overlap, "Of neighbouring patches.")
       .def_readonly("views", &RescueSpec::views, "View: each looked at by itself.");
 
@@ -157,13 +168,12 @@ True
 
 Examples
 --------
->>> procedure = ichdet.find_recipe("s2_viola").model_spec().procedure
+>>> procedure = ichdet.find_recipe("s2-viola").model_spec().procedure
 >>> procedure.crop, procedure.merge, procedure.inversion
-('foreground', 'probabilities', 'labels')
+('foreground', 'logits', 'probabilities')
 )")
       .def_property_readonly(
-          "crop",
-          [](const ProcedureSpec& p) { return p.crop == ProcedureSpec::Crop::none ? "none" : "foreground"; },
+          "crop", [](const ProcedureSpec& p) { return p.crop == ProcedureSpec::Crop::none ? "none" : "foreground"; },
           "'none', or 'foreground': to the smallest box that holds every voxel with a channel above 0.")
       .def_readonly("views", &ProcedureSpec::views, "View: test-time augmentation; the answer is their mean.")
       .def_property_readonly(
@@ -218,13 +228,16 @@ Examples
       .def_readonly("version", &ModelSpec::version, "The weights' own.")
       .def_property_readonly(
           "task", [](const ModelSpec& s) { return to_string(s.task); },
-          "'segmentation', 'slice classification', 'exam classification', 'slice segmentation', 'map weights' or 'brain "
+          "'segmentation', 'slice classification', 'exam classification', 'slice segmentation', 'map weights' or "
+          "'brain "
           "extraction'.")
       .def_readonly("untrained", &ModelSpec::untrained, "Its weights are random numbers: no result means anything.")
       .def_readonly("architecture", &ModelSpec::architecture, "A name that ichdet.nn.create knows.")
       .def_property_readonly(
           "options", [](const ModelSpec& s) { return object(s.options); }, "The architecture's own.")
-      .def_readonly("spacing_mm", &ModelSpec::spacing_mm, "(x, y, z) of the grid it reads; of segmenters.")
+      .def_property_readonly(
+          "spacing_mm", [](const ModelSpec& s) { return tuple_of(s.spacing_mm); },
+          "(x, y, z) of the grid it reads; of segmenters.")
       .def_readonly("orientation", &ModelSpec::orientation, "'LPS': x, y, z run to the patient's left, back and head.")
       .def_property_readonly(
           "axes", [](const ModelSpec& s) { return s.axes == AxisOrder::zyx ? "zyx" : "xyz"; },
@@ -235,8 +248,7 @@ Examples
       .def_readonly("procedure", &ModelSpec::procedure, "ProcedureSpec, of segmenters.")
       .def_readonly("image", &ModelSpec::image, "ImageSpec, of classifiers and slice segmenters.")
       .def_property_readonly(
-          "activation",
-          [](const ModelSpec& s) { return s.activation == Activation::softmax ? "softmax" : "sigmoid"; },
+          "activation", [](const ModelSpec& s) { return s.activation == Activation::softmax ? "softmax" : "sigmoid"; },
           "Of classifiers and slice segmenters: 'softmax' or 'sigmoid'.")
       .def_readonly("rule", &ModelSpec::rule, "CaseRule: from slices to patient; of classifiers.")
       .def_readonly("thresholds", &ModelSpec::thresholds, "By class or purpose ('study'); empty: the likeliest class.")
@@ -249,7 +261,8 @@ Examples
       .def_readonly("not_for_clinical_use", &ModelSpec::not_for_clinical_use, "True.")
       .def_readonly("training_data", &ModelSpec::training_data, "What it learned from, in words.")
       .def_property_readonly(
-          "metrics", [](const ModelSpec& s) { return object(s.metrics); }, "What it was worth, where that was measured.")
+          "metrics", [](const ModelSpec& s) { return object(s.metrics); },
+          "What it was worth, where that was measured.")
       .def_readonly("weights_file", &ModelSpec::weights_file, "In the bundle.")
       .def_readonly("weights_sha256", &ModelSpec::weights_sha256, "64 lower-case hexadecimal digits.")
       .def("__repr__", [](const ModelSpec& s) {
@@ -258,7 +271,8 @@ Examples
 }
 
 void bind_ensemble_spec(py::module_& m) {
-  py::class_<EnsembleMember>(m, "EnsembleMember", R"(One voice in an ensemble: a bundle, or bundles that are averaged before anything else.
+  py::class_<EnsembleMember>(m, "EnsembleMember",
+                             R"(One voice in an ensemble: a bundle, or bundles that are averaged before anything else.
 
 Examples
 --------
@@ -268,13 +282,13 @@ Examples
       .def_readonly("bundle", &EnsembleMember::bundle, "A name, or a bundle's folder, as the file has it.")
       .def_readonly("folders", &EnsembleMember::folders, "Where the file was found to mean.")
       .def_property_readonly(
-          "kind",
-          [](const EnsembleMember& e) { return e.kind ? std::optional(to_string(*e.kind)) : std::nullopt; },
+          "kind", [](const EnsembleMember& e) { return e.kind ? std::optional(to_string(*e.kind)) : std::nullopt; },
           "What it has to be: 'segmentation', 'slice segmentation' or 'slice classification'; or None.")
       .def_readonly("weight", &EnsembleMember::weight, "Of stacking, of the member's logit.")
       .def_readonly("classes", &EnsembleMember::classes, "Its class -> the ensemble's; others keep their names.");
 
-  py::class_<EnsembleSpec>(m, "EnsembleSpec", R"(How several models answer as one: what an ensemble's YAML file says. From `read_ensemble`.
+  py::class_<EnsembleSpec>(m, "EnsembleSpec",
+                           R"(How several models answer as one: what an ensemble's YAML file says. From `read_ensemble`.
 
 Examples
 --------
@@ -312,7 +326,8 @@ Examples
         const auto file = find_ensemble(ensemble.string());
         return read_ensemble(file.value_or(ensemble));
       },
-      py::arg("ensemble"), py::call_guard<py::gil_scoped_release>(), R"(Read what an ensemble's file says, its members looked up.
+      py::arg("ensemble"), py::call_guard<py::gil_scoped_release>(),
+      R"(Read what an ensemble's file says, its members looked up.
 
 Parameters
 ----------

@@ -25,7 +25,9 @@ See `read_study`.
       });
   pickled_as<SliceStack, std::optional<Geometry>>(
       study, [](const io::Study& s) { return std::make_tuple(s.stack, s.source_grid); },
-      [](SliceStack stack, std::optional<Geometry> grid) { return io::Study{std::move(stack), std::move(grid)}; });
+      [](SliceStack stack, std::optional<Geometry> grid) {
+        return io::Study{std::move(stack), std::move(grid)};
+      });
   const io::StudyOptions usual;
   m.def(
       "read_study",

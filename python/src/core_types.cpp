@@ -9,7 +9,8 @@ namespace {
 using Points = Eigen::Matrix<double, Eigen::Dynamic, 3, Eigen::RowMajor>;
 
 void bind_geometry(py::module_& m) {
-  py::class_<Geometry> geometry(m, "Geometry", R"(A regular grid in space: a size, and an affine from voxel index to LPS millimetres.
+  py::class_<Geometry> geometry(m, "Geometry",
+                                R"(A regular grid in space: a size, and an affine from voxel index to LPS millimetres.
 
 Immutable. Indices, sizes and spacings are x, y, z, the reverse of an array's axes; index (0, 0, 0) is the centre of the
 first voxel. The affine may be sheared (a tilted gantry).
@@ -44,8 +45,11 @@ array([  0.,   0., 155.])
       .def_static("aligned", &Geometry::aligned, py::arg("size"), py::arg("spacing_mm"),
                   py::arg_v("origin_mm", Eigen::Vector3d(0, 0, 0), "(0, 0, 0)"),
                   "A grid along the LPS axes; size, spacing and origin are x, y, z.")
-      .def_property_readonly("size", &Geometry::size, "Voxels along x, y, z.")
-      .def_property_readonly("shape", &Geometry::shape, "(z, y, x), the shape of an array on this grid.")
+      .def_property_readonly(
+          "size", [](const Geometry& g) { return tuple_of(g.size()); }, "Voxels along x, y, z.")
+      .def_property_readonly(
+          "shape", [](const Geometry& g) { return tuple_of(g.shape()); },
+          "(z, y, x), the shape of an array on this grid.")
       .def_property_readonly("affine", &Geometry::affine, "(4, 4) float64, from index (x, y, z, 1) to LPS mm.")
       .def_property_readonly("inverse_affine", &Geometry::inverse_affine,
                              "(4, 4) float64, from LPS mm to index (x, y, z, 1).")
@@ -77,7 +81,8 @@ array([  0.,   0., 155.])
           },
           py::arg("lps_mm"))
       .def("with_spacing", &Geometry::with_spacing, py::arg("spacing_mm"),
-           "The same directions and first voxel centre with another spacing (x, y, z); of round((n - 1) * old / new + 1) "
+           "The same directions and first voxel centre with another spacing (x, y, z); of round((n - 1) * old / new + "
+           "1) "
            "voxels, as in blast-ct 2.1.0.")
       .def("reoriented_to_lps", &Geometry::reoriented_to_lps,
            "The same voxels with axes permuted and flipped so that x, y, z run nearest to +L, +P, +S.")
@@ -143,8 +148,7 @@ array([0., 0., 1.])
                Field{"row_spacing_mm", &P::row_spacing_mm, "Between neighbouring rows."},
                Field{"thickness_mm", &P::thickness_mm, "Nominal; 0 where it is not known."},
                Field{"sop_instance_uid", &P::sop_instance_uid, "Empty where it is not from DICOM."});
-  plane
-      .def_property_readonly("normal", &SlicePlane::normal, "(3,) float64: unit vector, along_row x along_column.")
+  plane.def_property_readonly("normal", &SlicePlane::normal, "(3,) float64: unit vector, along_row x along_column.")
       .def("to_lps", &SlicePlane::to_lps, py::arg("row"), py::arg("column"), "LPS mm of a pixel's centre.")
       .def("__eq__", equal, py::arg("other"), py::is_operator(), "Exactly equal in every member.")
       .def("__repr__", [](const SlicePlane& p) {
@@ -154,7 +158,9 @@ array([0., 0., 1.])
                number(p.column_spacing_mm) + " mm, " + number(p.thickness_mm) + " mm thick>";
       });
 
-  py::class_<SliceGeometry> slices(m, "SliceGeometry", R"(The planes of a series as acquired, without their pixels: tilt and variable gaps are kept as they are.
+  py::class_<SliceGeometry> slices(
+      m, "SliceGeometry",
+      R"(The planes of a series as acquired, without their pixels: tilt and variable gaps are kept as they are.
 
 Immutable. The planes are parallel, of one matrix size, sorted along their common normal, and no two coincide.
 
@@ -190,7 +196,9 @@ True
       .def_property_readonly("count", &SliceGeometry::count, "How many slices.")
       .def_property_readonly("rows", &SliceGeometry::rows, "Rows of each slice.")
       .def_property_readonly("columns", &SliceGeometry::columns, "Columns of each slice.")
-      .def_property_readonly("shape", &SliceGeometry::shape, "(slice, row, column), the shape of an array on it.")
+      .def_property_readonly(
+          "shape", [](const SliceGeometry& g) { return tuple_of(g.shape()); },
+          "(slice, row, column), the shape of an array on it.")
       .def_property_readonly("frame_of_reference_uid", &SliceGeometry::frame_of_reference_uid, "DICOM's, or empty.")
       .def_property_readonly("normal", &SliceGeometry::normal, "(3,) float64: common unit normal, LPS.")
       .def_property_readonly("offsets_mm", &SliceGeometry::offsets_mm,
@@ -215,7 +223,9 @@ True
           },
           py::arg("other"), py::is_operator(), "Exactly equal, UIDs included.")
       .def("__repr__", [](const SliceGeometry& g) {
-        const auto number = [](double value) { return std::string(py::str(py::float_(std::round(value * 1e3) / 1e3))); };
+        const auto number = [](double value) {
+          return std::string(py::str(py::float_(std::round(value * 1e3) / 1e3)));
+        };
         const auto& first = g.planes().front();
         return "<ichdet.SliceGeometry (slice, row, column) = (" + std::to_string(g.count()) + ", " +
                std::to_string(g.rows()) + ", " + std::to_string(g.columns()) + "), pixels of " +
@@ -233,7 +243,8 @@ True
 }
 
 void bind_identity(py::module_& m) {
-  py::class_<SeriesIdentity> identity(m, "SeriesIdentity", R"(Who was scanned and how; empty where the source does not say.
+  py::class_<SeriesIdentity> identity(m, "SeriesIdentity",
+                                      R"(Who was scanned and how; empty where the source does not say.
 
 Parameters
 ----------
@@ -254,10 +265,9 @@ Examples
                Field{"manufacturer", &I::manufacturer, "Manufacturer."}, Field{"modality", &I::modality, "Modality."},
                Field{"study_date", &I::study_date, "StudyDate, YYYYMMDD."},
                Field{"patient_id", &I::patient_id, "PatientID."});
-  identity
-      .def("__repr__", [](const SeriesIdentity& i) {
-        return "<ichdet.SeriesIdentity " + i.modality + " '" + i.series_description + "' " + i.series_instance_uid + ">";
-      });
+  identity.def("__repr__", [](const SeriesIdentity& i) {
+    return "<ichdet.SeriesIdentity " + i.modality + " '" + i.series_description + "' " + i.series_instance_uid + ">";
+  });
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <pybind11/typing.h>
 
+#include <array>
 #include <cstddef>
 #include <optional>
 #include <string>
@@ -20,17 +21,24 @@ auto unlocked(F&& f) {
   return f();
 }
 
+/// A shape or the like: a tuple in Python, where an array would be a list.
+template <class T, std::size_t N>
+auto tuple_of(const std::array<T, N>& values) {
+  return std::apply([](auto... parts) { return std::make_tuple(parts...); }, values);
+}
+
 /// Pickling and copy.deepcopy by the values that `get` gives and `make` takes.
 template <class... Values, class Class, class Get, class Make>
 void pickled_as(Class& bound, Get get, Make make) {
   using State = py::typing::Tuple<Values...>;
-  bound.def(py::pickle([get](const typename Class::type& value) { return State(std::apply(
-                                [](auto&&... parts) { return py::make_tuple(std::move(parts)...); }, get(value))); },
-                       [make](const State& state) {
-                         return [&]<std::size_t... I>(std::index_sequence<I...>) {
-                           return make(state[I].template cast<Values>()...);
-                         }(std::index_sequence_for<Values...>{});
-                       }));
+  bound.def(py::pickle(
+      [get](const typename Class::type& value) {
+        return State(std::apply([](auto&&... parts) { return py::make_tuple(std::move(parts)...); }, get(value)));
+      },
+      [make](const State& state) {
+        return [&]<std::size_t... I>(std::index_sequence<I...>) { return make(state[I].template cast<Values>()...); }
+        (std::index_sequence_for<Values...>{});
+      }));
 }
 
 /// The same for a plain struct, by its members.

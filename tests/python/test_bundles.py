@@ -6,7 +6,8 @@ import shutil
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file
+import torch
+from safetensors.torch import load_file
 
 import ichdet
 
@@ -35,6 +36,8 @@ def test_a_bundle_says_what_its_file_says(bundle):
 def test_weights_are_views_of_the_file(bundle):
     expected = load_file(bundle.folder / bundle.spec.weights_file)
     assert sorted(expected) == bundle.weights.keys() == list(bundle.weights)
+    expected = {name: (values.float() if values.dtype == torch.bfloat16 else values).numpy()
+                for name, values in expected.items()}
     for name, values in expected.items():
         found = bundle.weights[name]
         assert found.dtype == values.dtype and np.array_equal(found, values) and not found.flags.writeable
@@ -104,7 +107,7 @@ def test_every_recipe_can_be_read():
         spec = recipe.model_spec()
         assert spec.architecture and spec.channels and recipe.members >= 1
         assert recipe.model["architecture"]["name"] == spec.architecture
-    with pytest.raises(ichdet.WeightsError, match="s4_heads_up_e1"):
+    with pytest.raises(ichdet.WeightsError, match="s4-heads-up-e1"):
         ichdet.find_recipe("nothing-of-this-name")
 
 
@@ -123,7 +126,7 @@ def test_results_pickle_and_convert():
     ):
         assert again.to_json() == result.to_json()
     assert json.loads(result.to_json()) == result.to_dict()
-    with pytest.raises(ichdet.IoError, match="decision"):
+    with pytest.raises(ichdet.IoError, match="version"):
         ichdet.StudyResult.from_dict({"schema": 1})
     with pytest.raises(TypeError):
         ichdet.StudyResult(volume=3)
