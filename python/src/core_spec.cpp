@@ -100,22 +100,48 @@ Examples
 }
 
 void bind_procedure(py::module_& m) {
-  py::class_<View>(m, "View", R"(A copy of the input that the network is shown: flipped, then turned, then scaled.
+  const View usual;
+  py::class_<View>(m, "View", R"(A copy of the input that a network is shown: flipped, then turned, then scaled.
+
+Parameters
+----------
+flip : (bool, bool, bool)
+    Along z, y, x.
+plane : (int, int)
+    Axes of the quarter turns; one turn brings the first one's direction to the second's.
+turns : int
+    Quarter turns, 0 to 3.
+scale : float
+    2: twice as large.
 
 Examples
 --------
->>> procedure = ichdet.find_recipe("s2-viola").model_spec().procedure
->>> procedure.views[0].flip, procedure.views[0].scale
-((False, False, False), 1.0)
-)")
+>>> ichdet.View(flip=(False, False, True))
+ichdet.View(flip=(False, False, True), plane=(1, 2), turns=0, scale=1.0))")
+      .def(py::init([](std::array<bool, 3> flip, std::array<std::size_t, 2> plane, int turns, double scale) {
+             if (turns < 0 || turns > 3 || plane[0] > 2 || plane[1] > 2 || plane[0] == plane[1] || !(scale > 0)) {
+               throw Error(ErrorCode::options, "View: expected two different axes of 0 to 2, 0 to 3 turns, scale above 0");
+             }
+             return View{flip, {plane, turns}, scale};
+           }),
+           py::kw_only(), py::arg("flip") = tuple_of(usual.flip),
+           py::arg("plane") = tuple_of(usual.rotate90.plane),
+           py::arg("turns") = usual.rotate90.turns, py::arg("scale") = usual.scale)
       .def_property_readonly(
-          "flip", [](const View& v) { return tuple_of(v.flip); }, "(z, y, x): along which axes.")
+          "flip", [](const View& view) { return tuple_of(view.flip); }, "(z, y, x): along which axes.")
       .def_property_readonly(
-          "turns", [](const View& v) { return v.rotate90.turns; }, "Quarter turns, 0 to 3.")
-      .def_property_readonly(
-          "plane", [](const View& v) { return tuple_of(v.rotate90.plane); },
+          "plane", [](const View& view) { return tuple_of(view.rotate90.plane); },
           "Axes (z 0, y 1, x 2); a turn brings the first one's direction to the second's.")
-      .def_readonly("scale", &View::scale, "2: twice as large.");
+      .def_property_readonly(
+          "turns", [](const View& view) { return view.rotate90.turns; }, "Quarter turns, 0 to 3.")
+      .def_readonly("scale", &View::scale, "2: twice as large.")
+      .def(
+          "__eq__", [](const View& a, const View& b) { return a == b; }, py::arg("other"), "Of equal values.")
+      .def("__repr__", [](const View& view) {
+        return py::str("ichdet.View(flip={}, plane={}, turns={}, scale={})")
+            .format(py::tuple(py::cast(view.flip)), py::tuple(py::cast(view.rotate90.plane)), view.rotate90.turns,
+                    view.scale);
+      });
 
   py::class_<PatchSpec>(m, "PatchSpec",
                         R"(How a segmentation network is laid over a volume, in voxels (z, y, x) at its spacing.

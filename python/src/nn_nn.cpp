@@ -261,45 +261,7 @@ Array4<float> views_of(const Array4<float>& image, const std::vector<Answer>& an
 }
 
 void bind_views(py::module_& m) {
-  const View usual;
-  py::class_<View>(m, "View", R"(A copy of the input that a network is shown: flipped, then turned, then scaled.
-
-Parameters
-----------
-flip : (bool, bool, bool)
-    Along z, y, x.
-plane : (int, int)
-    Axes of the quarter turns; one turn brings the first one's direction to the second's.
-turns : int
-    Quarter turns, 0 to 3.
-scale : float
-    2: twice as large.
-
-Examples
---------
->>> ichdet.nn.View(flip=(False, False, True))
-ichdet.nn.View(flip=(False, False, True), plane=(1, 2), turns=0, scale=1.0))")
-      .def(py::init([](std::array<bool, 3> flip, std::array<std::size_t, 2> plane, int turns, double scale) {
-             if (turns < 0 || turns > 3 || plane[0] > 2 || plane[1] > 2 || plane[0] == plane[1] || !(scale > 0)) {
-               throw Error(ErrorCode::options, "View: expected two different axes of 0 to 2, 0 to 3 turns, scale above 0");
-             }
-             return View{flip, {plane, turns}, scale};
-           }),
-           py::kw_only(), py::arg("flip") = usual.flip, py::arg("plane") = usual.rotate90.plane,
-           py::arg("turns") = usual.rotate90.turns, py::arg("scale") = usual.scale)
-      .def_readonly("flip", &View::flip, "Along z, y, x.")
-      .def_property_readonly(
-          "plane", [](const View& view) { return view.rotate90.plane; }, "Axes of the quarter turns.")
-      .def_property_readonly(
-          "turns", [](const View& view) { return view.rotate90.turns; }, "Quarter turns, 0 to 3.")
-      .def_readonly("scale", &View::scale, "2: twice as large.")
-      .def(
-          "__eq__", [](const View& a, const View& b) { return a == b; }, py::arg("other"), "Of equal values.")
-      .def("__repr__", [](const View& view) {
-        return py::str("ichdet.nn.View(flip={}, plane={}, turns={}, scale={})")
-            .format(py::tuple(py::cast(view.flip)), py::tuple(py::cast(view.rotate90.plane)), view.rotate90.turns,
-                    view.scale);
-      });
+  m.attr("View") = py::module_::import("ichdet._core").attr("View");
   const auto options_of = [](std::int64_t classes, const std::vector<View>& views, const std::string& axes,
                              std::array<bool, 3> against) {
     PatchViews options;
