@@ -2,6 +2,7 @@
 
 from . import _html, _tables, ensemble, evaluate, interop, plot, viewer  # noqa: F401
 from ._core import *  # noqa: F401,F403
+from ._core import __version__  # noqa: F401
 from ._errors import (  # noqa: F401
     Cancelled,
     DicomError,

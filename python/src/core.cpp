@@ -2,6 +2,7 @@
 #include <pybind11/pybind11.h>
 
 #include "ichdet/core/error.hpp"
+#include "ichdet/core/version.hpp"
 
 namespace py = pybind11;
 
@@ -43,6 +44,7 @@ const char* class_name(ErrorCode code) {
 
 PYBIND11_MODULE(_core, m) {
   m.doc() = "Compiled part of ichdet that needs no LibTorch.";
+  m.attr("__version__") = std::string(ichdet::version);
   m.attr("Error") = py::module_::import("ichdet._errors").attr("Error");
   py::register_exception_translator([](std::exception_ptr p) {
     try {

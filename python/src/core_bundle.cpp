@@ -656,6 +656,49 @@ Examples
 )");
 }
 
+void bind_stored_rule(py::module_& m) {
+  m.def(
+      "copy_stacked_ensemble",
+      [](const fs::path& from, const fs::path& to, const ensemble::SliceRule& rule) {
+        copy_stacked_ensemble(from, to, rule);
+      },
+      py::arg("ensemble"), py::arg("copy"), py::arg("rule"), py::call_guard<py::gil_scoped_release>(),
+      R"(A copy of an ensemble's file with a rule for slices at its end.
+
+Parameters
+----------
+ensemble : path
+    Its YAML file, without rule, calibration or thresholds; its members are found from the copy's folder too.
+copy : path
+    Where nothing is yet.
+rule : ichdet.ensemble.SliceRule
+
+Raises
+------
+WeightsError
+    No ensemble there, or a member is missing.
+IoError
+    Something is there by the name of `copy`, or it cannot be written.
+
+Examples
+--------
+>>> rule = ichdet.ensemble.SliceRule(intercept=-1, weights=(0.5, 0.2, 1), fade_below=0.2)
+>>> with tempfile.TemporaryDirectory() as folder:
+...     file = pathlib.Path(folder) / "one.yaml"
+...     _ = file.write_text('''ensemble: 1
+... name: one
+... classes: [{name: background, blood: false}, {name: hemorrhage, blood: true}]
+... rule: mean
+... members: [{bundle: segmenter}]
+... ''')
+...     shipped = ichdet.read_ensemble("ichdet").members[0].folders[0]
+...     (pathlib.Path(folder) / "segmenter").symlink_to(shipped)
+...     ichdet.copy_stacked_ensemble(file, pathlib.Path(folder) / "stacked.yaml", rule)
+...     ichdet.read_ensemble(pathlib.Path(folder) / "stacked.yaml").slices["intercept"]
+-1.0
+)");
+}
+
 }  // namespace
 
 void bind_bundle(py::module_& m) {
@@ -664,6 +707,7 @@ void bind_bundle(py::module_& m) {
   bind_models(m);
   bind_recipes(m);
   bind_stored_calibration(m);
+  bind_stored_rule(m);
 }
 
 }  // namespace ichdet::python

@@ -53,6 +53,31 @@ Examples
 >>> ichdet.mix_windows(hu, [(ichdet.Window(0, 80), 0.75), (ichdet.Window(40, 80), 0.25)])
 array([[[0.   , 0.375, 1.   ]]], dtype=float32)
 )");
+  m.def(
+      "heads_up_mix",
+      [](double colour_weight) {
+        std::vector<std::pair<Window, double>> mix;
+        for (const auto& [window, weight] : heads_up_mix(colour_weight)) mix.emplace_back(window, weight);
+        return mix;
+      },
+      py::arg("colour_weight"),
+      R"(The windows of HEADS UP E4's channel of a colour weight: their average, times the weight.
+
+Parameters
+----------
+colour_weight : float
+    What a window's grey value is times in this colour.
+
+Returns
+-------
+list of (Window, float)
+    What `mix_windows` takes.
+
+Examples
+--------
+>>> [(window.centre_hu, window.width_hu, round(weight, 3)) for window, weight in ichdet.heads_up_mix(0.25)]
+[(40.0, 80.0, 0.083), (80.0, 200.0, 0.083), (40.0, 380.0, 0.083)]
+)");
   const HeadsUpOptions usual;
   m.def(
       "heads_up",

@@ -1,4 +1,5 @@
 #include "ichdet/report/colormap.hpp"
+#include "ichdet/report/draw.hpp"
 #include "ichdet/report/heat_map.hpp"
 #include "ichdet/report/view.hpp"
 #include "image.hpp"
@@ -80,6 +81,71 @@ Examples
 )");
 }
 
+void bind_colors(py::module_& m) {
+  m.def(
+      "label_color",
+      [](int label) {
+        const auto color = draw::label_color(label);
+        return std::tuple<int, int, int>(color.red, color.green, color.blue);
+      },
+      py::arg("label"),
+      R"(The colour of a label in pictures: Okabe and Ito's, which people with any colour vision tell apart.
+
+Parameters
+----------
+label : int
+
+Returns
+-------
+(int, int, int)
+    Red, green and blue, 0 to 255.
+
+Examples
+--------
+>>> len({ichdet.label_color(label) for label in range(1, 8)})
+7
+)");
+  m.def(
+      "resize",
+      [](const Floats32<2>& values, std::int64_t rows, std::int64_t columns, const std::string& kernel, double width) {
+        if (kernel != "cubic" && kernel != "spline" && kernel != "linear") {
+          throw Error::mismatch(ErrorCode::options, "kernel", "cubic, spline or linear", kernel);
+        }
+        const auto which = kernel == "cubic" ? Kernel::cubic : kernel == "spline" ? Kernel::spline : Kernel::linear;
+        return lend(unlocked([&] { return resize(values.values, rows, columns, which, width); }));
+      },
+      py::arg("values"), py::arg("rows"), py::arg("columns"), py::arg("kernel") = "cubic", py::arg("width") = 1.0,
+      R"(A picture or map in another size, by separable convolution.
+
+Where it shrinks the kernel widens, so that nothing aliases. Edges repeat.
+
+Parameters
+----------
+values : (rows, columns) float32
+rows, columns : int
+    Of the result.
+kernel : str
+    "cubic", Keys' with a = -0.5: sharp, for pictures; "spline", the cubic B-spline: smooth and never negative, for
+    masks; "linear": never beyond its neighbours, and keeps their values: for heat maps.
+width : float
+    How many input pixels a unit of the kernel spans at least; above 1 it smooths.
+
+Returns
+-------
+(rows, columns) float32
+
+Raises
+------
+OptionsError
+    Another word for `kernel`.
+
+Examples
+--------
+>>> ichdet.resize(np.array([[0, 1]], "float32"), rows=1, columns=4, kernel="linear")
+array([[0.  , 0.25, 0.75, 1.  ]], dtype=float32)
+)");
+}
+
 void bind_view(py::module_& m) {
   using V = SliceView;
   const auto edge = [](char V::*side) { return [side](const V& view) { return std::string(1, view.*side); }; };
@@ -90,7 +156,7 @@ Turned by quarter turns and mirrored, never resampled. Axial: nose up, the patie
 
 Examples
 --------
->>> planes = [ichdet.SlicePlane(position_mm=(9, 0, z), along_row=(-1, 0, 0), thickness_mm=5) for z in (0, 5)]
+>>> planes = [ichdet.SlicePlane(position_mm=(9, 0, z), along_row=(-1, 0, 0), thickness_mm=5) for z in (5, 0)]
 >>> hu = np.tile(np.arange(10, dtype="float32"), (2, 10, 1))
 >>> view = ichdet.upright_view(ichdet.SliceStack(ichdet.SliceGeometry(planes, rows=10, columns=10), hu))
 >>> view.left, view.right, view.top, view.bottom, view.columns_flipped
@@ -171,6 +237,7 @@ Examples
 
 void bind_heat_map(py::module_& m) {
   bind_maps(m);
+  bind_colors(m);
   bind_view(m);
 }
 

@@ -261,6 +261,29 @@ Examples
 )");
 }
 
+void bind_is_dicom(py::module_& m) {
+  m.def(
+      "is_dicom", [](const std::filesystem::path& file) { return io::is_dicom(file); }, py::arg("file"),
+      py::call_guard<py::gil_scoped_release>(), R"(Whether a file starts as DICOM does: 128 bytes, then "DICM".
+
+Parameters
+----------
+file : path
+
+Returns
+-------
+bool
+
+Examples
+--------
+>>> with tempfile.TemporaryDirectory() as folder:
+...     file = pathlib.Path(folder) / "slice"
+...     _ = file.write_bytes(bytes(128) + b"DICM")
+...     ichdet.is_dicom(file)
+True
+)");
+}
+
 void bind_read(py::module_& m) {
   const io::DicomReadOptions usual;
   m.def(
@@ -482,6 +505,7 @@ Examples
 void bind_io(py::module_& m) {
   bind_slices(m);
   bind_series(m);
+  bind_is_dicom(m);
   bind_scan(m);
   bind_read(m);
   bind_write(m);

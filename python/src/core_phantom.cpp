@@ -150,7 +150,7 @@ Examples
 >>> anatomy.depth_mm.shape
 (12, 64, 64)
 >>> anatomy.midline_mm[6, 32, [20, 44]].round()
-array([-35.,  37.], dtype=float32)
+array([-34.,  38.], dtype=float32)
 )");
   anatomy
       .def_property_readonly(

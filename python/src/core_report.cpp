@@ -155,7 +155,7 @@ Examples
 >>> labels.labels[3, 20:28, 20:28] = 1
 >>> result = ichdet.StudyResult(labels={1: "blood"}, volumes_ml=ichdet.volumes_ml(labels))
 >>> ichdet.sheet_slices(stack, labels, result, max_tiles=3)
-[0, 3, 5]
+[1, 3, 4]
 )");
 }
 
@@ -401,6 +401,65 @@ Examples
 ...     ichdet.write_png(pathlib.Path(folder) / "red.png", np.full((2, 3, 3), (255, 0, 0), "uint8"))
 ...     ichdet.read_png(pathlib.Path(folder) / "red.png")[0, 0]
 array([255,   0,   0], dtype=uint8)
+)");
+  m.def(
+      "encode_png",
+      [](const PictureArgument& pixels) {
+        const auto bytes = unlocked([&] { return io::encode_png(pixels.image); });
+        return py::bytes(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+      },
+      py::arg("pixels"), R"(The bytes of a PNG file. The same picture gives the same bytes.
+
+Parameters
+----------
+pixels : (rows, columns) or (rows, columns, 1 or 3) uint8
+
+Returns
+-------
+bytes
+
+Raises
+------
+ShapeError
+    Another shape or type.
+
+Examples
+--------
+>>> ichdet.encode_png(np.zeros((2, 3), "uint8"))[1:4]
+b'PNG'
+)");
+  m.def(
+      "decode_png",
+      [](const py::bytes& data, const std::string& name) {
+        const std::string_view bytes = data;
+        return to_numpy(unlocked([&] {
+          return io::decode_png({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()}, name);
+        }));
+      },
+      py::arg("data"), py::arg("name") = "PNG",
+      R"(A picture from the bytes of a PNG file; all but grey become RGB over black.
+
+Parameters
+----------
+data : bytes
+name : str
+    What errors call it.
+
+Returns
+-------
+(rows, columns, 1 or 3) uint8
+
+Raises
+------
+IoError
+    Malformed.
+LimitError
+    Above 2^28 pixels.
+
+Examples
+--------
+>>> ichdet.decode_png(ichdet.encode_png(np.full((1, 2), 7, "uint8")))[..., 0]
+array([[7, 7]], dtype=uint8)
 )");
   m.def(
       "place", [](const Eigen::Vector3d& lps_mm) { return place(lps_mm); }, py::arg("lps_mm"),
