@@ -14,6 +14,17 @@ namespace ichdet::python {
 
 namespace {
 
+OverlayOptions overlay_options(double center_hu, double width_hu, bool outlines, double fill_opacity,
+                               const std::string& caption) {
+  OverlayOptions options;
+  options.window_center_hu = center_hu;
+  options.window_width_hu = width_hu;
+  options.outlines = outlines;
+  options.fill_opacity = fill_opacity;
+  options.caption = caption;
+  return options;
+}
+
 void bind_overlays(py::module_& m) {
   const OverlayOptions usual;
   m.def(
@@ -21,7 +32,7 @@ void bind_overlays(py::module_& m) {
       [](const SliceStack& stack, const SliceLabels& labels, const StudyResult& result, std::int64_t slice,
          double center, double width, bool outlines, double fill_opacity, const std::string& caption,
          std::int64_t slice_px) {
-        OverlayOptions options{center, width, outlines, fill_opacity, caption};
+        auto options = overlay_options(center, width, outlines, fill_opacity, caption);
         options.slice_px = slice_px;
         return to_numpy(unlocked([&] { return render_slice(stack, labels, result, slice, options); }));
       },
@@ -79,7 +90,7 @@ Examples
       "render_sheet",
       [](const SliceStack& stack, const SliceLabels& labels, const StudyResult& result, double center, double width,
          bool outlines, double fill_opacity, const std::string& caption, std::int64_t tile_px, std::int64_t max_tiles) {
-        OverlayOptions options{center, width, outlines, fill_opacity, caption};
+        auto options = overlay_options(center, width, outlines, fill_opacity, caption);
         options.tile_px = tile_px;
         options.max_tiles = max_tiles;
         return to_numpy(unlocked([&] { return render_sheet(stack, labels, result, options); }));

@@ -2,6 +2,7 @@
 
 import doctest
 import inspect
+import pathlib
 import tempfile
 
 import numpy as np
@@ -12,7 +13,7 @@ torch = pytest.importorskip("torch")
 import ichdet  # noqa: E402
 from surface import members, prose, surface  # noqa: E402
 
-NAMES = {"np": np, "torch": torch, "ichdet": ichdet, "tempfile": tempfile}
+NAMES = {"np": np, "torch": torch, "ichdet": ichdet, "pathlib": pathlib, "tempfile": tempfile}
 
 
 @pytest.mark.parametrize("name, value", surface(), ids=lambda part: part if isinstance(part, str) else "")
