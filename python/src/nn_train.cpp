@@ -154,8 +154,8 @@ Examples
 ...             lines.append(f"ID_{sop}_{name},0")
 ...     _ = labels.write_text("\n".join(lines))
 ...     dataset = ichdet.train.read_rsna(labels, folder)
->>> len(dataset.studies), dataset.studies[0].labels
-(1, [0.0]))");
+>>> len(dataset.studies), dataset.studies[0].slice_labels
+(1, {0: [0.0], 1: [0.0]}))");
 }
 
 /// In place: each of `sets` is a Python object.
