@@ -9,6 +9,7 @@
 
 #include "ichdet/attribution/baseline.hpp"
 #include "ichdet/attribution/target.hpp"
+#include "tensor_like.hpp"
 
 // What is explained, as Python gives it. `ichdet.attribution.Explained` is attribution::Explained: functions bound in
 // any file of the extension take it as that.
@@ -26,10 +27,10 @@ inline attribution::Target target_of(const TargetArgument& given) {
 }
 
 /// A tensor, or 'zero', 'black', 'white'.
-using BaselineArgument = std::variant<at::Tensor, std::string>;
+using BaselineArgument = std::variant<TensorLike, std::string>;
 
 inline at::Tensor baseline_of(const at::Tensor& input, const BaselineArgument& given) {
-  if (const auto* tensor = std::get_if<at::Tensor>(&given)) return *tensor;
+  if (const auto* tensor = std::get_if<TensorLike>(&given)) return *tensor;
   return attribution::baseline_of(input, attribution::parse_baseline(std::get<std::string>(given)));
 }
 

@@ -20,7 +20,6 @@ void bind_xrai(py::module_& m);
 void bind_classifier(py::module_& m);
 void bind_explainer(py::module_& m);
 void bind_slice_segmenter(py::module_& m);
-void bind_skull_strip(py::module_& m);
 void bind_train(py::module_& m);
 }  // namespace ichdet::python
 
@@ -43,6 +42,5 @@ PYBIND11_MODULE(_nn, m) {
   ichdet::python::bind_classifier(m);
   ichdet::python::bind_explainer(m);
   ichdet::python::bind_slice_segmenter(m);
-  ichdet::python::bind_skull_strip(m);
   ichdet::python::bind_train(m);
 }

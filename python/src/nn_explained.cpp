@@ -5,6 +5,7 @@
 #include <pybind11/stl.h>
 #include <torch/csrc/utils/pybind.h>
 
+#include "callable.hpp"
 #include "explained.hpp"
 #include "network.hpp"
 
@@ -26,26 +27,13 @@ Explained explained_network(const Network& network, const TargetArgument& target
   return made;
 }
 
-/// Torch tensors in; torch tensors, NumPy arrays or numbers out.
-std::function<at::Tensor(const at::Tensor&)> tensor_function(const std::optional<py::function>& given) {
-  if (!given) return {};
-  const std::shared_ptr<py::function> held(new py::function(*given), [](py::function* function) {
-    const py::gil_scoped_acquire locked;
-    delete function;
-  });
-  return [held](const at::Tensor& inputs) {
-    const py::gil_scoped_acquire locked;
-    return py::module_::import("torch").attr("as_tensor")((*held)(inputs)).cast<at::Tensor>();
-  };
-}
+using TensorFunctionArgument = std::optional<TensorFunction>;
 
 }  // namespace
 
 void bind_explained(py::module_& nn) {
   auto m = nn.def_submodule("attribution");
   py::class_<Explained>(m, "Explained", R"(What is explained: a score of an input, and its gradient.
-
-Explained(forward, target, batch=8)
 
 Parameters
 ----------
@@ -56,7 +44,21 @@ target : int, callable or None
     A class of the output (image, class), or a function of the output to scores, (image) or (image, ...), which are
     summed for each image; None: each input's highest output, whichever that is where a method moves the input to.
 batch : int
-    Inputs that forward is given at once, at most.)")
+    Inputs that forward is given at once, at most.
+
+Examples
+--------
+>>> network = lambda x: x.flatten(1) @ torch.tensor([[1.0, 0], [0, 2], [0, 0], [0, -1]])  # 2 x 2 pixels, 2 classes
+>>> explained = ichdet.attribution.Explained(network, 1)
+>>> x = torch.tensor([[[[3.0, 1], [0, 2]]]])
+>>> explained.scores(x)
+tensor([0.], dtype=torch.float64)
+>>> explained.gradients(x)
+tensor([[[[ 0.,  2.],
+          [ 0., -1.]]]])
+>>> plain = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, 2)).eval()  # any module
+>>> ichdet.attribution.Explained(plain, lambda output: output[:, 0] - output[:, 1]).scores(x).shape
+torch.Size([1]))")
       .def(py::init(&explained_network), py::arg("forward"), py::arg("target"), py::arg("batch") = 8)
       .def(py::init([](const Forward& forward, const TargetArgument& target, std::int64_t batch) {
              return attribution::explained(forward, target_of(target), batch);
@@ -64,9 +66,8 @@ batch : int
            py::arg("forward"), py::arg("target"), py::arg("batch") = 8)
       .def_static(
           "from_functions",
-          [](const std::optional<py::function>& scores, const std::optional<py::function>& gradients,
-             std::int64_t batch) {
-            return Explained{tensor_function(scores), tensor_function(gradients), batch};
+          [](const TensorFunctionArgument& scores, const TensorFunctionArgument& gradients, std::int64_t batch) {
+            return Explained{scores ? held(*scores) : Forward(), gradients ? held(*gradients) : Forward(), batch};
           },
           py::arg("scores") = py::none(), py::arg("gradients") = py::none(), py::arg("batch") = 1,
           R"(From functions of one's own, of a batch of inputs as a torch.Tensor.
@@ -78,12 +79,31 @@ scores : callable or None
 gradients : callable or None
     The gradients of these scores, of the inputs' shape. Methods that take only scores do without.
 batch : int
-    Inputs that a function is given at once, at most.)")
-      .def_readwrite("batch", &Explained::batch)
-      .def("scores", &attribution::scores_of, py::call_guard<py::gil_scoped_release>(), py::arg("inputs"),
-           "One score for each input, (image), float64.")
-      .def("gradients", &attribution::gradients_of, py::call_guard<py::gil_scoped_release>(), py::arg("inputs"),
-           "Their gradients, of the inputs' shape.");
+    Inputs that a function is given at once, at most.
+
+Returns
+-------
+Explained
+
+Examples
+--------
+>>> sums = ichdet.attribution.Explained.from_functions(lambda x: x.numpy().sum((1, 2, 3)))
+>>> sums.scores(torch.ones(2, 1, 3, 3))
+tensor([9., 9.], dtype=torch.float64))")
+      .def_readwrite("batch", &Explained::batch, "Inputs that a function is given at once, at most.")
+      .def(
+          "scores",
+          [](const Explained& explained, const TensorLike& inputs) { return attribution::scores_of(explained, inputs); },
+          py::call_guard<py::gil_scoped_release>(), py::arg("inputs"),
+          "One score for each input (image, channel, ...), torch or NumPy: (image), float64. Raises ichdet.Error "
+          "(options, shape) where there are no scores, or not one finite one for each input.")
+      .def(
+          "gradients",
+          [](const Explained& explained, const TensorLike& inputs) {
+            return attribution::gradients_of(explained, inputs);
+          },
+          py::call_guard<py::gil_scoped_release>(), py::arg("inputs"),
+          "Their gradients, of the inputs' shape and type. Raises ichdet.Error likewise.");
 }
 
 }  // namespace ichdet::python

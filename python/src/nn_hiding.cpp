@@ -24,7 +24,7 @@ void bind_occlusion(py::module_& m) {
   const attribution::OcclusionOptions defaults;
   m.def(
       "occlusion",
-      [](const Explained& explained, const at::Tensor& input, const BaselineArgument& baseline, const PerAxis& size,
+      [](const Explained& explained, const TensorLike& input, const BaselineArgument& baseline, const PerAxis& size,
          const PerAxis& stride, bool mean, const ProgressArgument& progress) {
         const auto hidden = baseline_of(input, baseline);
         const attribution::OcclusionOptions options{numbers(size), numbers(stride), mean};
@@ -42,8 +42,8 @@ Equals the Python package saliency 0.2.1 with stride=1, mean=False and baseline=
 Parameters
 ----------
 explained : Explained
-input : torch.Tensor, (image, channel, y, x) or (image, channel, z, y, x), float32 or float64
-baseline : 'black', 'white', 'zero', or torch.Tensor of a shape that broadcasts to the input's
+input : torch.Tensor or numpy.ndarray, (image, channel, y, x) or (image, channel, z, y, x), float32 or float64
+baseline : 'black', 'white', 'zero', or torch.Tensor or numpy.ndarray of a shape that broadcasts to the input's
     What is seen in a window.
 size, stride : int, or one for each of y, x or z, y, x
     Of the window, and from window to window, voxels. The last window ends at the border.
@@ -54,14 +54,28 @@ progress : None, True or callable
 
 Returns
 -------
-torch.Tensor, (image, y, x) or (image, z, y, x))");
+torch.Tensor, (image, y, x) or (image, z, y, x), of the input's type
+
+Raises
+------
+ichdet.Error
+    shape: an input or what goes with it of another shape; options: a number out of its range.
+
+Examples
+--------
+>>> network = lambda x: x.flatten(1) @ torch.tensor([[1.0, 0], [0, 2], [0, 0], [0, -1]])  # 2 x 2 pixels, 2 classes
+>>> explained = ichdet.attribution.Explained(network, 1)
+>>> x = torch.tensor([[[[3.0, 1], [0, 2]]]])
+>>> ichdet.attribution.occlusion(explained, x, "zero", size=1, stride=1)
+tensor([[[ 0.,  2.],
+         [ 0., -2.]]]))");
 }
 
 void bind_rise(py::module_& m) {
   const attribution::RiseOptions defaults;
   m.def(
       "rise",
-      [](const Explained& explained, const at::Tensor& input, const BaselineArgument& baseline, std::int64_t masks,
+      [](const Explained& explained, const TensorLike& input, const BaselineArgument& baseline, std::int64_t masks,
          const PerAxis& grid, double probability, std::uint64_t seed, const ProgressArgument& progress) {
         const auto hidden = baseline_of(input, baseline);
         const attribution::RiseOptions options{masks, numbers(grid), probability, seed};
@@ -78,8 +92,8 @@ Takes scores alone, which should not be negative: probabilities.
 Parameters
 ----------
 explained : Explained
-input : torch.Tensor, (image, channel, y, x) or (image, channel, z, y, x), float32 or float64
-baseline : 'black', 'white', 'zero', or torch.Tensor of a shape that broadcasts to the input's
+input : torch.Tensor or numpy.ndarray, (image, channel, y, x) or (image, channel, z, y, x), float32 or float64
+baseline : 'black', 'white', 'zero', or torch.Tensor or numpy.ndarray of a shape that broadcasts to the input's
     What is seen where a mask hides the input; the paper's is 0.
 masks : int
 grid : int, or one for each of y, x or z, y, x
@@ -93,7 +107,20 @@ progress : None, True or callable
 
 Returns
 -------
-torch.Tensor, (image, y, x) or (image, z, y, x))");
+torch.Tensor, (image, y, x) or (image, z, y, x), of the input's type
+
+Raises
+------
+ichdet.Error
+    shape: an input or what goes with it of another shape; options: a number out of its range.
+
+Examples
+--------
+>>> centre = lambda x: x[:, :, 4, 4]  # one class: what is in the middle
+>>> explained = ichdet.attribution.Explained(centre, 0)
+>>> map = ichdet.attribution.rise(explained, torch.ones(1, 1, 9, 9), "zero", masks=200, grid=3)
+>>> bool(map[0, 4, 4] > map[0, 0, 0])
+True)");
   m.def(
       "rise_masks",
       [](const std::vector<std::int64_t>& size, std::int64_t first, std::int64_t count, const PerAxis& grid,
@@ -103,7 +130,30 @@ torch.Tensor, (image, y, x) or (image, z, y, x))");
       },
       py::arg("size"), py::arg("first"), py::arg("count"), py::kw_only(), py::arg("grid") = defaults.grid.front(),
       py::arg("probability") = defaults.probability, py::arg("seed") = defaults.seed,
-      "Masks first to first + count of rise for images of a size: (mask, y, x) or (mask, z, y, x), from 0 to 1.");
+      R"(The random masks that rise sees the input through.
+
+Parameters
+----------
+size : list of int
+    Of the images: y, x or z, y, x.
+first, count : int
+    Masks first to first + count.
+grid, probability, seed
+    As for rise.
+
+Returns
+-------
+torch.Tensor, (mask, y, x) or (mask, z, y, x), float32 from 0 to 1
+
+Notes
+-----
+Petsiuk et al., arXiv:1806.07421, section 3.2.
+
+Examples
+--------
+>>> masks = ichdet.attribution.rise_masks([16, 16], 0, 100, grid=4)
+>>> masks.shape, abs(masks.mean() - 0.5) < 0.05
+(torch.Size([100, 16, 16]), tensor(True)))");
 }
 
 }  // namespace

@@ -129,20 +129,28 @@ nlohmann::json to_json(const ensemble::SliceRule& rule) {
   return json;
 }
 
-EnsembleSpec read_ensemble(const fs::path& file) {
+EnsembleSpec read_ensemble(const fs::path& file, const std::vector<std::string>& own) {
   std::error_code failed;
   std::ifstream in(file, std::ios::binary);
   if (!fs::is_regular_file(file, failed) || !in || fs::file_size(file, failed) > longest_file) {
     throw Error(ErrorCode::weights, file.string() + ": expected an ensemble's YAML file of at most 1 MiB");
   }
   auto spec = parse_ensemble(std::string(std::istreambuf_iterator<char>(in), {}), file.string());
+  find_members(spec, file.parent_path(), file.string(), own);
+  return spec;
+}
+
+void find_members(EnsembleSpec& spec, const fs::path& folder, const std::string& subject,
+                  const std::vector<std::string>& own) {
+  std::error_code failed;
   for (std::size_t i = 0; i < spec.members.size(); ++i) {
     auto& member = spec.members[i];
+    if (std::ranges::find(own, member.bundle) != own.end()) continue;
     const auto refuse = [&](const std::string& why) {
-      throw Error(ErrorCode::weights, file.string() + ": /members/" + std::to_string(i) + "/bundle: " + why);
+      throw Error(ErrorCode::weights, subject + ": /members/" + std::to_string(i) + "/bundle: " + why);
     };
     if (member.bundle.size() > 4096 || longest_part(member.bundle) > 255) refuse("expected a name or a folder");
-    if (const auto beside = file.parent_path() / member.bundle; fs::exists(beside / "bundle.json", failed)) {
+    if (const auto beside = folder / member.bundle; fs::exists(beside / "bundle.json", failed)) {
       member.folders = {beside};
       continue;
     }
@@ -152,7 +160,6 @@ EnsembleSpec read_ensemble(const fs::path& file) {
       refuse(e.what());
     }
   }
-  return spec;
 }
 
 }  // namespace ichdet

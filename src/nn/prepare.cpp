@@ -220,20 +220,24 @@ bool PreparedNetwork::takes_any_shape() const noexcept { return state_->own.has_
 
 namespace {
 
-std::shared_ptr<PreparedNetwork::State> state_for(const torch::nn::Module& module, const PrepareOptions& options) {
+std::shared_ptr<PreparedNetwork::State> state_for(std::string name, const PrepareOptions& options) {
   if (options.precision == Precision::adaptive) {
     throw Error(ErrorCode::options,
                 "prepare: adaptive is a segmenter's precision; a network is prepared in float32 or bfloat16");
   }
-  if (module.is_training()) {
-    throw Error(ErrorCode::options, "prepare: " + module.name() + " is in training mode; call eval() first");
-  }
   auto state = std::make_shared<PreparedNetwork::State>();
   state->options = options;
   if (options.precision == Precision::automatic) state->options.precision = Precision::float32;
-  state->name = module.name();
+  state->name = std::move(name);
   state->engine = options.engine;
   return state;
+}
+
+std::shared_ptr<PreparedNetwork::State> state_for(const torch::nn::Module& module, const PrepareOptions& options) {
+  if (module.is_training()) {
+    throw Error(ErrorCode::options, "prepare: " + module.name() + " is in training mode; call eval() first");
+  }
+  return state_for(module.name(), options);
 }
 
 }  // namespace
@@ -252,6 +256,17 @@ PreparedNetwork prepare(std::shared_ptr<torch::nn::Module> module, Forward forwa
     state->module = std::move(module);
     state->forward = std::move(forward);
   }
+  return PreparedNetwork(std::move(state));
+}
+
+PreparedNetwork prepare(Forward forward, const PrepareOptions& options) {
+  auto state = state_for("a callable", options);
+  state->options.precision = Precision::float32;
+  // A copy, since the callable may keep what it gave.
+  const auto run = [forward = std::move(forward)](const at::Tensor& input) {
+    return forward(input).detach().to(at::kCPU, at::kFloat, /*non_blocking=*/false, /*copy=*/true).contiguous();
+  };
+  state->own = nn::OwnForm{run, [](at::IntArrayRef) { return std::int64_t(0); }, Engine::torch, "a callable", {}};
   return PreparedNetwork(std::move(state));
 }
 

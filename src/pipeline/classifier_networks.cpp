@@ -8,9 +8,11 @@
 #include <algorithm>
 
 #include "ichdet/aggregate/review.hpp"
+#include "ichdet/attribution/explained.hpp"
 #include "ichdet/core/error.hpp"
 #include "ichdet/core/version.hpp"
 #include "ichdet/models/load.hpp"
+#include "ichdet/nn/network.hpp"
 #include "trust.hpp"
 
 namespace ichdet::pipeline {
@@ -38,27 +40,43 @@ void check_same(const ModelSpec& first, const ModelSpec& other) {
   if (first.activation != other.activation) refuse("activation");
 }
 
+ClassifierMember from_bundle(const Bundle& bundle, const PrepareOptions& how) {
+  const auto network = models::load(bundle);
+  const auto features = [n = network.get()](const at::Tensor& x) { return n->forward_features(x); };
+  const auto gradient = [=](const attribution::Target& target) -> Forward {
+    return prepare_gradient(network, [=](const at::Tensor& x) { return target(network->forward(x)); }, how);
+  };
+  return {prepare(network, how), prepare(network, features, how),
+          [=](const at::Tensor& x) { return network->forward_head(x); }, gradient};
+}
+
+ClassifierMember from_callable(const Member& own, const PrepareOptions& how) {
+  const auto gradient = [=](const attribution::Target& target) {
+    return attribution::explained(own.forward, target).gradients;
+  };
+  const bool parts = own.features && own.head;
+  return {prepare(own.forward, how), parts ? std::optional(prepare(own.features, how)) : std::nullopt, own.head,
+          gradient};
+}
+
 }  // namespace
 
-ClassifierNetworks::ClassifierNetworks(const std::vector<Bundle>& bundles, Task task,
-                                       const ClassifierOptions& options) {
-  if (bundles.empty()) throw Error(ErrorCode::options, "classifier: no bundle was given");
+ClassifierNetworks::ClassifierNetworks(const std::vector<Member>& given, Task task, const ClassifierOptions& options) {
+  if (given.empty()) throw Error(ErrorCode::options, "classifier: no bundle was given");
   if (options.batch < 1) {
     throw Error::mismatch(ErrorCode::options, "batch", "at least 1", std::to_string(options.batch));
   }
-  auto how = options.network;
+  how = options.network;
   if (how.precision == Precision::automatic) how.precision = Precision::float32;
   if (how.precision == Precision::adaptive) {
     throw Error::mismatch(ErrorCode::options, "precision", "float32 or bfloat16 for a classifier", "adaptive");
   }
-  for (const auto& bundle : bundles) {
-    require_task(bundle.spec, task);
-    check_same(bundles.front().spec, bundle.spec);
-    specs.push_back(bundle.spec);
-    identities.push_back(bundle.identity());
-    const auto network = models::load(bundle);
-    const auto features = [n = network.get()](const at::Tensor& x) { return n->forward_features(x); };
-    members.push_back({network, prepare(network, how), prepare(network, features, how)});
+  for (const auto& one : given) {
+    require_task(one.spec, task);
+    check_same(given.front().spec, one.spec);
+    specs.push_back(one.spec);
+    identities.push_back(one.identity);
+    members.push_back(one.bundle ? from_bundle(*one.bundle, how) : from_callable(one, how));
   }
   rule = options.rule.value_or(spec().rule);
   check(rule);
@@ -102,6 +120,28 @@ std::vector<std::int64_t> ClassifierNetworks::blood_classes() const {
   return blood;
 }
 
+const ClassifierMember& ClassifierNetworks::in_two_parts(std::size_t member) const {
+  if (members[member].features) return members[member];
+  throw Error(ErrorCode::options,
+              specs[member].name + ": class activation maps need a network in two parts, features and head");
+}
+
+at::Tensor ClassifierNetworks::cam(const at::Tensor& image, const attribution::Target& target,
+                                   const attribution::CamOptions& options, const Progress& progress) const {
+  const Progress going{{}, progress.stop};
+  at::Tensor sum;
+  for (std::size_t m = 0; m < members.size(); ++m) {
+    const auto& member = in_two_parts(m);
+    const auto features = [&](const at::Tensor& x) {
+      going("class activation map", 0);
+      return (*member.features)(x);
+    };
+    const auto map = attribution::grad_cam(features, member.head, image, target, options)[0];
+    sum = sum.defined() ? sum + map : map;
+  }
+  return sum / double(members.size());
+}
+
 attribution::Target logits_of(const std::vector<std::int64_t>& classes) {
   return [classes](const at::Tensor& output) {
     auto score = output.select(1, classes.front());
@@ -121,7 +161,6 @@ Inference ClassifierNetworks::inference(const std::vector<std::int64_t>& shape) 
     }
     record.prepare_s += made.seconds;
   }
-  const auto& how = members.front().whole.options();
   record.precision = to_string(how.precision);
   record.threads = how.threads;
   return record;

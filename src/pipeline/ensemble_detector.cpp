@@ -238,13 +238,14 @@ void EnsembleDetector::State::measure(StudyResult& result, const SliceLabels& la
 }
 
 EnsembleDetector::EnsembleDetector(EnsembleSpec spec, const SegmenterOptions& segmenter,
-                                   const ClassifierOptions& classifier, DetectorOptions options) {
+                                   const ClassifierOptions& classifier, DetectorOptions options,
+                                   const OwnMembers& own) {
   auto state = std::make_shared<State>();
   options.review = spec.review;
   pipeline::check(options);
   state->options = options;
   state->spec = std::move(spec);
-  state->members = pipeline::open_members(state->spec, segmenter, classifier);
+  state->members = pipeline::open_members(state->spec, segmenter, classifier, own);
   state_ = std::move(state);
 }
 

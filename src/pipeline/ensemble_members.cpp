@@ -11,10 +11,11 @@
 namespace ichdet::pipeline {
 namespace {
 
-std::vector<Bundle> open_member(const EnsembleMember& member) {
-  auto bundles = open_bundles(member.folders);
-  if (bundles.empty()) throw Error(ErrorCode::options, "member " + member.bundle + ": no bundle was found for it");
-  const auto task = bundles.front().spec.task;
+std::vector<Member> open_member(const EnsembleMember& member, const OwnMembers& own) {
+  const auto given = own.find(member.bundle);
+  auto networks = given != own.end() ? given->second : members_of(open_bundles(member.folders));
+  if (networks.empty()) throw Error(ErrorCode::options, "member " + member.bundle + ": no bundle was found for it");
+  const auto task = networks.front().spec.task;
   constexpr std::array kinds{Task::segmentation, Task::slice_segmentation, Task::slice_classification};
   if (std::ranges::find(kinds, task) == kinds.end() || (member.kind && *member.kind != task)) {
     throw Error::mismatch(ErrorCode::options, "member " + member.bundle,
@@ -23,7 +24,7 @@ std::vector<Bundle> open_member(const EnsembleMember& member) {
                                                                to_string(kinds[2])),
                           "one for " + to_string(task));
   }
-  return bundles;
+  return networks;
 }
 
 std::vector<std::string> names_of(const std::vector<ClassSpec>& classes) {
@@ -37,18 +38,18 @@ struct Loaded {
   std::vector<ClassSpec> classes;
 };
 
-Loaded of_volumes(const std::vector<Bundle>& bundles, const SegmenterOptions& options) {
-  Segmenter loaded(bundles, options);
+Loaded of_volumes(const std::vector<Member>& networks, const SegmenterOptions& options) {
+  Segmenter loaded(networks, options);
   const auto classes = loaded.spec().classes;
   return {std::move(loaded), classes};
 }
 
-Loaded of_slices(const std::vector<Bundle>& bundles, const ClassifierOptions& options) {
+Loaded of_slices(const std::vector<Member>& networks, const ClassifierOptions& options) {
   SliceSegmenterOptions own;
   own.network = options.network;
   own.batch = options.batch;
   own.skip_empty = options.skip_empty;
-  SliceSegmenter loaded(bundles, std::nullopt, own);
+  SliceSegmenter loaded(networks, std::nullopt, own);
   const std::vector<ClassSpec> classes{{"background", false}, {loaded.blood_name(), true}};
   return {std::move(loaded), classes};
 }
@@ -147,25 +148,30 @@ Array4<float> at_slices(const Answer& answer, const Voice& voice, const Slab& sl
   return ensemble::to_classes(map, voice.mapping).values;
 }
 
-Members open_members(const EnsembleSpec& spec, const SegmenterOptions& segmenter, const ClassifierOptions& classifier) {
+Members open_members(const EnsembleSpec& spec, const SegmenterOptions& segmenter, const ClassifierOptions& classifier,
+                     const OwnMembers& own) {
   check(spec);
+  for (const auto& [name, networks] : own) {
+    if (std::ranges::find(spec.members, name, &EnsembleMember::bundle) != spec.members.end()) continue;
+    throw Error(ErrorCode::options, "ensemble " + spec.name + ": no member is named " + name);
+  }
   Members members;
   members.classes = spec.classes;
   for (const auto& member : spec.members) {
-    const auto bundles = open_member(member);
-    const auto task = bundles.front().spec.task;
+    const auto networks = open_member(member, own);
+    const auto task = networks.front().spec.task;
     check(spec, member, task);
     if (task == Task::slice_classification) {
-      members.judges.push_back({member.bundle, member.weight, SliceClassifier(bundles, classifier)});
+      members.judges.push_back({member.bundle, member.weight, SliceClassifier(networks, classifier)});
       continue;
     }
     auto [loaded, classes] =
-        task == Task::segmentation ? of_volumes(bundles, segmenter) : of_slices(bundles, classifier);
+        task == Task::segmentation ? of_volumes(networks, segmenter) : of_slices(networks, classifier);
     if (members.classes.empty()) members.classes = classes;
     members.names = names_of(members.classes);
     auto mapping = ensemble::map_classes(member.bundle, names_of(classes), members.names, member.classes);
     std::vector<ModelSpec> models;
-    for (const auto& bundle : bundles) models.push_back(bundle.spec);
+    for (const auto& network : networks) models.push_back(network.spec);
     members.voices.push_back({member.bundle, member.weight, std::move(loaded), std::move(mapping), std::move(models)});
   }
   check(spec, members);

@@ -6,6 +6,7 @@
 
 #include "ichdet/bundle/ensemble_spec.hpp"
 #include "ichdet/ensemble/classes.hpp"
+#include "ichdet/pipeline/ensemble_detector.hpp"
 #include "ichdet/pipeline/segmenter.hpp"
 #include "ichdet/pipeline/slice_classifier.hpp"
 #include "ichdet/pipeline/slice_segmenter.hpp"
@@ -44,7 +45,8 @@ struct Members {
 };
 
 /// Throws as EnsembleDetector's constructor does.
-Members open_members(const EnsembleSpec& spec, const SegmenterOptions& segmenter, const ClassifierOptions& classifier);
+Members open_members(const EnsembleSpec& spec, const SegmenterOptions& segmenter, const ClassifierOptions& classifier,
+                     const OwnMembers& own);
 
 /// One sentence: who they are, and how they are combined.
 std::string in_words(const EnsembleSpec& spec, const Members& members);

@@ -19,6 +19,9 @@ struct ExamClassifier::State {
 };
 
 ExamClassifier::ExamClassifier(const std::vector<Bundle>& members, const ClassifierOptions& options)
+    : ExamClassifier(members_of(members), options) {}
+
+ExamClassifier::ExamClassifier(const std::vector<Member>& members, const ClassifierOptions& options)
     : state_(std::make_shared<State>(
           State{pipeline::ClassifierNetworks(members, Task::exam_classification, options), options})) {}
 
@@ -62,11 +65,10 @@ StudyResult ExamClassifier::operator()(const SliceStack& stack, const Progress& 
 std::vector<ExamImage> ExamClassifier::best_images(const SliceStack& stack, std::int64_t count,
                                                    const attribution::CamOptions& options) const {
   const auto& networks = state_->networks;
-  const auto& member = networks.members.front();
+  const auto& member = networks.in_two_parts(0);
   const auto images = state_->networks.images(stack, state_->options);
-  const auto head = [&](const at::Tensor& x) { return member.network->forward_head(x); };
-  const auto features = member.features(images.exam());  // (1, image, channel, y, x)
-  const auto slope = attribution::head_gradient(head, features, networks.blood_target());
+  const auto features = (*member.features)(images.exam());  // (1, image, channel, y, x)
+  const auto slope = attribution::head_gradient(member.head, features, networks.blood_target());
   const auto maps = attribution::unscaled_map(features[0], slope.gradient[0], options).clamp_min(0);
   const auto evidence = maps.sum({1, 2}).to(at::kDouble);
   const double all = evidence.sum().item<double>();

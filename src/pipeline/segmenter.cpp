@@ -46,7 +46,10 @@ struct Segmenter::State {
   Inference inference(const Effort& effort) const;
 };
 
-Segmenter::Segmenter(const std::vector<Bundle>& members, const SegmenterOptions& options) {
+Segmenter::Segmenter(const std::vector<Bundle>& members, const SegmenterOptions& options)
+    : Segmenter(members_of(members), options) {}
+
+Segmenter::Segmenter(const std::vector<Member>& members, const SegmenterOptions& options) {
   if (members.empty()) throw Error(ErrorCode::options, "segmenter: no bundle was given");
   const auto above_0 = [](double value, const char* name) {
     if (value > 0 && value <= 1) return;
@@ -57,17 +60,27 @@ Segmenter::Segmenter(const std::vector<Bundle>& members, const SegmenterOptions&
   auto state = std::make_shared<State>();
   state->options = options;
   auto& precision = state->options.network.precision;
-  if (precision == Precision::automatic) precision = has_fast_bfloat16() ? Precision::adaptive : Precision::float32;
+  const bool bundles = std::ranges::any_of(members, [](const Member& member) { return member.bundle.has_value(); });
+  if (!bundles) {
+    precision = Precision::float32;
+  } else if (precision == Precision::automatic) {
+    precision = has_fast_bfloat16() ? Precision::adaptive : Precision::float32;
+  }
   auto fast = options.network, exact = options.network;
   fast.precision = precision == Precision::adaptive ? Precision::bfloat16 : precision;
   exact.precision = Precision::float32;
-  for (const auto& bundle : members) {
-    require_task(bundle.spec, Task::segmentation);
-    pipeline::check_same(members.front().spec, bundle.spec);
-    state->specs.push_back(bundle.spec);
-    state->identities.push_back(bundle.identity());
-    const auto network = models::load(bundle);
-    pipeline::check_patch(bundle, *network);
+  for (const auto& member : members) {
+    require_task(member.spec, Task::segmentation);
+    pipeline::check_same(members.front().spec, member.spec);
+    state->specs.push_back(member.spec);
+    state->identities.push_back(member.identity);
+    if (!member.bundle) {
+      state->networks.push_back(prepare(member.forward, exact));
+      if (precision == Precision::adaptive) state->exact.push_back(state->networks.back());
+      continue;
+    }
+    const auto network = models::load(*member.bundle);
+    pipeline::check_patch(*member.bundle, *network);
     state->networks.push_back(prepare(network, fast));
     if (precision == Precision::adaptive) state->exact.push_back(prepare(network, exact));
   }

@@ -19,6 +19,9 @@ struct SliceClassifier::State {
 };
 
 SliceClassifier::SliceClassifier(const std::vector<Bundle>& members, const ClassifierOptions& options)
+    : SliceClassifier(members_of(members), options) {}
+
+SliceClassifier::SliceClassifier(const std::vector<Member>& members, const ClassifierOptions& options)
     : state_(std::make_shared<State>(
           State{pipeline::ClassifierNetworks(members, Task::slice_classification, options), options})) {}
 
@@ -99,15 +102,7 @@ std::vector<SliceMap> SliceClassifier::heat_maps(const SliceStack& stack, std::s
   for (const auto slice : slices) {
     progress("heat maps", double(maps.size()) / double(slices.size()));
     const auto image = images(std::span(&slice, 1));
-    at::Tensor mean;
-    for (const auto& member : networks.members) {
-      const auto map =
-          attribution::grad_cam([&](const at::Tensor& x) { return member.features(x); },
-                                [&](const at::Tensor& features) { return member.network->forward_head(features); },
-                                image, networks.blood_target(), options)[0];
-      mean = mean.defined() ? mean + map : map;
-    }
-    maps.push_back({slice, images.to_slice(mean / double(networks.members.size()))});
+    maps.push_back({slice, images.to_slice(networks.cam(image, networks.blood_target(), options, progress))});
   }
   progress("heat maps", 1);
   return maps;

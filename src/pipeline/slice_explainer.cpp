@@ -35,9 +35,9 @@ struct SliceExplainer::State {
   pipeline::ClassifierNetworks networks;
   std::vector<std::int64_t> classes;  ///< whose logits are summed
   attribution::Target target;         ///< (image, class) to (image)
-  std::vector<PreparedNetwork> gradients;
+  std::vector<Forward> gradients;
 
-  explicit State(const std::vector<Bundle>& members, const ExplainOptions& given)
+  explicit State(const std::vector<Member>& members, const ExplainOptions& given)
       : options(given), networks(members, Task::slice_classification, classifier_options(given)) {
     const auto& known = networks.spec().classes;
     if (!options.target) classes = networks.blood_classes();
@@ -51,12 +51,7 @@ struct SliceExplainer::State {
                             options.target.value_or("none that is blood"));
     }
     target = pipeline::logits_of(classes);
-    for (const auto& member : networks.members) {
-      const auto score = [target = target, n = member.network.get()](const at::Tensor& x) {
-        return target(n->forward(x));
-      };
-      gradients.push_back(prepare_gradient(member.network, score, options.network));
-    }
+    for (const auto& member : networks.members) gradients.push_back(member.gradient(target));
   }
 
   at::Tensor scores(const at::Tensor& images) const {
@@ -96,16 +91,10 @@ struct SliceExplainer::State {
     return made;
   }
 
-  at::Tensor cam(const at::Tensor& image, Method method) const {
+  at::Tensor cam(const at::Tensor& image, Method method, const Progress& progress) const {
     auto how = options.cam;
     how.method = attribution::parse_cam_method(to_string(method));
-    at::Tensor sum;
-    for (const auto& member : networks.members) {
-      const auto head = [&](const at::Tensor& features) { return member.network->forward_head(features); };
-      const auto map = attribution::grad_cam(member.features, head, image, target, how);
-      sum = sum.defined() ? sum + map : map;
-    }
-    return sum / double(networks.members.size());
+    return networks.cam(image, target, how, progress);
   }
 
   void xrai(SliceExplanation& found, const Explained& explained, const at::Tensor& image, Method method,
@@ -160,7 +149,7 @@ struct SliceExplainer::State {
     switch (method) {
       case Method::grad_cam:
       case Method::grad_cam_plus_plus:
-      case Method::eigen_cam: found.map = cam(image, method)[0]; break;
+      case Method::eigen_cam: found.map = cam(image, method, progress); break;
       case Method::gradients: found.map = attribution::to_map(attribution::gradients(explained, image))[0]; break;
       case Method::smooth_gradients:
         found.map = attribution::to_map(attribution::smooth_gradients(explained, image, options.smooth, progress))[0];
@@ -182,6 +171,9 @@ struct SliceExplainer::State {
 };
 
 SliceExplainer::SliceExplainer(const std::vector<Bundle>& members, const ExplainOptions& options)
+    : SliceExplainer(members_of(members), options) {}
+
+SliceExplainer::SliceExplainer(const std::vector<Member>& members, const ExplainOptions& options)
     : state_(std::make_shared<State>(members, options)) {}
 
 const ModelSpec& SliceExplainer::spec() const noexcept { return state_->networks.spec(); }

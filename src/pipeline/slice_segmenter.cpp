@@ -1,6 +1,7 @@
 #include "ichdet/pipeline/slice_segmenter.hpp"
 
 #include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
 
 #include <algorithm>
 #include <numeric>
@@ -11,6 +12,7 @@
 #include "ichdet/aggregate/slices.hpp"
 #include "ichdet/core/error.hpp"
 #include "ichdet/models/load.hpp"
+#include "ichdet/nn/network.hpp"
 #include "ichdet/pipeline/slice_images.hpp"
 #include "timed.hpp"
 
@@ -70,6 +72,10 @@ struct SliceSegmenter::State {
 };
 
 SliceSegmenter::SliceSegmenter(const std::vector<Bundle>& members, const std::optional<Bundle>& weight_model,
+                               const SliceSegmenterOptions& options)
+    : SliceSegmenter(members_of(members), weight_model, options) {}
+
+SliceSegmenter::SliceSegmenter(const std::vector<Member>& members, const std::optional<Bundle>& weight_model,
                                const SliceSegmenterOptions& options) {
   if (!(options.min_lesion_ml >= 0)) {
     throw Error::mismatch(ErrorCode::options, "min_lesion_ml", "0 or more", std::to_string(options.min_lesion_ml));
@@ -95,7 +101,7 @@ SliceSegmenter::SliceSegmenter(const std::vector<Bundle>& members, const std::op
                             std::to_string(weight_model->spec.classes.size()));
     }
     state->weigher_identity = weight_model->identity();
-    state->weigher = prepare(models::load(*weight_model), state->networks.members.front().whole.options());
+    state->weigher = prepare(models::load(*weight_model), state->networks.how);
   }
   state_ = std::move(state);
 }

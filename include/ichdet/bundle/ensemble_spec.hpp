@@ -48,8 +48,13 @@ EnsembleSpec parse_ensemble(std::string_view yaml, const std::string& subject);
 /// As the file has it under `slices`.
 nlohmann::json to_json(const ensemble::SliceRule& rule);
 
-/// With members looked up: a folder beside the file, else as resolve_bundles() does. Throws Error(weights) where the
-/// file cannot be read, as above, or where a member is not there.
-EnsembleSpec read_ensemble(const std::filesystem::path& file);
+/// With members looked up: a folder beside the file, else as resolve_bundles() does; but for those that `own` names,
+/// which are networks of the caller's. Throws Error(weights) where the file cannot be read, as above, or where a member
+/// is not there.
+EnsembleSpec read_ensemble(const std::filesystem::path& file, const std::vector<std::string>& own = {});
+
+/// Looks the members of a spec up likewise, beside `folder`. Throws as read_ensemble, in the name of `subject`.
+void find_members(EnsembleSpec& spec, const std::filesystem::path& folder, const std::string& subject,
+                  const std::vector<std::string>& own = {});
 
 }  // namespace ichdet

@@ -115,6 +115,10 @@ PreparedNetwork prepare(const std::shared_ptr<M>& module, const PrepareOptions& 
       module, [m = module.get()](const at::Tensor& x) -> at::Tensor { return m->forward(x); }, options, true);
 }
 
+/// A callable as it is, in the place of a prepared module: float32 to logits, of inputs of any shape. Nothing is folded
+/// or lowered, and of the options `threads` alone counts. What it throws comes through.
+PreparedNetwork prepare(Forward forward, const PrepareOptions& options = {});
+
 /// The gradient of a score with respect to the input, made ready likewise: a callable from inputs to gradients of the
 /// same shape. `score` is the module's forward, or a part of it, and whatever makes a score of its output, in
 /// LibTorch's operators; where it gives several values for an image (all of them, if need be) their sum's gradient is

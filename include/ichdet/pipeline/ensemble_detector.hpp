@@ -1,13 +1,20 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "ichdet/bundle/ensemble_spec.hpp"
 #include "ichdet/pipeline/detector.hpp"
+#include "ichdet/pipeline/member.hpp"
 #include "ichdet/pipeline/slice_classifier.hpp"
 
 namespace ichdet {
+
+/// Networks of one's own by the name that an ensemble's member has; of several the answers are averaged.
+using OwnMembers = std::map<std::string, std::vector<Member>>;
 
 /// Several models of any spacing, classes and kind, applied to studies as one. Load once, apply to many.
 ///
@@ -22,12 +29,13 @@ namespace ichdet {
 /// Immutable; a call is const and may run from several threads at once.
 class EnsembleDetector {
  public:
-  /// Opens the members' bundles. Of `classifier`, `rule` is not used. Of `options`, `review` is the ensemble's own.
+  /// Opens the members' bundles, but for those that `own` has. Of `classifier`, `rule` is not used. Of `options`, `review` is the ensemble's own.
   /// Throws Error(options) that names the member: one of another kind than it says or than those above, a class that
   /// the ensemble does not have, a class that no member answers; where there is no segmenter; and with STAPLE, where
   /// a segmenter does not answer all classes.
   explicit EnsembleDetector(EnsembleSpec spec, const SegmenterOptions& segmenter = {},
-                            const ClassifierOptions& classifier = {}, DetectorOptions options = {});
+                            const ClassifierOptions& classifier = {}, DetectorOptions options = {},
+                            const OwnMembers& own = {});
 
   const EnsembleSpec& spec() const noexcept;
   Detection operator()(const SliceStack& stack, const Progress& progress = {}) const;

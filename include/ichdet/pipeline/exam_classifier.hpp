@@ -24,6 +24,8 @@ class ExamClassifier {
  public:
   /// As SliceClassifier. Of the options, `batch` and `skip_empty` are not used, and of the rule only case_threshold.
   explicit ExamClassifier(const std::vector<Bundle>& members, const ClassifierOptions& options = {});
+  /// With networks of your own among them. Class activation maps need their features and head.
+  explicit ExamClassifier(const std::vector<Member>& members, const ClassifierOptions& options = {});
 
   const ModelSpec& spec() const noexcept;
   std::vector<BundleIdentity> identities() const;

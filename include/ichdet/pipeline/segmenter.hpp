@@ -10,6 +10,7 @@
 #include "ichdet/core/results.hpp"
 #include "ichdet/core/volume.hpp"
 #include "ichdet/nn/prepare.hpp"
+#include "ichdet/pipeline/member.hpp"
 
 namespace ichdet {
 
@@ -62,6 +63,8 @@ class Segmenter {
   /// Throws Error(weights) where a bundle's architecture is unknown or does not fit its weights, Error(options) where
   /// there is none, or where members differ in anything but architecture, weights and where they come from.
   explicit Segmenter(const std::vector<Bundle>& members, const SegmenterOptions& options = {});
+  /// With networks of your own among them, which run in their own precision, whatever the options say.
+  explicit Segmenter(const std::vector<Member>& members, const SegmenterOptions& options = {});
 
   /// The first member's.
   const ModelSpec& spec() const noexcept;

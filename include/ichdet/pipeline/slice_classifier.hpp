@@ -15,6 +15,7 @@
 #include "ichdet/core/results.hpp"
 #include "ichdet/core/slice_stack.hpp"
 #include "ichdet/nn/prepare.hpp"
+#include "ichdet/pipeline/member.hpp"
 #include "ichdet/pipeline/skull_strip.hpp"
 #include "ichdet/report/classification.hpp"
 
@@ -38,6 +39,8 @@ class SliceClassifier {
   /// Throws Error(options) where there is no bundle, one is for another task, members differ in what they read or in
   /// classes, or an option is out of its range; Error(weights) where weights and architecture do not fit.
   explicit SliceClassifier(const std::vector<Bundle>& members, const ClassifierOptions& options = {});
+  /// With networks of your own among them. Class activation maps need their features and head.
+  explicit SliceClassifier(const std::vector<Member>& members, const ClassifierOptions& options = {});
 
   /// The first member's.
   const ModelSpec& spec() const noexcept;

@@ -25,6 +25,7 @@
 #include "ichdet/core/progress.hpp"
 #include "ichdet/core/slice_stack.hpp"
 #include "ichdet/nn/prepare.hpp"
+#include "ichdet/pipeline/member.hpp"
 #include "ichdet/pipeline/skull_strip.hpp"
 #include "ichdet/pipeline/slice_images.hpp"
 
@@ -72,6 +73,8 @@ class SliceExplainer {
  public:
   /// Throws as SliceClassifier does, and Error(options) for a target that is no class.
   explicit SliceExplainer(const std::vector<Bundle>& members, const ExplainOptions& options = {});
+  /// With networks of your own among them, whose gradients LibTorch's autograd takes.
+  explicit SliceExplainer(const std::vector<Member>& members, const ExplainOptions& options = {});
 
   const ModelSpec& spec() const noexcept;
   std::vector<BundleIdentity> identities() const;

@@ -15,6 +15,7 @@
 #include "ichdet/core/slice_stack.hpp"
 #include "ichdet/nn/prepare.hpp"
 #include "ichdet/pipeline/detector.hpp"
+#include "ichdet/pipeline/member.hpp"
 #include "ichdet/pipeline/skull_strip.hpp"
 
 namespace ichdet {
@@ -59,6 +60,9 @@ class SliceSegmenter {
   /// classes or do not tell exactly one class of blood, weights are not one for each member, or an option is out of its
   /// range; Error(weights) where weights and architecture do not fit.
   explicit SliceSegmenter(const std::vector<Bundle>& members, const std::optional<Bundle>& weight_model = std::nullopt,
+                          const SliceSegmenterOptions& options = {});
+  /// With networks of your own among them.
+  explicit SliceSegmenter(const std::vector<Member>& members, const std::optional<Bundle>& weight_model = std::nullopt,
                           const SliceSegmenterOptions& options = {});
 
   /// The first member's.
