@@ -124,8 +124,8 @@ def test_foreground_box_and_crop():
     mask = np.zeros((9, 12, 15), np.uint8)
     mask[3:5, 2:9, 6:7] = rng.integers(0, 2, (2, 7, 1))
     mask[3, 2, 6] = mask[4, 8, 6] = 5
-    assert ichdet.foreground_box(mask) == ([6, 2, 3], [1, 7, 2])
-    assert ichdet.foreground_box(mask, 4) == ([2, 0, 0], [9, 12, 9])
+    assert ichdet.foreground_box(mask) == ((6, 2, 3), (1, 7, 2))
+    assert ichdet.foreground_box(mask, 4) == ((2, 0, 0), (9, 12, 9))
     affine = np.array([[0.5, 0, 0, 3], [0, 0.4, -1, 4], [0, 0.1, 5, 5], [0, 0, 0, 1.0]])
     hu = rng.normal(size=mask.shape).astype(np.float32)
     volume = ichdet.Volume(hu, ichdet.Geometry([15, 12, 9], affine))
