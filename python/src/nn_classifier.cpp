@@ -57,7 +57,8 @@ void bind_common(py::class_<Classifier>& c, const char* shape) {
         py::arg("batch") = defaults.batch, py::arg("skull_strip") = py::none(),
         py::arg("device") = defaults.network.device, py::arg("memory_mib") = defaults.network.memory_mib,
         py::arg("cache_folder") = "");
-  c.def_property_readonly("rule", &Classifier::rule, "From slices to patient: ichdet.CaseRule.")
+  c.def_property_readonly("spec", &Classifier::spec, "The first member's: ichdet.ModelSpec.")
+      .def_property_readonly("rule", &Classifier::rule, "From slices to patient: ichdet.CaseRule.")
       .def_property_readonly("classes", &class_names<Classifier>, "Names of what it tells apart, in its order.")
       .def_property_readonly("identities", &Classifier::identities, "The members': a list of ichdet.BundleIdentity.")
       .def(
@@ -88,7 +89,7 @@ Several networks are averaged. Calls may run in several threads at once.
 
 Parameters
 ----------
-bundles : str, PathLike or Member, or a list of them
+bundles : str, PathLike, ichdet.Bundle or Member, or a list of them
     Slice classifiers' bundles, by name (`ichdet models list`) or folder, and networks of your own.
 rule : ichdet.CaseRule or None
     From slices to patient; None: the first bundle's.
@@ -332,6 +333,7 @@ Examples
 >>> classifier = ichdet.nn.SliceClassifier(ichdet.nn.Member(brightest, "s1", name="brightest"))
 >>> stack = ichdet.phantom(seed=1, rows=64, columns=64, pixel_mm=3.5, slices=4, thickness_mm=30, subsamples=1).stack
 >>> result = classifier(stack)
+>>> import os
 >>> with tempfile.TemporaryDirectory() as folder:
 ...     ichdet.nn.write_classification(stack, result, folder, {1: np.full((64, 64), 0.5, np.float32)})
 ...     sorted(os.listdir(folder))

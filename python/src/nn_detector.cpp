@@ -78,6 +78,7 @@ Examples
 --------
 >>> stack = ichdet.phantom(seed=1, rows=64, columns=64, pixel_mm=3.5, slices=4, thickness_mm=30, subsamples=1).stack
 >>> found = ichdet.nn.open_detector()(stack)
+>>> import os
 >>> with tempfile.TemporaryDirectory() as folder:
 ...     written = ichdet.nn.write_detection(found, stack, folder)
 ...     sorted(os.listdir(folder))
@@ -108,7 +109,7 @@ back to the native slices, and measures there. Calls may run in several threads 
 
 Parameters
 ----------
-bundles : str, PathLike or Member, or a list of them
+bundles : str, PathLike, ichdet.Bundle or Member, or a list of them
     Bundles by name or folder and networks of your own, whose answers are averaged; or a Segmenter, made with options
     of your choice.
 threads : int

@@ -26,19 +26,20 @@ OpenOptions open_options(int threads, const std::string& precision, const std::s
   return options;
 }
 
-using Text = py::typing::Dict<py::str, py::object>;
+using File = std::variant<Path, EnsembleSpec, JsonDict>;
 
 /// Of a file, a name, or what the file would say.
-EnsembleSpec spec_of(const std::variant<Path, Text>& given, const OwnMembers& own) {
+EnsembleSpec spec_of(const File& given, const OwnMembers& own) {
   std::vector<std::string> names;
   for (const auto& [name, members] : own) names.push_back(name);
   if (const auto* file = std::get_if<Path>(&given)) {
     const py::gil_scoped_release unlocked;
     return read_ensemble(find_ensemble(file->string()).value_or(*file), names);
   }
-  const auto text = from_python(std::get<Text>(given)).dump();
+  const auto* parsed = std::get_if<EnsembleSpec>(&given);
+  const auto text = parsed ? std::string() : from_python(std::get<JsonDict>(given)).dump();
   const py::gil_scoped_release unlocked;
-  auto spec = parse_ensemble(text, "ensemble");
+  auto spec = parsed ? *parsed : parse_ensemble(text, "ensemble");
   find_members(spec, ".", "ensemble", names);
   return spec;
 }
@@ -81,7 +82,7 @@ slices. Load once, apply to many; calls may run in several threads at once.
 
 Parameters
 ----------
-file : str, PathLike or dict
+file : str, PathLike, ichdet.EnsembleSpec or dict
     Path of the YAML file, of a folder with ensemble.yaml in it, or the name of an ensemble that came with ichdet; or
     what the file would say.
 threads : int
@@ -119,7 +120,7 @@ Examples
 >>> found = detector(stack)
 >>> found.result.decision.positive, found.result.volumes_ml["blood"] > 15
 (True, True))")
-      .def(py::init([](const std::variant<Path, Text>& file, int threads, const std::string& precision,
+      .def(py::init([](const File& file, int threads, const std::string& precision,
                        const std::string& engine, const std::string& region, std::optional<double> decision_threshold,
                        double min_lesion_ml, int top_voxels,
                        const std::map<std::string, std::variant<std::vector<Member>, Member>>& networks) {
@@ -134,16 +135,7 @@ Examples
            py::arg("engine") = "auto", py::arg("region") = "head", py::arg("decision_threshold") = py::none(),
            py::arg("min_lesion_ml") = defaults.min_lesion_ml, py::arg("top_voxels") = defaults.top_voxels,
            py::arg("networks") = std::map<std::string, std::variant<std::vector<Member>, Member>>())
-      .def_property_readonly(
-          "name", [](const EnsembleDetector& detector) { return detector.spec().name; }, "The ensemble's.")
-      .def_property_readonly(
-          "members",
-          [](const EnsembleDetector& detector) {
-            std::vector<std::string> names;
-            for (const auto& member : detector.spec().members) names.push_back(member.bundle);
-            return names;
-          },
-          "Their names, as the file has them.")
+      .def_property_readonly("spec", &EnsembleDetector::spec, "What the file says: ichdet.EnsembleSpec.")
       .def("__call__", &detect<EnsembleDetector>, py::arg("stack"), py::kw_only(), py::arg("progress") = py::none(),
            call_text);
 

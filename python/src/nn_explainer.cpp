@@ -16,7 +16,7 @@ void bind_judge_explanations(py::module_& nn);
 namespace {
 
 std::vector<Member> classifiers(const MembersArgument& given) {
-  if (const auto* name = std::get_if<Path>(&given)) return members_of(open_classifiers({name->string()}));
+  if (const auto* name = std::get_if<Path>(&given)) return ichdet::members_of(open_classifiers({name->string()}));
   if (const auto* several = std::get_if<std::vector<MemberArgument>>(&given); several && several->size() == 1) {
     if (const auto* name = std::get_if<Path>(&several->front())) return classifiers(*name);
   }
@@ -53,7 +53,7 @@ of magnitudes, path methods by the sum, so that what speaks against the target i
 
 Parameters
 ----------
-names : str, PathLike or Member, or a list of them
+names : str, PathLike, ichdet.Bundle or Member, or a list of them
     Slice classifiers by name or folder, and networks of your own, which are averaged; or an ensemble, whose
     classifiers are asked.
 target : str or None
@@ -137,6 +137,7 @@ tensor(1.))")
            py::arg("precision") = "auto", py::arg("engine") = "auto", py::arg("batch") = defaults.batch,
            py::arg("skull_strip") = py::none())
       .def_property_readonly("target", &SliceExplainer::target, "The name of what is explained.")
+      .def_property_readonly("spec", &SliceExplainer::spec, "The first member's: ichdet.ModelSpec.")
       .def_property_readonly("rule", &SliceExplainer::rule, "From slices to patient: ichdet.CaseRule.")
       .def_property_readonly("classes", &class_names<SliceExplainer>, "Names of what it tells apart, in its order.")
       .def_property_readonly("identities", &SliceExplainer::identities,

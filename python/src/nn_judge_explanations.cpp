@@ -33,7 +33,7 @@ Examples
           "maps",
           [](const JudgedSlice& slice) {
             std::map<std::string, py::array_t<float>> maps;
-            for (const auto& map : slice.maps) maps[map.method] = lend(map.values)[py::int_(0)];
+            for (const auto& map : slice.maps) maps[map.method] = lend(map.values)[py::int_(0)].cast<py::array_t<float>>();
             return maps;
           },
           "By method's name: (row, column), float32.");
@@ -168,7 +168,8 @@ docs/attribution.md: what is measured, and what it came to on the model that com
 Examples
 --------
 >>> with tempfile.TemporaryDirectory() as folder:
-...     _ = pathlib.Path(folder, "m.csv").write_text("study,scan,mask\n")
+...     with open(folder + "/m.csv", "w") as manifest:
+...         _ = manifest.write("study,scan,mask\n")
 ...     try:
 ...         ichdet.attribution.judge_explanations("s1", folder + "/m.csv", ["grad-cam"])
 ...     except ichdet.Error as error:

@@ -197,6 +197,20 @@ Examples
 --------
 >>> ichdet.attribution.blank(torch.tensor([[[[3.0, 1]]]]))
 tensor([[[[1., 1.]]]]))");
+  m.def("trapezoids", &trapezoids, py::arg("x"), py::arg("y"), R"(The area under points with ascending x.
+
+Parameters
+----------
+x, y : list of float
+
+Returns
+-------
+float
+
+Examples
+--------
+>>> ichdet.attribution.trapezoids([0, 0.5, 1], [0, 1, 1])
+0.75)");
   py::class_<ScoreCurve>(m, "ScoreCurve", R"(A score against the share of pixels that were put in or taken out.
 
 Examples
@@ -310,6 +324,32 @@ Examples
 >>> ichdet.attribution.residual_bytes(flat, 0, 1) < ichdet.attribution.residual_bytes(noise, 0, 1)
 True)");
   m.def(
+      "before_blur",
+      [](const TensorLike& image, const TensorLike& known, double sigma) {
+        return before_blur(sigma)(image, known);
+      },
+      freely, py::arg("image"), py::arg("known"), py::arg("sigma"),
+      R"(The known pixels of an image in focus, in front of the image under a Gaussian.
+
+Parameters
+----------
+image : torch.Tensor or numpy.ndarray, (channel, y, x)
+known : torch.Tensor or numpy.ndarray, (y, x), bool
+sigma : float
+    Pixels.
+
+Returns
+-------
+torch.Tensor, (channel, y, x)
+
+Examples
+--------
+>>> image = torch.tensor([[[0.0, 9, 0, 0]]])
+>>> known = torch.tensor([[False, True, False, False]])
+>>> seen = ichdet.attribution.before_blur(image, known, 1.0)
+>>> seen[0, 0, 1], bool(seen[0, 0, 2] > 0)
+(tensor(9.), True))");
+  m.def(
       "information_curve",
       [](const Explained& explained, const TensorLike& image, const TensorLike& map, std::vector<double> shares,
          double least_score, bool monotone, std::int64_t points, Reveal reveal, Information information,
@@ -339,7 +379,7 @@ monotone : bool
 points : int
     Of the curve, beside its last.
 reveal : callable or None
-    image (channel, y, x) and known pixels (y, x), boolean, to the image with the others guessed. None: a Gaussian of
+    image (channel, y, x) and known pixels (y, x), boolean, to the image with the others guessed. None: before_blur of
     one sixteenth of the image's shorter side behind the known ones.
 information : callable or None
     Image to how much there is to see. None: residual_bytes over the image's range.

@@ -38,8 +38,8 @@ network : callable
     class). A torch.nn.Module has to be in evaluation mode. Where it has methods `forward_features` and
     `forward_head`, class activation maps use them. It is called without gradients, under Python's lock, from
     whichever thread needs it; what it raises comes through. It must not mix the images of a batch.
-spec : str, PathLike or dict
-    What it reads and answers: that of a bundle, by name or folder; or a dict as bundle.json has it, in which
+spec : str, PathLike, ichdet.ModelSpec or dict
+    What it reads and answers: that of a bundle, by name or folder, or as it is; or a dict as bundle.json has it, in which
     version, architecture, provenance, licence, training_data, metrics and weights may be left out.
 name, version, sha256 : str
     What stands for it in results; empty: the spec's name and version, no hash.
@@ -59,6 +59,7 @@ Examples
 ['no hemorrhage', 'hemorrhage'])")
       .def(py::init(&make), py::arg("network"), py::arg("spec"), py::kw_only(), py::arg("name") = "",
            py::arg("version") = "", py::arg("sha256") = "")
+      .def_readonly("spec", &Member::spec, "What it reads and answers: ichdet.ModelSpec.")
       .def_readonly("identity", &Member::identity, "What stands for it in results: ichdet.BundleIdentity.")
       .def_property_readonly(
           "task", [](const Member& member) { return to_string(member.spec.task); },

@@ -8,7 +8,7 @@ namespace ichdet::python {
 void bind_member(py::module_& m);
 void bind_skull_strip(py::module_& m);
 void bind_slice_images(py::module_& m);
-void bind_bundles(py::module_& m);
+void bind_make_bundle(py::module_& m);
 
 namespace {
 
@@ -51,7 +51,7 @@ Load once, apply to many; calls may run in several threads at once. docs/segment
 
 Parameters
 ----------
-bundles : str, PathLike or Member, or a list of them
+bundles : str, PathLike, ichdet.Bundle or Member, or a list of them
     Segmentation bundles by name (`ichdet models list`) or folder, and networks of your own, which run in their own
     precision. They must read and answer the same.
 threads : int
@@ -136,6 +136,7 @@ ichdet.Error
           },
           py::arg("volume"), py::kw_only(), py::arg("progress") = py::none(),
           "A Labelling of the volume: the same without the classes' probabilities, in a fraction of the memory.")
+      .def_property_readonly("spec", &Segmenter::spec, "The first member's: ichdet.ModelSpec.")
       .def_property_readonly("classes", &class_names<Segmenter>, "Names of what it tells apart, background first.")
       .def_property_readonly("identities", &Segmenter::identities, "The members': a list of ichdet.BundleIdentity.")
       .def_property_readonly(
@@ -147,7 +148,7 @@ ichdet.Error
 
 void bind_pipeline(py::module_& m) {
   bind_member(m);
-  bind_bundles(m);
+  bind_make_bundle(m);
   bind_results(m);
   bind_segmenter(m);
   bind_skull_strip(m);

@@ -196,6 +196,7 @@ Examples
 --------
 >>> stack = ichdet.phantom(seed=1, rows=48, columns=48, pixel_mm=4.5, slices=8, thickness_mm=6, subsamples=1).stack
 >>> stripped = ichdet.nn.strip_stack(stack, ichdet.nn.SkullStripper())
+>>> import os
 >>> with tempfile.TemporaryDirectory() as folder:
 ...     ichdet.nn.write_strip(stripped, stack, folder)
 ...     sorted(os.listdir(folder))

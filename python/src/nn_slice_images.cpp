@@ -16,8 +16,8 @@ resampled. Values are those of PIL, NumPy and torchvision's ToTensor and Normali
 Parameters
 ----------
 stack : ichdet.SliceStack
-spec : str, PathLike or dict
-    What is read: that of a bundle, by name or folder, or a dict as Member takes it.
+spec : str, PathLike, ichdet.ModelSpec or dict
+    What is read: that of a bundle, by name or folder, or as it is, or a dict as Member takes it.
 threads : int
     Of the search for the brain, where a channel is skull-stripped; 0: as many as the machine has.
 skull_strip : SkullStripper or None

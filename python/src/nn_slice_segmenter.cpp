@@ -71,7 +71,7 @@ Load once, apply to many; calls may run in several threads at once.
 
 Parameters
 ----------
-bundles : str, PathLike or Member, or a list of them
+bundles : str, PathLike, ichdet.Bundle or Member, or a list of them
     The members: slice segmenters' bundles, by name or folder, and networks of your own.
 weight_model : str, PathLike or None
     The bundle that weighs their maps anew on each slice; None: `weights`, or equal ones.
@@ -125,6 +125,7 @@ Examples
            py::arg("threads") = defaults.network.threads, py::arg("precision") = "auto", py::arg("engine") = "auto",
            py::arg("skip_empty") = defaults.skip_empty, py::arg("batch") = defaults.batch,
            py::arg("skull_strip") = py::none(), py::arg("min_lesion_ml") = defaults.min_lesion_ml)
+      .def_property_readonly("spec", &SliceSegmenter::spec, "The first member's: ichdet.ModelSpec.")
       .def_property_readonly("rule", &SliceSegmenter::rule, "From slices to patient: ichdet.CaseRule.")
       .def_property_readonly("classes", &class_names<SliceSegmenter>, "Names of what it tells apart, in its order.")
       .def_property_readonly("blood_name", &SliceSegmenter::blood_name, "Of the one class that is blood.")

@@ -41,30 +41,27 @@ inline SegmenterOptions segmenter_options(int threads, const std::string& precis
   return options;
 }
 
-/// A bundle's name or folder, or a network of one's own.
-using MemberArgument = std::variant<Path, Member>;
+/// A bundle's name or folder, one that was opened, or a network of one's own.
+using MemberArgument = std::variant<Path, Bundle, Member>;
 /// One or several.
-using MembersArgument = std::variant<Path, Member, std::vector<MemberArgument>>;
+using MembersArgument = std::variant<Path, Bundle, Member, std::vector<MemberArgument>>;
 
-inline std::vector<Member> open_members(const MembersArgument& given) {
-  std::vector<Member> members;
-  const auto add_bundles = [&](const Path& name) {
-    for (const auto& folder : resolve_bundles(name.string())) members.emplace_back(open_bundle(folder));
-  };
-  if (const auto* name = std::get_if<Path>(&given)) {
-    add_bundles(*name);
-  } else if (const auto* own = std::get_if<Member>(&given)) {
-    members.push_back(*own);
-  } else {
-    for (const auto& one : std::get<std::vector<MemberArgument>>(given)) {
-      if (const auto* own = std::get_if<Member>(&one)) {
-        members.push_back(*own);
-      } else {
-        add_bundles(std::get<Path>(one));
-      }
-    }
+/// The bundles that a name means: several of an ensemble.
+inline std::vector<Member> members_of(const Path& name) {
+  return ichdet::members_of(open_bundles(resolve_bundles(name.string())));
+}
+inline std::vector<Member> members_of(const Bundle& bundle) { return {Member(bundle)}; }
+inline std::vector<Member> members_of(const Member& member) { return {member}; }
+inline std::vector<Member> members_of(const std::vector<MemberArgument>& given) {
+  std::vector<Member> all;
+  for (const auto& one : given) {
+    const auto some = std::visit([](const auto& what) { return members_of(what); }, one);
+    all.insert(all.end(), some.begin(), some.end());
   }
-  return members;
+  return all;
+}
+inline std::vector<Member> open_members(const MembersArgument& given) {
+  return std::visit([](const auto& what) { return members_of(what); }, given);
 }
 
 template <class Model>

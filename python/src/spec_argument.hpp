@@ -1,7 +1,5 @@
 #pragma once
 
-#include <pybind11/typing.h>
-
 #include <variant>
 
 #include "json.hpp"
@@ -9,13 +7,12 @@
 
 namespace ichdet::python {
 
-/// What a network reads and answers: a bundle's name or folder, or what bundle.json would say.
-using SpecArgument = std::variant<Path, py::typing::Dict<py::str, py::object>>;
+/// What a network reads and answers: a bundle's name or folder, its spec, or what bundle.json would say.
+using SpecArgument = std::variant<Path, ModelSpec, JsonDict>;
 
 inline ModelSpec spec_of(const SpecArgument& given) {
-  if (const auto* said = std::get_if<py::typing::Dict<py::str, py::object>>(&given)) {
-    return parse_own_spec(from_python(*said), "spec");
-  }
+  if (const auto* spec = std::get_if<ModelSpec>(&given)) return *spec;
+  if (const auto* said = std::get_if<JsonDict>(&given)) return parse_own_spec(from_python(*said), "spec");
   const auto& name = std::get<Path>(given);
   const py::gil_scoped_release unlocked;
   return open_bundle(resolve_bundle(name.string())).spec;

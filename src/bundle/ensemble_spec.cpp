@@ -145,7 +145,7 @@ void find_members(EnsembleSpec& spec, const fs::path& folder, const std::string&
   std::error_code failed;
   for (std::size_t i = 0; i < spec.members.size(); ++i) {
     auto& member = spec.members[i];
-    if (std::ranges::find(own, member.bundle) != own.end()) continue;
+    if (!member.folders.empty() || std::ranges::find(own, member.bundle) != own.end()) continue;
     const auto refuse = [&](const std::string& why) {
       throw Error(ErrorCode::weights, subject + ": /members/" + std::to_string(i) + "/bundle: " + why);
     };

@@ -112,7 +112,7 @@ def test_in_an_ensemble_s_file(segmenters, phantom):  # noqa: F811
     found, expected = mixed(phantom), bundles(phantom)
     assert [s.probability for s in found.result.slices] == pytest.approx(
         [s.probability for s in expected.result.slices], abs=1e-5)
-    assert mixed.members == ["mine", str(second)]
+    assert [member.bundle for member in mixed.spec.members] == ["mine", str(second)]
     with pytest.raises(ichdet.Error, match="no member is named other"):
         nn.EnsembleDetector(spec, networks={"other": nn.Member(two, second)})
 

@@ -53,7 +53,7 @@ nlohmann::json to_json(const ensemble::SliceRule& rule);
 /// is not there.
 EnsembleSpec read_ensemble(const std::filesystem::path& file, const std::vector<std::string>& own = {});
 
-/// Looks the members of a spec up likewise, beside `folder`. Throws as read_ensemble, in the name of `subject`.
+/// Looks the members of a spec up likewise that have no folders yet, beside `folder`. Throws as read_ensemble, in the name of `subject`.
 void find_members(EnsembleSpec& spec, const std::filesystem::path& folder, const std::string& subject,
                   const std::vector<std::string>& own = {});
 

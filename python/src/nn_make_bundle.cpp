@@ -2,20 +2,18 @@
 #include <pybind11/stl.h>
 #include <torch/csrc/utils/pybind.h>
 
-#include <fstream>
-
-#include "ichdet/bundle/shipped.hpp"
 #include "ichdet/core/error.hpp"
 #include "ichdet/nn/state_dict.hpp"
 #include "ichdet/pipeline/import.hpp"
 #include "ichdet/pipeline/make_bundle.hpp"
+#include "ichdet/pipeline/open_detector.hpp"
+#include "ichdet/pipeline/slice_explainer.hpp"
 #include "json.hpp"
 #include "options.hpp"
 
 namespace ichdet::python {
 namespace {
 
-using Dict = py::typing::Dict<py::str, py::object>;
 using StateDictArgument = std::variant<Path, std::map<std::string, at::Tensor>>;
 
 DType dtype_of(const std::string& name) {
@@ -27,7 +25,7 @@ DType dtype_of(const std::string& name) {
 
 BundleOptions options_of(const std::string& name, const std::string& version, const std::string& licence,
                          const std::optional<Path>& licence_file, const std::string& training_data,
-                         const Dict& metrics, const std::optional<BundleIdentity>& parent,
+                         const JsonDict& metrics, const std::optional<BundleIdentity>& parent,
                          const std::string& split_sha256, const std::string& dtype) {
   BundleOptions options;
   options.name = name;
@@ -42,95 +40,6 @@ BundleOptions options_of(const std::string& name, const std::string& version, co
   return options;
 }
 
-void bind_bundle(py::module_& m) {
-  py::class_<Bundle>(m, "Bundle", R"(One network's weights and everything needed to use them right: a folder that was opened.
-
-Wherever a bundle's name or folder is taken, it is taken too.
-
-Examples
---------
->>> bundle = ichdet.nn.open_bundle("s1")
->>> bundle
-<ichdet.nn.Bundle ichdet-s1, version 1, slice classification>
->>> bundle.spec["output"]
-{'activation': 'softmax'}
->>> ichdet.nn.SliceClassifier(bundle).classes
-['no hemorrhage', 'hemorrhage'])")
-      .def_readonly("folder", &Bundle::folder, "Where it lies: pathlib.Path.")
-      .def_property_readonly(
-          "name", [](const Bundle& bundle) { return bundle.spec.name; }, "As its results say.")
-      .def_property_readonly(
-          "version", [](const Bundle& bundle) { return bundle.spec.version; }, "As its results say.")
-      .def_readonly("sha256", &Bundle::sha256, "Of bundle.json, which holds the hash of the weights.")
-      .def_property_readonly("identity", &Bundle::identity, "All three: ichdet.BundleIdentity.")
-      .def_property_readonly(
-          "task", [](const Bundle& bundle) { return to_string(bundle.spec.task); },
-          "'segmentation', 'slice classification', 'exam classification', 'slice segmentation', 'map weights' or "
-          "'brain extraction'.")
-      .def_property_readonly(
-          "architecture", [](const Bundle& bundle) { return bundle.spec.architecture; },
-          "Of its network, as ichdet.nn names it.")
-      .def_property_readonly(
-          "classes",
-          [](const Bundle& bundle) {
-            std::vector<std::string> names;
-            for (const auto& known : bundle.spec.classes) names.push_back(known.name);
-            return names;
-          },
-          "Names of what it tells apart.")
-      .def_property_readonly(
-          "licence", [](const Bundle& bundle) { return bundle.spec.licence; }, "Of the weights, an SPDX expression.")
-      .def_property_readonly(
-          "untrained", [](const Bundle& bundle) { return bundle.spec.untrained; },
-          "Whether its weights are random numbers, so that no result means anything.")
-      .def_property_readonly(
-          "spec",
-          [](const Bundle& bundle) -> Dict {
-            std::ifstream in(bundle.folder / "bundle.json");
-            return to_python(nlohmann::ordered_json::parse(in));
-          },
-          "What bundle.json says, which Member takes too.")
-      .def("__fspath__", [](const Bundle& bundle) { return bundle.folder.string(); })
-      .def("__repr__", [](const Bundle& bundle) {
-        return "<ichdet.nn.Bundle " + bundle.spec.name + ", version " + bundle.spec.version + ", " +
-               to_string(bundle.spec.task) + ">";
-      });
-  m.def(
-      "open_bundle", [](const Path& name) { return open_bundle(resolve_bundle(name.string())); }, py::arg("bundle"),
-      py::call_guard<py::gil_scoped_release>(),
-      R"(Open a bundle and check bundle.json against its schema and the weights against their SHA-256.
-
-Parameters
-----------
-bundle : str or PathLike
-    A name (`ichdet models list`) or a folder.
-
-Returns
--------
-Bundle
-
-Raises
-------
-ichdet.Error
-    weights: it is not there, or not as it should be; the message names the file, and what was expected.
-
-Examples
---------
->>> ichdet.nn.open_bundle("s1").classes
-['no hemorrhage', 'hemorrhage'])");
-  m.def("shipped_bundles", &shipped_names,
-        R"(Names of the bundles and ensembles that came with ichdet, sorted.
-
-Returns
--------
-list of str
-
-Examples
---------
->>> "s1" in ichdet.nn.shipped_bundles()
-True)");
-}
-
 void bind_make(py::module_& m) {
   const BundleOptions defaults;
   m.def(
@@ -138,7 +47,7 @@ void bind_make(py::module_& m) {
       [](const std::string& recipe, const Path& folder, const std::optional<StateDictArgument>& weights,
          const std::optional<std::uint64_t>& untrained, const std::string& name, const std::string& version,
          const std::string& licence, const std::optional<Path>& licence_file, const std::string& training_data,
-         const Dict& metrics, const std::optional<BundleIdentity>& parent, const std::string& split_sha256,
+         const JsonDict& metrics, const std::optional<BundleIdentity>& parent, const std::string& split_sha256,
          const std::string& dtype) {
         if (weights.has_value() == untrained.has_value()) {
           throw py::value_error("make_bundle: expected weights or untrained, one of them");
@@ -156,7 +65,7 @@ void bind_make(py::module_& m) {
       py::arg("recipe"), py::arg("folder"), py::kw_only(), py::arg("weights") = py::none(),
       py::arg("untrained") = py::none(), py::arg("name") = defaults.name, py::arg("version") = defaults.version,
       py::arg("licence") = defaults.licence, py::arg("licence_file") = py::none(),
-      py::arg("training_data") = defaults.training_data, py::arg_v("metrics", Dict(), "{}"),
+      py::arg("training_data") = defaults.training_data, py::arg_v("metrics", JsonDict(), "{}"),
       py::arg("parent") = py::none(), py::arg("split_sha256") = defaults.split_sha256, py::arg("dtype") = "float32",
       R"(Make a bundle's folder from a recipe and weights.
 
@@ -198,8 +107,8 @@ Examples
 --------
 >>> with tempfile.TemporaryDirectory() as folder:
 ...     ichdet.nn.make_bundle("s3-weight-model", folder + "/new", untrained=1, name="tried")
-...     ichdet.nn.open_bundle(folder + "/new")
-<ichdet.nn.Bundle tried, version 1, map weights>)");
+...     ichdet.open_bundle(folder + "/new")
+<ichdet.Bundle tried 1: map weights, ClipWeightNet, UNTRAINED>)");
 }
 
 void bind_import(py::module_& m) {
@@ -210,7 +119,7 @@ void bind_import(py::module_& m) {
       "import_mindgrab",
       [](const Path& folder, const Path& bundle, const std::string& name, const std::string& version,
          const std::string& licence, const std::optional<Path>& licence_file, const std::string& training_data,
-         const Dict& metrics, const std::string& dtype) {
+         const JsonDict& metrics, const std::string& dtype) {
         const auto options =
             options_of(name, version, licence, licence_file, training_data, metrics, std::nullopt, "", dtype);
         const py::gil_scoped_release unlocked;
@@ -218,7 +127,7 @@ void bind_import(py::module_& m) {
       },
       py::arg("folder"), py::arg("bundle"), py::kw_only(), py::arg("name") = defaults.name,
       py::arg("version") = defaults.version, py::arg("licence") = defaults.licence, py::arg("licence_file") = py::none(),
-      py::arg("training_data") = defaults.training_data, py::arg_v("metrics", Dict(), "{}"),
+      py::arg("training_data") = defaults.training_data, py::arg_v("metrics", JsonDict(), "{}"),
       py::arg("dtype") = "float32",
       R"(Make a bundle of MindGrab as brainchop-models keeps it: a folder with model.json and model.pth.
 
@@ -248,7 +157,7 @@ io)");
       [](const Path& folder, const Path& out, const std::vector<std::string>& blood,
          const std::vector<std::string>& folds, const std::string& checkpoint, const std::string& orientation,
          const std::string& trainer, const std::string& name, const std::string& version, const std::string& licence,
-         const std::optional<Path>& licence_file, const std::string& training_data, const Dict& metrics,
+         const std::optional<Path>& licence_file, const std::string& training_data, const JsonDict& metrics,
          const std::string& dtype) {
         const NnunetImportOptions options{
             blood,
@@ -264,7 +173,7 @@ io)");
       py::arg("checkpoint") = nnunet.checkpoint, py::arg("orientation") = nnunet.orientation,
       py::arg("trainer") = nnunet.trainer, py::arg("name") = defaults.name, py::arg("version") = defaults.version,
       py::arg("licence") = defaults.licence, py::arg("licence_file") = py::none(),
-      py::arg("training_data") = defaults.training_data, py::arg_v("metrics", Dict(), "{}"),
+      py::arg("training_data") = defaults.training_data, py::arg_v("metrics", JsonDict(), "{}"),
       py::arg("dtype") = "float32",
       R"(Make bundles of a trained nnU-Net v2: docs/import.md says what they repeat of it, and what they do not.
 
@@ -308,9 +217,9 @@ io)");
   m.def(
       "import_monai",
       [](const Path& folder, const Path& bundle, const std::vector<std::string>& blood, const std::string& config,
-         const std::string& weights, const Dict& stated, const std::string& name, const std::string& version,
+         const std::string& weights, const JsonDict& stated, const std::string& name, const std::string& version,
          const std::string& licence, const std::optional<Path>& licence_file, const std::string& training_data,
-         const Dict& metrics, const std::string& dtype) {
+         const JsonDict& metrics, const std::string& dtype) {
         MonaiImportOptions options{
             blood,
             config,
@@ -323,9 +232,9 @@ io)");
         import_monai(folder, bundle, options);
       },
       py::arg("folder"), py::arg("bundle"), py::kw_only(), py::arg("blood"), py::arg("config") = monai.config,
-      py::arg("weights") = monai.weights, py::arg_v("stated", Dict(), "{}"), py::arg("name") = defaults.name,
+      py::arg("weights") = monai.weights, py::arg_v("stated", JsonDict(), "{}"), py::arg("name") = defaults.name,
       py::arg("version") = defaults.version, py::arg("licence") = defaults.licence, py::arg("licence_file") = py::none(),
-      py::arg("training_data") = defaults.training_data, py::arg_v("metrics", Dict(), "{}"),
+      py::arg("training_data") = defaults.training_data, py::arg_v("metrics", JsonDict(), "{}"),
       py::arg("dtype") = "float32",
       R"(Make a bundle of a MONAI bundle, of which no expression is evaluated: docs/import.md.
 
@@ -363,8 +272,51 @@ io)");
 
 }  // namespace
 
-void bind_bundles(py::module_& m) {
-  bind_bundle(m);
+void bind_make_bundle(py::module_& m) {
+  using Names = std::vector<std::string>;
+  const auto open = [&](const char* name, std::vector<Bundle> (*opened)(const Names&), const char* text) {
+    m.def(
+        name, [opened](const Names& names) { return opened(names); }, py::arg("names"),
+        py::call_guard<py::gil_scoped_release>(), text);
+  };
+  open("open_named", &open_named, R"(The bundles that names, or folders, stand for; a name may be several.
+
+Parameters
+----------
+names : list of str
+
+Returns
+-------
+list of ichdet.Bundle
+
+Raises
+------
+ichdet.Error
+    weights: one is not there, or cannot be opened.
+
+Examples
+--------
+>>> ichdet.nn.open_named(["s1"])
+[<ichdet.Bundle ichdet-s1 1: slice classification, EfficientClassification>])");
+  open("open_classifiers", &open_classifiers, R"(The slice classifiers that names mean: bundles, or those of an ensemble.
+
+Parameters
+----------
+names : list of str
+
+Returns
+-------
+list of ichdet.Bundle
+
+Raises
+------
+ichdet.Error
+    options: an ensemble without one; weights: one is not there, or cannot be opened.
+
+Examples
+--------
+>>> [bundle.spec.task for bundle in ichdet.nn.open_classifiers(["ichdet"])]
+['slice classification'])");
   bind_make(m);
   bind_import(m);
 }
