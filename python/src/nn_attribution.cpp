@@ -187,8 +187,8 @@ torch.Tensor, (image, position)
 Examples
 --------
 >>> maps = torch.tensor([[[0.0, 1, 2], [0, 2, 4]]])
->>> ichdet.attribution.first_component(maps) / 5**0.5
-tensor([[-1.0000e+00, -1.1102e-16,  1.0000e+00]]))");
+>>> (ichdet.attribution.first_component(maps) / 5**0.5).round(decimals=3) + 0
+tensor([[-1.,  0.,  1.]]))");
 }
 
 }  // namespace ichdet::python

@@ -231,16 +231,16 @@ Arguments and errors are SliceClassifier's; `skip_empty` and `batch` are not use
 
 Examples
 --------
->>> spec = {"name": "mean", "task": "exam classification", "classes": [{"name": "blood", "blood": True}],
+>>> spec = {"name": "mean", "task": "exam classification", "classes": [{"name": name, "blood": True} for name in ("any", "subdural")],
 ...         "input": {"orientation": "LPS", "size": [32, 32], "fit": "resize", "levels": "truncate", "exam_slices": 5,
 ...                   "channels": [{"clip_hu": [0, 80], "mean": 0, "std": 1}]},
 ...         "output": {"activation": "sigmoid"}, "decision": {"case_threshold": 0.5}}
->>> mean = lambda exams: exams.mean((1, 3, 4))  # (exam, image, channel, row, column) to (exam, class)
+>>> mean = lambda exams: exams.mean((1, 3, 4)).repeat(1, 2)  # (exam, image, channel, row, column) to (exam, class)
 >>> classifier = ichdet.nn.ExamClassifier(ichdet.nn.Member(mean, spec))
 >>> stack = ichdet.phantom(seed=1, rows=64, columns=64, pixel_mm=3.5, slices=4, thickness_mm=30, subsamples=1).stack
 >>> result = classifier(stack)
 >>> result.decision.positive, result.classes, classifier.images(stack).shape
-(True, ['blood'], (1, 5, 1, 32, 32)))");
+(True, ['any', 'subdural'], (1, 5, 1, 32, 32)))");
   bind_common(exams, R"(Ask the networks alone.
 
 Parameters

@@ -135,9 +135,9 @@ ichdet.Error
 Examples
 --------
 >>> x = torch.tensor([[[[3.0, 1], [0, 2]]]])
->>> ichdet.attribution.smooth(lambda inputs: inputs, x, samples=100, spread=0.1, squares=False).round()
-tensor([[[[3., 1.],
-          [-0., 2.]]]]))");
+>>> ichdet.attribution.smooth(lambda inputs: inputs, x, samples=100, spread=0.1, squares=False).round().int()
+tensor([[[[3, 1],
+          [0, 2]]]], dtype=torch.int32))");
   m.def(
       "to_map",
       [](const TensorLike& attributions, const std::string& reduction) {

@@ -108,7 +108,7 @@ Examples
 >>> with tempfile.TemporaryDirectory() as folder:
 ...     ichdet.nn.make_bundle("s3-weight-model", folder + "/new", untrained=1, name="tried")
 ...     ichdet.open_bundle(folder + "/new")
-<ichdet.Bundle tried 1: map weights, ClipWeightNet, UNTRAINED>)");
+<ichdet.Bundle tried 1: map weights, WeightModel, UNTRAINED>)");
 }
 
 void bind_import(py::module_& m) {

@@ -88,8 +88,8 @@ torch.Tensor of the input's shape and type
 
 Examples
 --------
->>> ichdet.attribution.baseline(torch.tensor([[[1.0, 2, 4]]]), "black")
-tensor([[[1., 1., 1.]]]))");
+>>> ichdet.attribution.baseline(torch.tensor([[[[1.0, 2, 4]]]]), "black")
+tensor([[[[1., 1., 1.]]]]))");
   py::class_<Attribution>(m, "Attribution", R"(What a path method found.
 
 Examples
@@ -318,7 +318,7 @@ torch.Tensor of the input's shape and type
 Examples
 --------
 >>> ichdet.attribution.gaussian_blur(torch.eye(3)[None, None], 1.0)[0, 0, 1].round(decimals=2)
-tensor([0.2000, 0.2700, 0.2000]))");
+tensor([0.2100, 0.2800, 0.2100]))");
   m.def(
       "gaussian_blur_slope",
       [](const TensorLike& input, double sigma, double step) {

@@ -34,7 +34,7 @@ Examples
 Examples
 --------
 >>> ichdet.nn.Labelling.blood.__doc__
-"Probability of all classes that are blood: (z, y, x), float32 in [0, 1].")")
+'Probability of all classes that are blood: (z, y, x), float32 in [0, 1].')")
       .def_readonly("labels", &Labelling::labels, "ichdet.LabelMap on the volume's grid.")
       .def_property_readonly(
           "blood", [](const Labelling& l) { return lend(l.blood); },

@@ -28,7 +28,7 @@ Examples
 >>> stack = ichdet.phantom(seed=1, rows=64, columns=64, pixel_mm=3.5, slices=24, thickness_mm=6, subsamples=1).stack
 >>> volume = ichdet.resample_to(stack, ichdet.segmentation_grid(stack.geometry, [4, 4, 4]))
 >>> found = ichdet.nn.skull_strip(volume)
->>> found.engine, 0.1 < found.mask.mean() < 0.9, found.bundles
+>>> found.engine, bool(0.1 < found.mask.mean() < 0.9), found.bundles
 ('classical', True, []))")
       .def_property_readonly(
           "mask", [](const BrainMask& found) { return lend(found.mask); },

@@ -73,8 +73,12 @@ Examples
       .def(
           "to_slice",
           [](const SliceImages& images, const TensorLike& map) {
-            const py::gil_scoped_release unlocked;
-            return images.to_slice(map);
+            Array2f values;
+            {
+              const py::gil_scoped_release unlocked;
+              values = images.to_slice(map);
+            }
+            return lend(values);
           },
           py::arg("map"),
           "A map (row, column) over the network's image, brought to the slice's own (row, column), 0 beyond it: NumPy, "
