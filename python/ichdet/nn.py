@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
+from . import _nn
+from ._html import attach
 from ._nn import *  # noqa: F401,F403
 from ._nn import Network, _Part, _Plain, _prepare_plain
+
+attach(_nn)
 
 
 class _Tree(torch.nn.Module):
@@ -23,7 +27,7 @@ class _Tree(torch.nn.Module):
         self._part = part
         for name, tensor in part.parameters():
             tensor.__class__ = torch.nn.Parameter  # the C++ module's own tensor stays what it is
-            self.register_parameter(name, tensor)
+            self.register_parameter(name, cast(torch.nn.Parameter, tensor))
         for name, tensor in part.buffers():
             self.register_buffer(name, tensor)
         for name, child in part.children():
@@ -39,7 +43,7 @@ class _Tree(torch.nn.Module):
     def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> Any:
         """What to(), double() and the like do; the buffers stay the C++ module's own tensors."""
         own = dict(self._buffers)
-        super()._apply(fn, recurse)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         for name, tensor in own.items():
             changed = self._buffers[name]
             if tensor is not None and changed is not None and changed is not tensor:
@@ -52,7 +56,7 @@ class _Tree(torch.nn.Module):
 
     def extra_repr(self) -> str:
         """The shapes of its own parameters."""
-        return ", ".join(f"{name} {tuple(tensor.shape)}" for name, tensor in self._parameters.items())
+        return ", ".join(f"{name} {tuple(tensor.shape)}" for name, tensor in self._parameters.items() if tensor is not None)
 
     def _held(self) -> Iterator[tuple[dict[str, Any], str, Any]]:
         for tree in self.modules():

@@ -39,10 +39,11 @@ def _value_errors(call: Callable[..., Result], *arguments: Any, **options: Any) 
 
 def _sigmoid(x: Floats) -> Floats:
     e = np.exp(-np.abs(x))
-    return np.where(x >= 0, 1, e) / (1 + e)
+    p: Floats = np.where(x >= 0, 1, e) / (1 + e)
+    return p
 
 
-def _probabilities(values: Floats, input: str) -> Floats:
+def _probabilities(values: Any, input: str) -> Floats:
     """Values as probabilities; scores (logits, a decision function) through the sigmoid."""
     if input == "score":
         return _sigmoid(values)
@@ -50,7 +51,7 @@ def _probabilities(values: Floats, input: str) -> Floats:
         raise ValueError(f"input: expected probability or score, found {input!r}")
     if values.size and not (values.min() >= 0 and values.max() <= 1):
         raise ValueError('expected probabilities from 0 to 1; for a decision function\'s values use input="score"')
-    return values
+    return np.asarray(values)
 
 
 class _Binary(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
