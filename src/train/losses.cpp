@@ -94,12 +94,11 @@ at::Tensor tversky(const at::Tensor& logits, const at::Tensor& classes, double f
 
 at::Tensor binary_cross_entropy(const at::Tensor& logits, const at::Tensor& truth,
                                 const std::vector<double>& positive_weights) {
-  const auto mask = truth.isnan().logical_not().to(at::kFloat);
-  const auto target = at::nan_to_num(truth.to(at::kFloat), 0.0);
-  const auto positive =
-      positive_weights.empty() ? at::Tensor() : at::tensor(positive_weights, logits.options().dtype(at::kFloat));
-  const auto each =
-      at::binary_cross_entropy_with_logits(wide(logits), target, {}, positive, /*reduction: none=*/0);
+  const auto scores = wide(logits);
+  const auto mask = truth.isnan().logical_not().to(scores.scalar_type());
+  const auto target = at::nan_to_num(truth.to(scores.scalar_type()), 0.0);
+  const auto positive = positive_weights.empty() ? at::Tensor() : at::tensor(positive_weights, scores.options());
+  const auto each = at::binary_cross_entropy_with_logits(scores, target, {}, positive, /*reduction: none=*/0);
   return mean_of_known(each, mask);
 }
 

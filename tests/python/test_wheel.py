@@ -72,7 +72,7 @@ def test_finds_a_hemorrhage(environment):
 import ichdet, ichdet.nn
 from pathlib import Path
 assert Path(ichdet.__file__).is_relative_to(%r), ichdet.__file__
-phantom = ichdet.phantom(hemorrhages=[ichdet.Hemorrhage(volume_ml=30)], size=128, slices=8)
+phantom = ichdet.phantom(hemorrhages=[ichdet.Hemorrhage(volume_ml=30)], rows=128, columns=128, pixel_mm=1.8, slices=8, thickness_mm=18)
 found = ichdet.nn.open_detector(threads=1)(phantom.stack)
 print(found.result.decision.positive)
 """

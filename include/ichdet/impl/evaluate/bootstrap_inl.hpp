@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <mutex>
 #include <random>
 #include <string>
 
@@ -75,6 +76,8 @@ ICHDET_INLINE std::vector<BootstrapInterval> bootstrap(std::span<const std::int3
   std::vector<std::vector<double>> values(count, std::vector<double>(std::size_t(resamples)));
   constexpr std::int64_t block = 32;  // resamples to one allocation
   const std::int64_t blocks = (resamples + block - 1) / block;
+  std::mutex reporting;
+  std::int64_t done = 0;
   const auto run_block = [&](std::int64_t b) {
     std::vector<std::uint32_t> times(std::size_t(*highest) + 1), multiplicity(patient_of_row.size());
     std::vector<double> one(count);
@@ -84,6 +87,8 @@ ICHDET_INLINE std::vector<BootstrapInterval> bootstrap(std::span<const std::int3
       statistics(multiplicity, one);
       for (std::size_t s = 0; s < count; ++s) values[s][std::size_t(i)] = one[s];
     }
+    const std::scoped_lock lock(reporting);
+    options.progress("bootstrap", double(++done) / double(blocks));
   };
   parallel_for(blocks, options.threads, run_block);
 

@@ -221,8 +221,16 @@ ICHDET_INLINE Evaluation evaluate_cohort(const Cohort& cohort, const EvaluationO
         "are too sure of themselves; the bootstrap, which draws patients, is not.");
   }
   for (std::size_t c = 0; c < cohort.classes.size(); ++c) {
-    options.bootstrap.progress("evaluating", double(c) / double(cohort.classes.size()));
-    detail::evaluate_class(cohort, c, options, evaluation);
+    const auto& progress = options.bootstrap.progress;
+    const auto classes = double(cohort.classes.size());
+    progress("evaluating", double(c) / classes);
+    auto of_class = options;
+    if (progress.report) {
+      of_class.bootstrap.progress.report = [&](std::string_view, double fraction) {
+        progress.report("evaluating", (double(c) + fraction) / classes);
+      };
+    }
+    detail::evaluate_class(cohort, c, of_class, evaluation);
   }
   options.bootstrap.progress("evaluating", 1);
   for (const auto& model : cohort.models) {
