@@ -3,12 +3,13 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := build
-.PHONY: help setup build all test demo wheel install dev tsan tidy format clean
+.PHONY: help setup build all test demo notebooks wheel install dev tsan tidy format clean
 
 BUILD := build
 JOBS ?= $(shell nproc)
 PREFIX ?= /usr/local
 STUDY ?=
+NAMES ?=
 export STUDY TORCH_INDEX
 
 help: ## list these targets
@@ -34,6 +35,11 @@ test: ## everything, then the C++ tests (ctest) and the Python and parity tests 
 
 demo: build ## find a hemorrhage in a phantom that ichdet makes itself (STUDY=folder: in that study instead)
 	@tools/demo.sh $(BUILD)/ichdet
+
+notebooks: ## run examples/notebooks on phantoms and keep the outputs that may be committed (NAMES="01 05": these alone)
+	@tools/setup.sh test
+	@cmake --build $(BUILD) -j $(JOBS) --target ichdet_python
+	@PYTHONPATH=$(BUILD)/python .venv-oracles/bin/python tools/run_notebooks.py $(NAMES)
 
 wheel: setup $(BUILD)/build.ninja ## dist/ichdet-*.whl, which needs torch and NumPy and no system package
 	@cmake --build $(BUILD) -j $(JOBS) --target ichdet_python

@@ -126,6 +126,9 @@ def test_adaptive_gives_float32s_volumes_for_a_part_of_its_work(bundles, bleedin
     print(volumes, voxels)
     assert volumes["float32"][0] > 5000
     assert volumes["adaptive"] == pytest.approx(volumes["float32"], rel=0.005, abs=2)
+    if not nn.has_fast_bfloat16():
+        pytest.skip("volumes agree; the share of the work was not looked at: this CPU has no AMX, and DeepMedic in bfloat16 "
+                    "goes by fixed patches")
     assert voxels["float32"] == voxels["bfloat16"] == (voxels["adaptive"][0], 0)
     assert 0 < voxels["adaptive"][1] < voxels["adaptive"][0] / 2
 
