@@ -10,13 +10,26 @@ import pytest
 import ichdet
 
 
+def ball(seed):
+    """A tilted series of noise, with a ball of tissue in a shell of bone."""
+    rng = np.random.default_rng(seed)
+    planes = [
+        ichdet.SlicePlane(position_mm=(-96, -96 + 0.3 * seed * k, 6 * k), row_spacing_mm=1.5, column_spacing_mm=1.5,
+                          thickness_mm=6)
+        for k in range(24)
+    ]
+    z, y, x = np.ogrid[:24, :128, :128]
+    radius = np.sqrt((6 * (z - 11.5)) ** 2 + (1.5 * (y - 63.5)) ** 2 + (1.5 * (x - 63.5)) ** 2)
+    hu = np.select([radius < 60, radius < 66], [35, 1000], -1000) + rng.integers(-9, 10, radius.shape)
+    return ichdet.SliceStack(ichdet.SliceGeometry(planes, rows=128, columns=128), hu)
+
+
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
     made = []
     for seed in range(4):
         folder = tmp_path_factory.mktemp(f"study{seed}")
-        head = ichdet.phantom(seed, rows=192, columns=192, pixel_mm=1.2, slices=24, thickness_mm=6, tilt_degrees=5 * seed)
-        ichdet.write_series(head.stack, folder)
+        ichdet.write_series(ball(seed), folder)
         made.append(folder)
     return made
 
@@ -60,7 +73,7 @@ def longest_pause(call):
     return max(pauses), took, len(pauses)
 
 
-GRID = ichdet.Geometry.aligned(size=(256, 256, 160), spacing_mm=(1, 1, 1))
+GRID = ichdet.Geometry.aligned(size=(192, 192, 96), spacing_mm=(1, 1, 1))
 
 
 @pytest.fixture(scope="module")
@@ -77,9 +90,9 @@ CALLS = {
     "dilate": lambda v: ichdet.dilate(v.hu > 60, 4, (1, 1, 1), threads=1),
     "connected_components": lambda v: ichdet.connected_components(v.hu > 20),
     "brain_mask": lambda v: ichdet.brain_mask(v, threads=1),
-    "copy": lambda v: [v.copy() for _ in range(10)],
-    "equality": lambda v: [v == v.copy() for _ in range(10)],
-    "phantom": lambda v: ichdet.phantom(rows=128, columns=128, pixel_mm=1.8, threads=1),
+    "copy": lambda v: [v.copy() for _ in range(20)],
+    "equality": lambda v: [v == v.copy() for _ in range(20)],
+    "phantom": lambda v: ichdet.phantom(rows=32, columns=32, pixel_mm=7, slices=2, thickness_mm=40),
 }
 
 
@@ -98,3 +111,23 @@ def test_files_let_other_threads_run(volume, tmp_path):
     ):
         pause, took, _ = longest_pause(call)
         assert pause < 0.6 * took
+
+
+def test_reading_writing_and_phantoms_report_and_stop(folders, tmp_path):
+    stack = ichdet.read_dicom(folders[0])
+    calls = {
+        "read_dicom": lambda told: ichdet.read_dicom(folders[0], progress=told),
+        "scan": lambda told: ichdet.scan(folders[0], progress=told),
+        "write_series": lambda told: ichdet.write_series(stack, tmp_path / "copy", overwrite=True, progress=told),
+        "phantom": lambda told: ichdet.phantom(rows=32, columns=32, pixel_mm=7, slices=2, progress=told),
+    }
+    for name, call in calls.items():
+        seen = []
+        call(lambda stage, fraction: seen.append((stage, fraction)))
+        assert seen and all(isinstance(stage, str) and 0 <= done <= 1 for stage, done in seen), name
+
+        def enough(stage, fraction):
+            raise LookupError("enough")
+
+        with pytest.raises(LookupError, match="enough"):
+            call(enough)
