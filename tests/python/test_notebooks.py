@@ -9,7 +9,6 @@ from pathlib import Path
 import nbformat
 import pytest
 
-pytestmark = pytest.mark.skip(reason="SKIPPED: the notebooks of issue 9 are drafts; not all were run against the final interface")
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "examples" / "notebooks").glob("*.ipynb"))
 DATA = Path(os.environ.get("ICHDET_DATA", ROOT.parent / "shared" / "data")).resolve()
@@ -33,8 +32,8 @@ SAID = {
                    [True, True], [True, True]),
     "06_train_and_fine_tune": ("[made['step'], new['choice']['keep'] in ('new', 'old'), (new['bundle'] / 'bundle.json').exists()]",
                                [200, True, True], [200, True, True]),
-    "07_bring_your_own_network": ("[bool(np.mean(losses[-10:]) < np.mean(losses[:10])), difference < 1e-3, sorted(said)]",
-                                  [True, True, ["both", "ichdet", "toy"]], [True, True, ["both", "ichdet", "toy"]]),
+    "07_bring_your_own_network": ("[bool(np.mean(losses[-10:]) < np.mean(losses[:10])), difference < 1e-3, "
+                                  "bool(overlap.dice > 0.3)]", [True, True, True], [True, True, True]),
     "08_evaluate_with_intervals": ("[int(who.max()) + 1, bool(test.difference > 0.05), sorted(said)]",
                                    [17, True, ["as it is", "isotonic", "platt"]], [6, True, ["as it is", "isotonic", "platt"]]),
 }
