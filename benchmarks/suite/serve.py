@@ -1,0 +1,80 @@
+"""One contender in a process of its own: it works when a line arrives, and answers in JSON.
+
+python -m suite.serve CASE CONTENDER FOLDER THREADS OUTPUT    (the driver's; "machine" is a contender of every case)
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+from .case import Contender, LeftOut, all_cases
+
+SHORTEST = 0.1  # seconds of work in a round: shorter calls are repeated
+
+
+def mib(field: str) -> float:
+    return next(int(line.split()[1]) / 1024 for line in open("/proc/self/status") if line.startswith(field + ":"))
+
+
+def tell(answer: dict[str, Any]) -> None:
+    print(json.dumps(answer), file=_answers, flush=True)
+
+
+def serve(name: str, who: str, folder: Path, threads: int, output: Path) -> None:
+    made = all_cases()[name].contenders[who](folder, threads)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(threads)
+        sys.modules["torch"].set_flush_denormal(True)
+    contender = made if isinstance(made, Contender) else Contender(made)
+    before = mib("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")  # VmHWM starts anew
+    start = time.perf_counter()
+    found = contender.call()
+    first = time.perf_counter() - start
+    output.write_bytes(pickle.dumps(found))
+    del found
+    start = time.perf_counter()
+    contender.call()
+    once = time.perf_counter() - start
+    calls = max(1, min(10_000, round(SHORTEST / max(once, 1e-7))))
+    tell({"first_s": first, "peak_mib": mib("VmHWM"), "added_mib": mib("VmHWM") - before, "note": contender.note,
+          "part": contender.part})
+    for _ in sys.stdin:
+        start, cpu = time.perf_counter(), time.process_time()
+        for _ in range(calls):
+            contender.call()
+        tell({"s": (time.perf_counter() - start) / calls / contender.part,
+              "cpu_s": (time.process_time() - cpu) / calls / contender.part})
+
+
+def serve_machine(threads: int) -> None:
+    from .machine import Rates
+
+    rates = Rates(threads)
+    rates.measure()
+    tell({})
+    for _ in sys.stdin:
+        rates.measure()
+        tell(rates.best)
+
+
+if __name__ == "__main__":
+    _answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what libraries print is no answer
+    name, who, folder, threads, output = sys.argv[1:]
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: int(threads)])
+    try:
+        serve_machine(int(threads)) if who == "machine" else serve(name, who, Path(folder), int(threads), Path(output))
+    except LeftOut as e:
+        tell({"left_out": str(e)})
+    except ImportError as e:
+        tell({"left_out": str(e)})
+    except Exception:
+        tell({"failed": traceback.format_exc()})
