@@ -11,12 +11,11 @@ from typing import Any, cast
 
 import torch
 
-from . import _nn
-from ._html import attach
+from . import _html, _nn
 from ._nn import *  # noqa: F401,F403
 from ._nn import Network, _Part, _Plain, _prepare_plain
 
-attach(_nn)
+_html.attach(_nn)
 
 
 class _Tree(torch.nn.Module):

@@ -14,9 +14,9 @@ import pytest
 nn = pytest.importorskip("ichdet.nn")
 torch = pytest.importorskip("torch")
 nets = pytest.importorskip("monai.networks.nets")
+import oracles  # noqa: E402, F401
 timm = pytest.importorskip("timm")
 import ichdet  # noqa: E402
-import oracles  # noqa: E402, F401
 from ichdet import attribution  # noqa: E402
 from oracle_networks import trained  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
@@ -61,8 +61,8 @@ def classifiers(tmp_path_factory):
     """Two networks as plain torch modules, and their bundles."""
     folder, made = tmp_path_factory.mktemp("classifiers"), []
     for seed in (1, 2):
-        torch.manual_seed(seed)
-        network = trained(timm.create_model("resnet18", in_chans=1, num_classes=2)).eval()
+        network = trained(
+            timm.create_model("resnet18", in_chans=1, num_classes=2), torch.randn(4, 1, 64, 64), seed).eval()
         save_file(network.state_dict(), folder / f"{seed}.safetensors")
         nn.make_bundle(str(recipe(folder)), folder / f"c{seed}", weights=folder / f"{seed}.safetensors")
         made.append((Parts(network).eval(), folder / f"c{seed}"))

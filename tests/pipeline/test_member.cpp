@@ -1,0 +1,82 @@
+#include "ichdet/pipeline/member.hpp"
+
+#include <ATen/Functions.h>
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <stdexcept>
+
+#include "ichdet/core/error.hpp"
+#include "ichdet/pipeline/segmenter.hpp"
+#include "ichdet/pipeline/slice_classifier.hpp"
+
+using namespace ichdet;
+
+namespace {
+
+const auto segmentation = nlohmann::json::parse(R"({"name": "own",
+  "classes": [{"name": "background", "blood": false}, {"name": "blood", "blood": true}],
+  "input": {"orientation": "LPS", "spacing_mm": [2, 2, 2], "channels": [{"clip_hu": [0, 100], "scale_to": [0, 1]}]},
+  "patch": {"input": [8, 8, 8], "output": [8, 8, 8], "step": 0, "padding": "edge"}})");
+
+const auto classification = nlohmann::json::parse(R"({"name": "own", "task": "slice classification",
+  "classes": [{"name": "blood", "blood": true}],
+  "input": {"orientation": "LPS", "size": [16, 16], "fit": "resize", "levels": "float",
+            "channels": [{"clip_hu": [0, 100], "mean": 0, "std": 1}]},
+  "output": {"activation": "sigmoid"},
+  "decision": {"rule": "maximum", "slice_threshold": 0.5, "case_threshold": 0.5}})");
+
+Volume volume() {
+  Array3<float> hu({8, 8, 8});
+  for (std::int64_t i = 0; i < hu.size(); ++i) hu.data()[i] = float(i % 100);
+  return {std::move(hu), Geometry::aligned({8, 8, 8}, {2, 2, 2})};
+}
+
+}  // namespace
+
+TEST_CASE("a callable is a segmenter's member, and several are averaged") {
+  const auto dense = [](double limit) -> Forward {
+    return [limit](const at::Tensor& x) { return at::cat({limit - x, x - limit}, 1) * 10; };
+  };
+  const auto spec = parse_own_spec(segmentation, "spec");
+  SegmenterOptions options;
+  options.region = SearchRegion::everywhere;
+  const auto scan = volume();
+  const auto low = Segmenter(std::vector{Member(spec, dense(0.3))}, options)(scan);
+  const auto high = Segmenter(std::vector{Member(spec, dense(0.6))}, options)(scan);
+  const auto both = Segmenter(std::vector{Member(spec, dense(0.3)), Member(spec, dense(0.6))}, options)(scan);
+  for (std::int64_t i = 0; i < 8 * 8 * 8; ++i) {
+    const auto p = [&](const Segmentation& s) { return s.probabilities.values.plane(1).data()[i]; };
+    CHECK(p(both) == doctest::Approx((p(low) + p(high)) / 2));
+    CHECK(p(low) == doctest::Approx(1 / (1 + std::exp(-20 * (scan.hu.data()[i] / 100 - 0.3)))).epsilon(1e-4));
+  }
+  CHECK(both.inference.form == "a callable");
+}
+
+TEST_CASE("what a callable keeps is left alone, and what it throws comes through") {
+  const auto kept = at::ones({1, 2, 8, 8, 8});
+  const auto spec = parse_own_spec(segmentation, "spec");
+  SegmenterOptions options;
+  options.region = SearchRegion::everywhere;
+  Segmenter(std::vector{Member(spec, [&](const at::Tensor&) { return kept; })}, options)(volume());
+  CHECK(kept.min().item<float>() == 1);
+  const Segmenter broken(
+      std::vector{Member(spec, [](const at::Tensor&) -> at::Tensor { throw std::domain_error("mine"); })}, options);
+  CHECK_THROWS_AS(broken(volume()), std::domain_error);
+  CHECK_THROWS_AS(Member(spec, Forward()), Error);
+}
+
+TEST_CASE("a callable is a classifier's member; maps need its parts") {
+  Member member(parse_own_spec(classification, "spec"), [](const at::Tensor& x) { return x.mean({2, 3}); });
+  const SliceClassifier whole(std::vector{member});
+  CHECK(whole.probabilities(at::zeros({2, 1, 16, 16})).equal(at::full({2, 1}, 0.5f)));
+  CHECK(whole.identities().front().name == "own");
+}
+
+TEST_CASE("a spec of one's own leaves out what is about stored weights alone") {
+  auto json = segmentation;
+  CHECK(parse_own_spec(json, "mine").version == "1");
+  json.erase("patch");
+  CHECK_THROWS_WITH_AS(parse_own_spec(json, "mine"), doctest::Contains("mine: "), Error);
+  CHECK_THROWS_AS(parse_own_spec(nlohmann::json::array(), "mine"), Error);
+}
