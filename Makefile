@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := build
-.PHONY: help setup build all test demo notebooks wheel install dev tsan tidy format clean
+.PHONY: help setup build all test demo bench bench-quick bench-check notebooks wheel install dev tsan tidy format clean
 
 BUILD := build
 JOBS ?= $(shell nproc)
@@ -35,6 +35,22 @@ test: ## everything, then the C++ tests (ctest) and the Python and parity tests 
 
 demo: build ## find a hemorrhage in a phantom that ichdet makes itself (STUDY=folder: in that study instead)
 	@tools/demo.sh $(BUILD)/ichdet
+
+# Peers and Google Benchmark are set up, ichdet is built; BENCH runs the suite.
+BENCH := PYTHONPATH=$(BUILD)/python ICHDET_BINARY=$(BUILD)/ichdet .venv-oracles/bin/python benchmarks/run.py
+bench-setup:
+	@tools/setup.sh bench
+	@cmake --preset default -DICHDET_BUILD_BENCHMARKS=ON >/dev/null
+	@cmake --build $(BUILD) -j $(JOBS) --target ichdet_cli ichdet_python ichdet_benchmarks
+
+bench: bench-setup ## everything measured beside its peers, hours: build/bench/results.json, benchmarks.md and plots; stop it when you like
+	@$(BENCH) --resume --out $(BUILD)/bench/results.json
+
+bench-quick: bench-setup ## the quick part of it, under five minutes
+	@$(BENCH) --quick --out $(BUILD)/bench/quick.json
+
+bench-check: bench-quick ## and what became slower beside its peers by more than 15 % since benchmarks/baseline.json
+	@cd benchmarks && PYTHONPATH=../$(BUILD)/python ../.venv-oracles/bin/python -m suite.check ../$(BUILD)/bench/quick.json
 
 notebooks: ## run examples/notebooks on phantoms and keep the outputs that may be committed (NAMES="01 05": these alone)
 	@tools/setup.sh test

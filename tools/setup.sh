@@ -3,6 +3,7 @@
 #
 #   tools/setup.sh build   system packages, .venv with torch        (what `make` needs), OpenVINO where it can be had
 #   tools/setup.sh test    also the judges and .venv-oracles        (what `make test` needs)
+#   tools/setup.sh bench   also Google Benchmark                    (what `make bench` needs)
 #   tools/setup.sh dev     also clang-format and clang-tidy         (what `make tidy` and `make format` need)
 #
 # TORCH_INDEX=address   Python index to take torch from, where the default one would serve a CUDA build
@@ -18,14 +19,16 @@ build_packages=(build-essential cmake ninja-build ccache python3 python3-venv py
   libxtensor-dev libxsimd-dev doctest-dev libcli11-dev nlohmann-json3-dev libpng-dev
   zlib1g-dev libcurl4-openssl-dev libssl-dev libyaml-cpp-dev)
 test_packages=(dicom3tools dcmtk)
+bench_packages=(libbenchmark-dev)
 dev_packages=(clang-format clang-tidy)
 
 packages=("${build_packages[@]}")
 case $level in
   build) ;;
   test) packages+=("${test_packages[@]}") ;;
+  bench) packages+=("${test_packages[@]}" "${bench_packages[@]}") ;;
   dev) packages+=("${dev_packages[@]}") ;;
-  *) die "expected build, test or dev, found '$level'" ;;
+  *) die "expected build, test, bench or dev, found '$level'" ;;
 esac
 
 system_packages() {
@@ -119,5 +122,5 @@ oracles_venv() {
 system_packages
 build_venv
 openvino_package
-if [ "$level" = test ]; then oracles_venv; fi
+case $level in test | bench) oracles_venv ;; esac
 say "ready ($level)"

@@ -116,6 +116,7 @@ Examples
       .def_readonly("step", &FitResult::step, "Done so far; less than `steps` where its minutes were over.")
       .def_readonly("seconds", &FitResult::seconds, "Over all sittings.")
       .def_readonly("best_step", &FitResult::best_step, "Whose weights the network has.")
+      .def_readonly("bfloat16", &FitResult::bfloat16, "Whether it multiplied in bfloat16.")
       .def_readonly("best", &FitResult::best, "Their Score.")
       .def_readonly("last", &FitResult::last, "The last Score.");
   const FitOptions usual;
@@ -161,7 +162,7 @@ optimizer, schedule : dict
 average : float
     Decay of the weights' running mean, which is what is validated and kept; 0: none.
 bfloat16 : bool
-    Autocast.
+    Autocast; on a CPU without AMX it stays float32, where bfloat16's gradients cannot be trusted.
 device : str
 workers : int
     Threads that make batches ahead.

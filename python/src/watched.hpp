@@ -74,7 +74,10 @@ auto watched(const py::object& progress, Body&& body) {
       }
     };
   }
-  auto result = std::async(std::launch::async, [&] { return body(std::as_const(told)); });
+  auto result = std::async(std::launch::async, [&] {
+    const StopScope scope(told.stop);
+    return body(std::as_const(told));
+  });
   for (bool done = false; !done;) {
     {
       const py::gil_scoped_release unlocked;

@@ -29,7 +29,8 @@ struct TrainArguments {
 };
 
 void print_result(const train::TrainResult& result, const fs::path& folder) {
-  std::printf("Step %lld after %.1f h", static_cast<long long>(result.fit.step), result.fit.seconds / 3600);
+  std::printf("Step %lld after %.1f h in %s", static_cast<long long>(result.fit.step), result.fit.seconds / 3600,
+              result.fit.bfloat16 ? "bfloat16" : "float32");
   if (result.fit.best_step >= 0) std::printf("; best at step %lld:", static_cast<long long>(result.fit.best_step));
   for (const auto& [name, value] : result.fit.best.values) std::printf(" %s %.4f", name.c_str(), value);
   std::printf("\n");

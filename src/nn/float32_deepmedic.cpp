@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "ichdet/core/progress.hpp"
+
 namespace ichdet::nn {
 namespace {
 
@@ -24,6 +26,21 @@ void each_row(std::int64_t depth, std::int64_t height, const std::function<void(
 /// (D, H, W, C) as the (1, C, D, H, W) that LibTorch calls channels-last.
 at::Tensor as_channels_last(const at::Tensor& t) { return t.permute({3, 0, 1, 2}).unsqueeze(0); }
 at::Tensor from_channels_last(const at::Tensor& t) { return t.squeeze(0).permute({1, 2, 3, 0}).contiguous(); }
+
+/// a b in pieces of a's rows that do not depend on the number of threads, so that its bytes do not either.
+at::Tensor multiply_rows(const at::Tensor& a, const at::Tensor& b) {
+  constexpr std::int64_t rows = 1024;
+  auto product = at::empty({a.size(0), b.size(1)});
+  at::parallel_for(0, (a.size(0) + rows - 1) / rows, 1, [&](std::int64_t begin, std::int64_t end) {
+    const c10::InferenceMode no_gradients;
+    for (auto piece = begin; piece < end; ++piece) {
+      const auto first = piece * rows, count = std::min(rows, a.size(0) - first);
+      auto out = product.narrow(0, first, count);
+      at::mm_out(out, a.narrow(0, first, count), b);
+    }
+  });
+  return product;
+}
 
 }  // namespace
 
@@ -107,6 +124,7 @@ at::Tensor Float32DeepMedic::run_path(std::size_t index, const at::Tensor& input
       // below 32 MB are recycled by malloc in place of being mapped and cleared anew.
       const auto planes = std::max<std::int64_t>(1, piece_floats / (out.height * n));
       for (std::int64_t z = 0; z < out.depth; z += planes) {
+        StopScope::check("network");
         const auto count = std::min(planes, out.depth - z);
         const auto piece =
             from_channels_last(at::conv3d(as_channels_last(x.narrow(0, z, count + 2)), path.weights[i], block.bias));
@@ -129,7 +147,7 @@ at::Tensor Float32DeepMedic::operator()(const at::Tensor& given) const {
   for (std::size_t i = 0; i + 1 < paths_.size(); ++i) {
     const auto activated = run_path(i, input, output);
     const auto shape = activated.sizes();
-    auto part = at::mm(activated.view({-1, shape[3]}), folded_.paths[i].head_weight);
+    auto part = multiply_rows(activated.view({-1, shape[3]}), folded_.paths[i].head_weight);
     if (i == 0) part += folded_.head_bias;
     coarse.push_back(part.view({shape[0], shape[1], shape[2], -1}));
   }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "ichdet/core/progress.hpp"
+
 namespace ichdet::nn {
 
 void Plan::mark_last() {
@@ -20,6 +22,7 @@ at::Tensor Plan::run(const at::Tensor& input_tensor) const {
   std::vector<c10::IValue> values(slots);
   values[input] = input_tensor;
   for (const auto& step : steps) {
+    StopScope::check("network");
     auto stack = step.constants;
     for (const auto& argument : step.arguments) {
       auto& value = values[argument.slot];

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "ichdet/core/progress.hpp"
+
 namespace ichdet::nn {
 namespace {
 
@@ -254,6 +256,7 @@ void TiledDeepMedic::run_path(std::size_t index, const at::Tensor& given, const 
     stages[i].depth = depth - shrink;
   }
   for (std::int64_t turn = 1; stages.back().done < stages.back().depth; ++turn) {
+    StopScope::check("network");
     for (std::size_t i = 0; i < stages.size(); ++i) {
       auto& stage = stages[i];
       const auto end = std::min(stage.depth, turn * chunk - 2 * std::int64_t(i));

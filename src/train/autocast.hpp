@@ -3,12 +3,14 @@
 #include <ATen/autocast_mode.h>
 #include <c10/core/Device.h>
 
+#include "ichdet/train/loop.hpp"
+
 namespace ichdet::train {
 
-/// Multiplication in bfloat16 while it lives.
+/// Multiplication in bfloat16 while it lives, where that can be trusted.
 class Autocast {
  public:
-  Autocast(bool on, const at::Device& device) : on_(on), type_(device.type()) {
+  Autocast(bool on, const at::Device& device) : on_(on && multiplies_in_bfloat16(device)), type_(device.type()) {
     if (!on_) return;
     at::autocast::set_autocast_dtype(type_, at::kBFloat16);
     at::autocast::set_autocast_enabled(type_, true);

@@ -15,6 +15,7 @@
 #include "autocast.hpp"
 #include "ichdet/core/error.hpp"
 #include "ichdet/nn/denormals.hpp"
+#include "ichdet/nn/prepare.hpp"
 #include "ichdet/nn/state_dict.hpp"
 #include "ichdet/phantom/random.hpp"
 #include "ichdet/train/curves.hpp"
@@ -88,6 +89,7 @@ class Training {
     result.step = standing_.step;
     result.seconds = seconds();
     result.best_step = standing_.best_step;
+    result.bfloat16 = options_.bfloat16 && multiplies_in_bfloat16(options_.device);
     result.best = {standing_.best_score, standing_.best_values};
     result.last = last_;
     // A short sitting may end before anything was judged; judging here would make it another training.
@@ -237,6 +239,8 @@ class Training {
 };
 
 }  // namespace
+
+bool multiplies_in_bfloat16(const at::Device& device) { return !device.is_cpu() || has_fast_bfloat16(); }
 
 FitResult fit(Network& network, const BatchSource& batches, const Objective& objective, const Validation& validation,
               const FitOptions& options, const fs::path& folder, const Progress& progress) {

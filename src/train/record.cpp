@@ -101,6 +101,7 @@ json record_of(const Recipe& recipe, const TrainingSpec& training, const TrainOp
               {"hours", result.seconds / 3600},
               {"machine", machine()},
               {"device", options.device},
+              {"precision", result.bfloat16 ? "bfloat16" : "float32"},
               {"threads", at::get_num_threads()},
               {"version", version},
               {"torch", TORCH_VERSION}};

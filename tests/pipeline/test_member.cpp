@@ -1,6 +1,7 @@
 #include "ichdet/pipeline/member.hpp"
 
 #include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -20,7 +21,7 @@ const auto segmentation = nlohmann::json::parse(R"({"name": "own",
   "patch": {"input": [8, 8, 8], "output": [8, 8, 8], "step": 0, "padding": "edge"}})");
 
 const auto classification = nlohmann::json::parse(R"({"name": "own", "task": "slice classification",
-  "classes": [{"name": "blood", "blood": true}],
+  "classes": [{"name": "any", "blood": true}, {"name": "subdural", "blood": true}],
   "input": {"orientation": "LPS", "size": [16, 16], "fit": "resize", "levels": "float",
             "channels": [{"clip_hu": [0, 100], "mean": 0, "std": 1}]},
   "output": {"activation": "sigmoid"},
@@ -67,9 +68,10 @@ TEST_CASE("what a callable keeps is left alone, and what it throws comes through
 }
 
 TEST_CASE("a callable is a classifier's member; maps need its parts") {
-  Member member(parse_own_spec(classification, "spec"), [](const at::Tensor& x) { return x.mean({2, 3}); });
+  Member member(parse_own_spec(classification, "spec"),
+                [](const at::Tensor& x) { return x.mean({2, 3}).expand({-1, 2}); });
   const SliceClassifier whole(std::vector{member});
-  CHECK(whole.probabilities(at::zeros({2, 1, 16, 16})).equal(at::full({2, 1}, 0.5f)));
+  CHECK(whole.probabilities(at::zeros({2, 1, 16, 16})).equal(at::full({2, 2}, 0.5f)));
   CHECK(whole.identities().front().name == "own");
 }
 

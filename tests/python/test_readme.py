@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -31,6 +32,16 @@ def test_first_detection(language, ichdet, study, tmp_path):
     assert "hemorrhage" in done.stdout
     assert json.loads((tmp_path / "out" / "result.json").read_text())["decision"] is True
     assert (tmp_path / "out" / "sheet.png").exists()
+
+
+def test_the_snippets_of_the_python_page_run_in_turn():
+    pytest.importorskip("ichdet.nn")
+    snippets = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "python.md").read_text(), re.DOTALL)
+    names = {}
+    for snippet in snippets:
+        exec(compile(snippet, "docs/python.md", "exec"), names)
+    assert len(snippets) == 3
+    assert names["again"].geometry.size == names["volume"].geometry.size
 
 
 def test_windows_without_torch(ichdet, study):

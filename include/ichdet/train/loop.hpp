@@ -15,6 +15,10 @@
 
 namespace ichdet::train {
 
+/// Whether training in bfloat16 can be trusted there: on a CPU it takes AMX. On one without (AVX512_BF16), oneDNN's
+/// gradients of the weights of convolutions of 2 x 2 x 4 voxels were sometimes no numbers (LibTorch 2.13.0).
+bool multiplies_in_bfloat16(const at::Device& device);
+
 /// What one step learns from.
 struct Batch {
   at::Tensor input;   ///< as the network reads it, float32
@@ -46,7 +50,7 @@ struct FitOptions {
   OptimizerSpec optimizer;
   ScheduleSpec schedule;
   double average = 0;     ///< decay of the weights' running mean, which is what is validated and kept; 0: none
-  bool bfloat16 = false;  ///< autocast: up to three times as fast on CPUs with AMX
+  bool bfloat16 = false;  ///< autocast, where multiplies_in_bfloat16(): up to three times as fast on CPUs with AMX
   at::Device device = at::kCPU;
   int workers = 1;  ///< threads that make batches ahead
   std::uint64_t seed = 0;
@@ -58,6 +62,7 @@ struct FitResult {
   std::int64_t step = 0;  ///< done so far; less than `steps` where its minutes were over
   double seconds = 0;     ///< over all sittings
   std::int64_t best_step = 0;
+  bool bfloat16 = false;  ///< multiplied in
   Score best, last;
 };
 
