@@ -1,6 +1,5 @@
 #include <openvino/op/constant.hpp>
 
-#include "graph_tools.hpp"
 #include "ichdet/core/error.hpp"
 #include "lower.hpp"
 
@@ -31,32 +30,6 @@ Value constant(double value) {
   return std::make_shared<ov::op::v0::Constant>(ov::element::f32, ov::Shape{}, float(value));
 }
 
-const torch::jit::Value* Call::value(const std::string& argument) const {
-  return node_.hasNamedInput(argument) ? node_.namedInput(argument) : nullptr;
-}
-
-std::optional<c10::IValue> Call::find(const std::string& argument) const {
-  const auto* found = value(argument);
-  if (found == nullptr) return c10::IValue();
-  return nn::constant(found);
-}
-
-c10::IValue Call::given(const std::string& argument) const {
-  const auto found = find(argument);
-  require(found && !found->isNone(), argument + (found ? " missing" : " not constant"));
-  return *found;
-}
-
-bool Call::has(const std::string& argument) const {
-  const auto found = find(argument);
-  return !found || !(found->isNone() || (found->isTensor() && !found->toTensor().defined()));
-}
-
-bool Call::is_tensor(const std::string& argument) const {
-  const auto* found = value(argument);
-  return found != nullptr && found->type()->cast<c10::TensorType>() != nullptr;
-}
-
 Value Call::tensor(const std::string& argument) const {
   const auto* wanted = value(argument);
   if (const auto lowered = values_.find(wanted); lowered != values_.end()) return lowered->second.front();
@@ -73,40 +46,6 @@ Values Call::tensors(const std::string& argument) const {
 std::vector<std::int64_t> Call::sizes(const std::string& argument) const {
   const auto shape = tensor(argument).get_shape();
   return {shape.begin(), shape.end()};
-}
-
-std::int64_t Call::dim(const std::string& argument, std::int64_t of) const {
-  const auto axis = integer(argument);
-  return axis < 0 ? axis + of : axis;
-}
-
-std::vector<std::int64_t> Call::integers(const std::string& argument, std::size_t count, std::int64_t otherwise) const {
-  std::vector<std::int64_t> values;
-  if (const auto found = find(argument); found && found->isIntList()) values = found->toIntVector();
-  if (values.empty()) values = {otherwise};
-  if (values.size() == 1) values.resize(count, values.front());
-  require(values.size() == count, argument + " of another length");
-  return values;
-}
-
-std::vector<std::int64_t> Call::result_sizes(std::size_t result) const {
-  const auto sizes = nn::sizes(node_.output(result));
-  require(sizes.has_value(), "a tensor of unknown shape");
-  return *sizes;
-}
-
-at::ScalarType Call::result_type() const {
-  const auto type = node_.output(0)->type()->expectRef<c10::TensorType>().scalarType();
-  require(type.has_value(), "a result of unknown type");
-  return *type;
-}
-
-void Call::refuse(const std::string& what) const {
-  const auto* schema = node_.maybeSchema();
-  std::string message = "OpenVINO: " + std::string(node_.kind().toQualString()) + " is not mapped";
-  if (!what.empty()) message += " (" + what + ")";
-  if (schema != nullptr) message += ": " + c10::str(*schema);
-  throw Error(ErrorCode::options, message);
 }
 
 }  // namespace ichdet::openvino
