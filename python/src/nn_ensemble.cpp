@@ -11,13 +11,13 @@ namespace {
 
 OpenOptions open_options(int threads, const std::string& precision, const std::string& engine,
                          const std::string& region, std::optional<double> decision_threshold, double min_lesion_ml,
-                         int top_voxels) {
+                         int top_voxels, const std::string& device, double memory_mib, const Path& cache_folder) {
   OpenOptions options;
-  options.segmenter = segmenter_options(threads, precision, engine, region);
-  options.classifier.network.threads = threads;
-  options.classifier.network.engine = options.segmenter.network.engine;
-  if (options.segmenter.network.precision != Precision::adaptive) {
-    options.classifier.network.precision = options.segmenter.network.precision;
+  options.segmenter.network = network_options(threads, precision, engine, device, memory_mib, cache_folder);
+  options.segmenter.region = parse_search_region(region);
+  options.classifier.network = options.segmenter.network;
+  if (options.classifier.network.precision == Precision::adaptive) {
+    options.classifier.network.precision = Precision::automatic;
   }
   options.detector.threads = threads;
   options.detector.decision_threshold = decision_threshold;
@@ -74,6 +74,7 @@ Detection)";
 
 void bind_ensemble_detector(py::module_& m) {
   const DetectorOptions defaults;
+  const PrepareOptions network;
   py::class_<EnsembleDetector>(m, "EnsembleDetector",
                                R"(Several models of any spacing, classes and kind as one, as docs/ensembles.md describes.
 
@@ -87,7 +88,7 @@ file : str, PathLike, ichdet.EnsembleSpec or dict
     what the file would say.
 threads : int
     0 for as many as the machine has.
-precision, engine, region
+precision, engine, region, device, memory_mib, cache_folder
     As for Segmenter.
 decision_threshold : float or None
     A study is positive from this probability on, in (0, 1); None: the ensemble's, else 0.5.
@@ -123,9 +124,10 @@ Examples
       .def(py::init([](const File& file, int threads, const std::string& precision,
                        const std::string& engine, const std::string& region, std::optional<double> decision_threshold,
                        double min_lesion_ml, int top_voxels,
-                       const std::map<std::string, std::variant<std::vector<Member>, Member>>& networks) {
-             const auto options =
-                 open_options(threads, precision, engine, region, decision_threshold, min_lesion_ml, top_voxels);
+                       const std::map<std::string, std::variant<std::vector<Member>, Member>>& networks,
+                       const std::string& device, double memory_mib, const Path& cache_folder) {
+             const auto options = open_options(threads, precision, engine, region, decision_threshold, min_lesion_ml,
+                                               top_voxels, device, memory_mib, cache_folder);
              const auto own = own_of(networks);
              auto spec = spec_of(file, own);
              const py::gil_scoped_release unlocked;
@@ -134,7 +136,9 @@ Examples
            py::arg("file"), py::kw_only(), py::arg("threads") = defaults.threads, py::arg("precision") = "auto",
            py::arg("engine") = "auto", py::arg("region") = "head", py::arg("decision_threshold") = py::none(),
            py::arg("min_lesion_ml") = defaults.min_lesion_ml, py::arg("top_voxels") = defaults.top_voxels,
-           py::arg("networks") = std::map<std::string, std::variant<std::vector<Member>, Member>>())
+           py::arg("networks") = std::map<std::string, std::variant<std::vector<Member>, Member>>(),
+           py::arg("device") = network.device, py::arg("memory_mib") = network.memory_mib,
+           py::arg("cache_folder") = "")
       .def_property_readonly("spec", &EnsembleDetector::spec, "What the file says: ichdet.EnsembleSpec.")
       .def("__call__", &detect<EnsembleDetector>, py::arg("stack"), py::kw_only(), py::arg("progress") = py::none(),
            call_text);
@@ -152,17 +156,20 @@ False)")
       "open_detector",
       [](const std::variant<std::string, std::vector<std::string>>& model, int threads, const std::string& precision,
          const std::string& engine, const std::string& region, std::optional<double> decision_threshold,
-         double min_lesion_ml, int top_voxels) {
+         double min_lesion_ml, int top_voxels, const std::string& device, double memory_mib,
+         const Path& cache_folder) {
         const py::gil_scoped_release unlocked;
         const auto* one = std::get_if<std::string>(&model);
         return open_detector(
             one != nullptr ? std::vector{*one} : std::get<std::vector<std::string>>(model),
-            open_options(threads, precision, engine, region, decision_threshold, min_lesion_ml, top_voxels));
+            open_options(threads, precision, engine, region, decision_threshold, min_lesion_ml, top_voxels, device,
+                         memory_mib, cache_folder));
       },
       py::arg("model") = default_detector, py::kw_only(), py::arg("threads") = defaults.threads,
       py::arg("precision") = "auto", py::arg("engine") = "auto", py::arg("region") = "head",
       py::arg("decision_threshold") = py::none(), py::arg("min_lesion_ml") = defaults.min_lesion_ml,
-      py::arg("top_voxels") = defaults.top_voxels,
+      py::arg("top_voxels") = defaults.top_voxels, py::arg("device") = network.device,
+      py::arg("memory_mib") = network.memory_mib, py::arg("cache_folder") = "",
       R"(Open what finds blood, of whatever kind it is; without arguments the model that comes with ichdet.
 
 Parameters
@@ -170,7 +177,7 @@ Parameters
 model : str or list of str
     A bundle's name (`ichdet models list`) or folder, several, whose answers are averaged, or an ensemble's name, YAML
     file or folder.
-threads, precision, engine, region, decision_threshold, min_lesion_ml, top_voxels
+threads, precision, engine, region, decision_threshold, min_lesion_ml, top_voxels, device, memory_mib, cache_folder
     As for EnsembleDetector.
 
 Returns

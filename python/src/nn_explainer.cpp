@@ -74,7 +74,7 @@ occlusion_size, occlusion_stride : int
     Of occlusion's window, pixels of the network's image.
 completeness : bool
     Asks for two more scores, to tell how far a path method's sum is off.
-threads, precision, engine, skull_strip
+threads, precision, engine, skull_strip, device, memory_mib, cache_folder
     As for SliceClassifier.
 batch : int
     Images per call of a network.
@@ -105,11 +105,12 @@ Examples
                        const std::string& quadrature, std::int64_t samples, double spread, std::int64_t masks,
                        std::int64_t grid, bool smooth, std::int64_t occlusion_size, std::int64_t occlusion_stride,
                        bool completeness, int threads, const std::string& precision, const std::string& engine,
-                       std::int64_t batch, const std::optional<SkullStripper>& skull_strip) {
+                       std::int64_t batch, const std::optional<SkullStripper>& skull_strip, const std::string& device,
+                       double memory_mib, const Path& cache_folder) {
              py::module_::import("torch");  // whose tensors come out
              const py::gil_scoped_release unlocked;
              ExplainOptions options;
-             options.network = network_options(threads, precision, engine);
+             options.network = network_options(threads, precision, engine, device, memory_mib, cache_folder);
              options.batch = batch;
              options.target = target;
              options.baseline = attribution::parse_baseline(baseline);
@@ -135,7 +136,8 @@ Examples
            py::arg("occlusion_stride") = defaults.occlusion.stride.front(),
            py::arg("completeness") = defaults.completeness, py::arg("threads") = defaults.network.threads,
            py::arg("precision") = "auto", py::arg("engine") = "auto", py::arg("batch") = defaults.batch,
-           py::arg("skull_strip") = py::none())
+           py::arg("skull_strip") = py::none(), py::arg("device") = defaults.network.device,
+           py::arg("memory_mib") = defaults.network.memory_mib, py::arg("cache_folder") = "")
       .def_property_readonly("target", &SliceExplainer::target, "The name of what is explained.")
       .def_property_readonly("spec", &SliceExplainer::spec, "The first member's: ichdet.ModelSpec.")
       .def_property_readonly("rule", &SliceExplainer::rule, "From slices to patient: ichdet.CaseRule.")

@@ -79,7 +79,7 @@ weights : list of float
     One for each member, 0 or more, in place of the weight model's; they are scaled to the sum 1.
 rule : ichdet.CaseRule or None
     From slices to patient; None: the first bundle's.
-threads, precision, engine, skip_empty, batch, skull_strip
+threads, precision, engine, skip_empty, batch, skull_strip, device, memory_mib, cache_folder
     As for SliceClassifier.
 min_lesion_ml : float
     Smaller pieces are not listed as lesions, mL; their volume still counts.
@@ -106,10 +106,11 @@ Examples
       .def(py::init([](const MembersArgument& members, const std::optional<Path>& weight_model,
                        const std::vector<double>& weights, const std::optional<CaseRule>& rule, int threads,
                        const std::string& precision, const std::string& engine, bool skip_empty, std::int64_t batch,
-                       const std::optional<SkullStripper>& skull_strip, double min_lesion_ml) {
+                       const std::optional<SkullStripper>& skull_strip, double min_lesion_ml,
+                       const std::string& device, double memory_mib, const Path& cache_folder) {
              const py::gil_scoped_release released;
              SliceSegmenterOptions options;
-             options.network = network_options(threads, precision, engine);
+             options.network = network_options(threads, precision, engine, device, memory_mib, cache_folder);
              options.skip_empty = skip_empty;
              options.batch = batch;
              options.rule = rule;
@@ -124,7 +125,9 @@ Examples
            py::arg("weights") = defaults.weights, py::arg("rule") = py::none(),
            py::arg("threads") = defaults.network.threads, py::arg("precision") = "auto", py::arg("engine") = "auto",
            py::arg("skip_empty") = defaults.skip_empty, py::arg("batch") = defaults.batch,
-           py::arg("skull_strip") = py::none(), py::arg("min_lesion_ml") = defaults.min_lesion_ml)
+           py::arg("skull_strip") = py::none(), py::arg("min_lesion_ml") = defaults.min_lesion_ml,
+           py::arg("device") = defaults.network.device, py::arg("memory_mib") = defaults.network.memory_mib,
+           py::arg("cache_folder") = "")
       .def_property_readonly("spec", &SliceSegmenter::spec, "The first member's: ichdet.ModelSpec.")
       .def_property_readonly("rule", &SliceSegmenter::rule, "From slices to patient: ichdet.CaseRule.")
       .def_property_readonly("classes", &class_names<SliceSegmenter>, "Names of what it tells apart, in its order.")

@@ -280,12 +280,6 @@ OTHERWISE = {
         "ichdet.nn.SliceClassifier.heat_maps": """
             attribution::CamOptions.aug_smooth attribution::CamOptions.eigen_smooth""",
     },
-    "to come": {
-        "ichdet.nn.SliceSegmenter": "PrepareOptions.device PrepareOptions.memory_mib PrepareOptions.cache_folder",
-        "ichdet.nn.SliceExplainer": "PrepareOptions.device PrepareOptions.memory_mib PrepareOptions.cache_folder",
-        "ichdet.nn.EnsembleDetector": "PrepareOptions.device PrepareOptions.memory_mib PrepareOptions.cache_folder",
-        "ichdet.nn.open_detector": "PrepareOptions.device PrepareOptions.memory_mib PrepareOptions.cache_folder",
-    },
 }
 # Structs of options that nothing takes, and members that are no option of `create`'s.
 NOT_TAKEN = {"PanelOptions": "how pictures are drawn", "models::InceptionBlockOptions": "a layer's"}
