@@ -175,8 +175,8 @@ numpy.ndarray, (image, class), float32 in [0, 1])");
             for (auto& map : maps) by_slice[py::int_(map.slice)] = lend(map.values);
             return by_slice;
           },
-          py::arg("stack"), py::arg("slices"), py::arg("method") = "grad-cam", py::arg("aug_smooth") = true,
-          py::arg("eigen_smooth") = true, py::kw_only(), py::arg("progress") = py::none(),
+          py::arg("stack"), py::arg("slices"), py::arg("method") = "grad-cam", py::arg("aug_smooth") = false,
+          py::arg("eigen_smooth") = false, py::kw_only(), py::arg("progress") = py::none(),
           R"(What spoke for blood on these slices: class activation maps, of several networks their mean.
 
 Parameters

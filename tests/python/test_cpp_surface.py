@@ -276,10 +276,6 @@ OTHERWISE = {
     "the statistic is a Python function, called in one thread": {
         "ichdet.evaluate.bootstrap": "evaluate::BootstrapOptions.threads evaluate::BootstrapOptions.progress",
     },
-    "smooth as in S1's figures": {
-        "ichdet.nn.SliceClassifier.heat_maps": """
-            attribution::CamOptions.aug_smooth attribution::CamOptions.eigen_smooth""",
-    },
 }
 # Structs of options that nothing takes, and members that are no option of `create`'s.
 NOT_TAKEN = {"PanelOptions": "how pictures are drawn", "models::InceptionBlockOptions": "a layer's"}
