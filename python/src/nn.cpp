@@ -19,6 +19,7 @@ void bind_hiding(py::module_& m);
 void bind_xrai(py::module_& m);
 void bind_classifier(py::module_& m);
 void bind_explainer(py::module_& m);
+void bind_export(py::module_& m);
 void bind_slice_segmenter(py::module_& m);
 void bind_train(py::module_& m);
 }  // namespace ichdet::python
@@ -41,6 +42,7 @@ PYBIND11_MODULE(_nn, m) {
   ichdet::python::bind_xrai(m);
   ichdet::python::bind_classifier(m);
   ichdet::python::bind_explainer(m);
+  ichdet::python::bind_export(m);
   ichdet::python::bind_slice_segmenter(m);
   ichdet::python::bind_train(m);
 }

@@ -59,11 +59,11 @@ tensor([[[[ 0.,  2.],
 >>> plain = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, 2)).eval()  # any module
 >>> ichdet.attribution.Explained(plain, lambda output: output[:, 0] - output[:, 1]).scores(x).shape
 torch.Size([1]))")
-      .def(py::init(&explained_network), py::arg("forward"), py::arg("target"), py::arg("batch") = 8)
+      .def(py::init(&explained_network), py::arg("forward"), py::arg("target"), py::arg("batch") = 1)
       .def(py::init([](const Forward& forward, const TargetArgument& target, std::int64_t batch) {
              return attribution::explained(forward, target_of(target), batch);
            }),
-           py::arg("forward"), py::arg("target"), py::arg("batch") = 8)
+           py::arg("forward"), py::arg("target"), py::arg("batch") = 1)
       .def_static(
           "from_functions",
           [](const TensorFunctionArgument& scores, const TensorFunctionArgument& gradients, std::int64_t batch) {

@@ -8,10 +8,9 @@
 #include <cstring>
 #include <fstream>
 
-#include "embedded.hpp"
 #include "ichdet/bundle/cache.hpp"
+#include "ichdet/bundle/script.hpp"
 #include "ichdet/bundle/sha256.hpp"
-#include "subprocess.hpp"
 
 namespace ichdet {
 namespace {
@@ -45,12 +44,6 @@ class Staging {
  private:
   fs::path folder_;
 };
-
-std::string last_line(std::string text) {
-  while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
-  const auto start = text.rfind('\n');
-  return start == std::string::npos ? text : text.substr(start + 1);
-}
 
 bool is_address(const std::string& mirror) { return mirror.starts_with("http://") || mirror.starts_with("https://"); }
 
@@ -110,45 +103,21 @@ void write_sums(const fs::path& folder) {
   if (!sums.flush()) throw Error(ErrorCode::io, (folder / sums_name).string() + ": cannot be written");
 }
 
-/// Runs the entry's converter with the Python asked for, or else with the one ichdet was built with or the one on PATH,
-/// whichever has torch. Returns the bundle, made in `staging`.
+/// Runs the entry's converter. Returns the bundle, made in `staging`.
 fs::path convert(const RegistryEntry& entry, const fs::path& files, const fs::path& staging,
                  const std::string& asked_for, const Progress& progress) {
-  for (const auto& script : embedded::converters) {
-    std::ofstream(staging / script.name, std::ios::binary) << script.text;
-  }
   const auto path_of = [&](FileRole role) { return (files / entry.file(role).name).string(); };
   const auto made = staging / "out" / entry.name;
-  const std::string stage = "converting " + entry.name;
-
-  std::vector<std::string> candidates{asked_for};
-  if (asked_for.empty()) candidates = {std::string(embedded::python), "python3"};
-  std::string tried;
-  for (const auto& python : candidates) {
-    if (python.empty()) continue;
-    const auto exit = run({python, "-B", (staging / (entry.converter + ".py")).string(), path_of(FileRole::weights),
-                           "--config", path_of(FileRole::config), "--licence", path_of(FileRole::licence), "--out",
-                           made.parent_path().string(), "--name", entry.name},
-                          staging / "log", stage, progress);
-    if (exit.code == 0 && fs::exists(made / "bundle.json")) {
-      write_sums(made);
-      return made;
-    }
-    const auto torch = run({python, "-c", "import torch"}, staging / "log", stage, progress);
-    if (torch.code == 0) {
-      throw Error(ErrorCode::weights, entry.name + ": its converter (" + entry.converter + ".py, run by " + python +
-                                          ") failed with exit code " + std::to_string(exit.code) + ": " +
-                                          last_line(exit.output));
-    }
-    tried += (tried.empty() ? "" : "; ") + python + ": " + last_line(torch.output);
-  }
-  throw Error(
-      ErrorCode::weights,
-      entry.name +
-          ": the published weights are a PyTorch pickle, and a Python with torch is needed "
-          "once to convert them. Tried " +
-          tried +
-          ". Install one (`make setup`, or `pip install torch`) and name it with ICHDET_PYTHON=/path/to/python");
+  run_script({entry.converter,
+              {path_of(FileRole::weights), "--config", path_of(FileRole::config), "--licence", path_of(FileRole::licence),
+               "--out", made.parent_path().string(), "--name", entry.name},
+              entry.name + ": the published weights are a PyTorch pickle, and a Python with torch is needed once to convert "
+                           "them",
+              "converting " + entry.name,
+              asked_for},
+             staging, made / "bundle.json", progress);
+  write_sums(made);
+  return made;
 }
 
 }  // namespace

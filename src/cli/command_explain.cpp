@@ -37,7 +37,7 @@ struct ExplainArguments {
                           quadrature = "riemann", arrays = "npy", reference, target;
   std::vector<std::string> bundles, methods{"xrai"}, mask_classes;
   std::vector<double> areas{5, 10, 20};
-  std::int64_t steps = 0, samples = 25, masks = 4000, batch = 8;
+  std::int64_t steps = 0, samples = 25, masks = 4000, batch = 1;
   bool smooth = false;
   int threads = 0;
   io::StudyOptions study;

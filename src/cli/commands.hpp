@@ -33,6 +33,7 @@ void add_evaluate(CLI::App& app, Context& context);
 void add_calibrate(CLI::App& app, Context& context);
 void add_strip(CLI::App& app, Context& context);
 void add_import(CLI::App& app, Context& context);
+void add_export(CLI::App& app, Context& context);
 void add_train(CLI::App& app, Context& context);
 void add_finetune(CLI::App& app, Context& context);
 void add_judge(CLI::App& app, Context& context);

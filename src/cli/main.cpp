@@ -84,6 +84,7 @@ int main(int argc, char** argv) {
   ichdet::cli::Context context;
   for (int i = 0; i < argc; ++i) context.command_line += (i > 0 ? " " : "") + std::string(i > 0 ? argv[i] : "ichdet");
   context.progress.stop = interrupt.token();
+  const ichdet::StopScope scope(interrupt.token());
   context.progress.report = [&](std::string_view stage, double fraction) {
     if (!context.quiet) bar.draw(stage, fraction);
   };
@@ -98,6 +99,7 @@ int main(int argc, char** argv) {
   ichdet::cli::add_calibrate(app, context);
   ichdet::cli::add_strip(app, context);
   ichdet::cli::add_import(app, context);
+  ichdet::cli::add_export(app, context);
   ichdet::cli::add_train(app, context);
   ichdet::cli::add_finetune(app, context);
   ichdet::cli::add_judge(app, context);

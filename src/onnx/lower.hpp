@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "graph.hpp"
-#include "graph_call.hpp"
+#include "../nn/graph_call.hpp"
 
 // From LibTorch's graph to ONNX's.
 namespace ichdet::onnx {

@@ -2,13 +2,13 @@
 
 #include <fstream>
 
-#include "engine.hpp"
-#include "graph_tools.hpp"
+#include "../nn/engine.hpp"
+#include "../nn/graph_tools.hpp"
+#include "../nn/weight_cache.hpp"
 #include "ichdet/core/error.hpp"
 #include "ichdet/core/version.hpp"
 #include "ichdet/nn/onnx.hpp"
 #include "lower.hpp"
-#include "weight_cache.hpp"
 
 namespace ichdet {
 namespace onnx {

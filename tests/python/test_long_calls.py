@@ -17,8 +17,23 @@ import ichdet  # noqa: E402
 
 BUNDLES = Path(__file__).parents[2] / "bundles"
 START = """
-import signal, time
-import ichdet, ichdet.nn as nn, ichdet.attribution
+import os, signal, time
+import torch
+import ichdet, ichdet.nn as nn, ichdet.attribution, ichdet.train
+def many_studies(folder):  # one, many times
+    ichdet.write_nifti(folder + "/scan.nii", ichdet.resample_to(stack, ichdet.segmentation_grid(stack.geometry, [1, 1, 2])))
+    with open(folder + "/studies.csv", "w") as csv:
+        csv.write("study,scan\\n" + "".join(f"s{i},scan.nii\\n" for i in range(200)))
+    return folder + "/studies.csv"
+def rsna(folder):
+    file = ichdet.write_series(stack, folder + "/series")[0]
+    with open(folder + "/labels.csv", "w") as csv:
+        csv.write("ID,Label\\n")
+        for i in range(20_000):
+            os.link(file, folder + f"/ID_{i:09d}.dcm")
+            csv.writelines(f"ID_{i:09d}_{name},0\\n" for name in ["any", "epidural", "intraparenchymal",
+                           "intraventricular", "subarachnoid", "subdural"])
+    return folder + "/labels.csv", folder
 def interrupt(*_):  # its own: a job's children may have been told to ignore the signal
     global noticed
     noticed = time.process_time()
@@ -36,6 +51,16 @@ except KeyboardInterrupt:
 CALLS = {
     "detector": "nn.open_detector(threads=1)(stack, progress=begun)",
     "classifier": "nn.SliceClassifier(['BUNDLES/s1'], threads=1)(stack, progress=begun)",
+    "xrai": "nn.SliceExplainer('BUNDLES/s1', threads=1)(stack, [16], 'xrai', progress=begun)",
+    "sliding window": """nn.sliding_window(torch.zeros(1, 256, 256, 256), 2, lambda x: torch.stack([x[0], 1 - x[0]]),
+                              (32, 32, 32), (32, 32, 32), overlap=0.75, progress=begun)""",
+    "fit": """ichdet.train.fit(
+        torch.nn.Linear(2048, 2048), lambda step: (torch.zeros(512, 2048), torch.zeros(512, 2048)),
+        lambda module, x, y: (module(x) - y).square().mean(), lambda module: 0, FOLDER, steps=10_000, progress=begun)""",
+    "prepare_studies": """ichdet.train.prepare_studies(
+        ichdet.train.read_manifest(many_studies(FOLDER), ["background", "ICH"]), "ichdet-segmenter", threads=1,
+        progress=begun)""",
+    "read_rsna": "ichdet.train.read_rsna(*rsna(FOLDER), threads=1, progress=begun)",
 }
 
 
@@ -129,11 +154,11 @@ def test_without_tqdm_it_says_what_is_missing(detector, phantoms, monkeypatch):
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_ctrl_c_stops_within_a_second(call):
+def test_ctrl_c_stops_within_a_second(call, tmp_path):
     """On one thread, whose time counts: the machine may have other things to do."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1",
                    "PYTHONPATH": os.path.dirname(os.path.dirname(ichdet.__file__))}
-    script = START.replace("CALL", CALLS[call]).replace("BUNDLES", str(BUNDLES))
+    script = START.replace("CALL", CALLS[call]).replace("BUNDLES", str(BUNDLES)).replace("FOLDER", repr(str(tmp_path)))
     child = subprocess.Popen([sys.executable, "-c", script], env=environment, text=True, stdout=subprocess.PIPE)
     try:
         lines = [child.stdout.readline().strip()]

@@ -28,7 +28,7 @@ struct Explained {
 /// The target's scores of an image, where it has several, are summed. Where parameters require no gradient, none is
 /// computed for them. The callables throw Error(shape) for an output of other images than the input's, and for a target
 /// that does not depend on the input.
-Explained explained(const Forward& forward, const Target& target, std::int64_t batch = 8);
+Explained explained(const Forward& forward, const Target& target, std::int64_t batch = 1);
 
 /// `explained.scores` of any number of inputs, `batch` at a time, as float64 on the CPU. Throws Error(options) where
 /// there is no such callable, Error(shape) where it gives other than one score for each input or one that is not

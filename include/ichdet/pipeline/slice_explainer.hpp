@@ -33,7 +33,7 @@ namespace ichdet {
 
 struct ExplainOptions {
   PrepareOptions network;             ///< Precision::automatic is float32
-  std::int64_t batch = 8;             ///< images per call of a network
+  std::int64_t batch = 1;             ///< images per call of a network; more took up to twice as long without AMX
   std::optional<std::string> target;  ///< the class whose logit is explained; none: those that are blood
   /// Where the paths of integrated gradients and guided IG begin, and what occlusion and RISE hide with.
   attribution::Baseline baseline = attribution::Baseline::black;

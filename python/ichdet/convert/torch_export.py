@@ -1,0 +1,91 @@
+"""A traced network of ichdet as torch.export's ExportedProgram.
+
+    python torch_export.py network.pt network.pt2
+
+Needs torch alone. The operators of the trace are called one by one while torch.export watches; weights become buffers.
+What was written is read again and has to answer as the trace does.
+"""
+
+import sys
+from pathlib import Path
+
+import torch
+
+
+class Traced(torch.nn.Module):
+    """The trace's operators in their order."""
+
+    def __init__(self, graph):
+        super().__init__()
+        self.result = next(graph.outputs()).debugName()
+        self.input = list(graph.inputs())[-1].debugName()
+        self.constants, self.steps = {}, []
+        for node in graph.nodes():
+            names = [value.debugName() for value in node.outputs()]
+            if node.kind() == "prim::Constant":
+                self.keep(names[0], node.output().toIValue())
+            else:
+                self.steps.append((node.kind(), *self.arguments(node), names))
+
+    def keep(self, name, value):
+        if isinstance(value, torch.Tensor):
+            buffer = f"weight_{len(self.constants)}"
+            self.register_buffer(buffer, value.detach())
+            self.constants[name] = buffer
+        else:
+            self.constants[name] = value
+
+    @staticmethod
+    def arguments(node):
+        """Names of the positional arguments, and those that the schema takes by keyword alone."""
+        names = [value.debugName() for value in node.inputs()]
+        if not node.kind().startswith("aten::"):
+            return names, {}
+        parts = torch._C.parse_schema(node.schema()).arguments
+        keywords = {part.name: name for part, name in zip(parts, names) if part.kwarg_only}
+        return [name for part, name in zip(parts, names) if not part.kwarg_only], keywords
+
+    def forward(self, x):
+        values = {self.input: x}
+
+        def get(name):
+            if name in values:
+                return values[name]
+            value = self.constants[name]
+            return getattr(self, value) if isinstance(value, str) and value.startswith("weight_") else value
+
+        for kind, positional, keywords, results in self.steps:
+            given = [get(name) for name in positional]
+            if kind == "prim::ListConstruct":
+                made = given
+            elif kind == "prim::ListUnpack":
+                made = given[0]
+            else:
+                operator = getattr(torch.ops.aten, kind.removeprefix("aten::"))
+                made = operator(*given, **{key: get(name) for key, name in keywords.items()})
+            if len(results) == 1:
+                values[results[0]] = made
+            else:
+                values.update(zip(results, made))
+        return values[self.result]
+
+
+def main():
+    source, target = map(Path, sys.argv[1:])
+    traced = torch.jit.load(source).eval()
+    graph = traced.graph
+    torch._C._jit_pass_inline(graph)
+    shape = list(graph.inputs())[-1].type().sizes()
+    example = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        program = torch.export.export(Traced(graph).eval(), (example,), strict=False)
+        torch.export.save(program, target)
+        expected, found = traced(example), torch.export.load(target).module()(example)
+    gap = (found - expected).abs().max().item() / max(expected.abs().max().item(), 1e-30)
+    if not gap < 1e-4:
+        target.unlink()
+        raise SystemExit(f"the exported program is off by {gap:.1e} of the largest output")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,32 @@
+#include "ichdet/nn/torchscript.hpp"
+
+#include <torch/csrc/jit/api/module.h>
+#include <torch/nn/module.h>
+
+#include "engine.hpp"
+#include "ichdet/core/error.hpp"
+#include "weight_cache.hpp"
+
+namespace ichdet {
+
+void write_torchscript(const std::filesystem::path& file, const std::shared_ptr<torch::nn::Module>& module,
+                       const Forward& forward, const std::vector<std::int64_t>& shape) {
+  if (module->is_training()) {
+    throw Error(ErrorCode::options, "TorchScript: " + module->name() + " is in training mode; call eval() first");
+  }
+  nn::WeightCache weights;
+  const auto graph = nn::trace(*module, forward, shape);
+  nn::fold(*graph, weights);
+  torch::jit::Module scripted("ichdet.Network");
+  graph->insertInput(0, "self")->setType(scripted._ivalue()->type());
+  auto* function = scripted._ivalue()->compilation_unit()->create_function(
+      c10::QualifiedName(*scripted.type()->name(), "forward"), graph);
+  scripted.type()->addMethod(function);
+  try {
+    scripted.save(file.string());
+  } catch (const c10::Error& e) {
+    throw Error(ErrorCode::io, file.string() + ": cannot be written: " + e.what_without_backtrace());
+  }
+}
+
+}  // namespace ichdet
