@@ -21,7 +21,7 @@ from .plot._style import PALETTE, label_color
 from .plot._views import Planes, head_of, label_volumes, planes_of, view_of
 
 TILES, TILE_PX, MOST_ROWS = 12, 120, 10
-WARNING = "Not for clinical use."
+WARNING = '<div style="font-size:smaller;opacity:0.7">Not for clinical use.</div>'
 
 
 def slice_stack(stack: SliceStack) -> str:
@@ -38,7 +38,7 @@ def volume(of: Volume) -> str:
 
 
 def label_map(of: LabelMap) -> str:
-    return _page("LabelMap", _grid_facts(of.geometry), _label_table(label_volumes(of), of.names), _label_montage(of))
+    return _page("LabelMap", _grid_facts(of.geometry), label_table(label_volumes(of), of.names), _label_montage(of))
 
 
 def probability_map(of: ProbabilityMap) -> str:
@@ -46,7 +46,7 @@ def probability_map(of: ProbabilityMap) -> str:
 
 
 def slice_labels(of: SliceLabels) -> str:
-    table = _label_table(label_volumes(of), of.names)
+    table = label_table(label_volumes(of), of.names)
     return _page("SliceLabels", _slice_facts(of.geometry), table, _label_montage(of))
 
 
@@ -95,8 +95,7 @@ def _shown(function: Callable[[Any], str]) -> Callable[[Any], str]:
 
 
 def _page(title: str, facts: Sequence[tuple[str, Any]], *parts: str) -> str:
-    return (f'<div class="ichdet"><b>ichdet.{escape(title)}</b>{_facts(facts)}{"".join(parts)}'
-            f'<div style="font-size:smaller;opacity:0.7">{WARNING}</div></div>')
+    return (f'<div class="ichdet"><b>ichdet.{escape(title)}</b>{_facts(facts)}{"".join(parts)}{WARNING}</div>')
 
 
 def _facts(facts: Iterable[tuple[str, Any]]) -> str:
@@ -161,7 +160,7 @@ def _result_parts(result: StudyResult) -> list[Any]:
         facts.append(("assumptions", f"{len(result.assumptions)}, see .assumptions"))
     parts: list[Any] = [facts]
     names = [result.labels.get(i, "") for i in range(max(result.labels, default=0) + 1)]
-    parts.append(_label_table(dict(result.volumes_ml), names))
+    parts.append(label_table(dict(result.volumes_ml), names))
     if result.lesions:
         header = ("lesion", "mL", "longest, mm", "centre, LPS mm", "slices", "confidence")
         parts.append(_table(header, [
@@ -177,7 +176,7 @@ def _result_parts(result: StudyResult) -> list[Any]:
     return parts
 
 
-def _label_table(volumes: dict[str, float], names: Sequence[str]) -> str:
+def label_table(volumes: dict[str, float], names: Sequence[str]) -> str:
     """Of the labels that are there."""
     rows = "".join(
         f'<tr><td style="background:{label_color(i)};width:1em"></td><td style="text-align:left">{escape(name)}</td>'
@@ -205,8 +204,9 @@ def _montage(planes: Planes) -> str:
     """Slices with head in the brain's window."""
     head, coarse = head_of(planes)
     rows, columns = (_span(np.asarray(head.any(axis=axes)), coarse) for axes in ((0, 2), (0, 1)))
-    grey = (np.clip(planes.values[_chosen(head), rows, columns], 0, 80) * (255 / 80)).astype(np.uint8)
-    return _tiles(np.stack([grey] * 3, axis=-1), planes)
+    chosen = _chosen(head)
+    grey = (np.clip(planes.values[chosen, rows, columns], 0, 80) * (255 / 80)).astype(np.uint8)
+    return _tiles(np.stack([grey] * 3, axis=-1), planes, chosen, "0 to 80 HU")
 
 
 def _label_montage(labels: LabelMap | SliceLabels) -> str:
@@ -220,10 +220,11 @@ def _label_montage(labels: LabelMap | SliceLabels) -> str:
         planes = Planes(labels.labels, view_of(u, v, spacing), np.zeros((1, 3)), u, v, spacing)
     if not labels.labels.any():
         return ""
-    colors = np.full((256, 3), 24, np.uint8)
+    colors = np.zeros((256, 3), np.uint8)
     for label in range(1, 256):
         colors[label] = [int(label_color(label)[i:i + 2], 16) for i in (1, 3, 5)]
-    return _tiles(colors[labels.labels[_chosen(labels.labels > 0)]], planes)
+    chosen = _chosen(labels.labels > 0)
+    return _tiles(colors[labels.labels[chosen]], planes, chosen)
 
 
 def _span(shows: npt.NDArray[Any], coarse: int) -> slice:
@@ -239,7 +240,7 @@ def _chosen(shows: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return chosen
 
 
-def _tiles(pictures: npt.NDArray[np.uint8], planes: Planes) -> str:
+def _tiles(pictures: npt.NDArray[np.uint8], planes: Planes, chosen: npt.NDArray[Any], *more: str) -> str:
     """(slice, row, column, 3) as one picture, thinned to small tiles; the page gives pixels their shape."""
     shown = np.stack([planes.view.shown(one) for one in pictures])
     rows_mm, columns_mm = shown.shape[1] * planes.view.row_mm, shown.shape[2] * planes.view.column_mm
@@ -250,8 +251,10 @@ def _tiles(pictures: npt.NDArray[np.uint8], planes: Planes) -> str:
     sheet = grid.transpose(0, 2, 1, 3, 4).reshape(grid.shape[0] * grid.shape[2], -1, 3)
     high = round(TILE_PX * rows_mm / columns_mm) * grid.shape[0]
     data = base64.b64encode(png(sheet)).decode()
-    return (f'<img alt="slices" width="{TILE_PX * across}" height="{high}" style="max-width:none" '
-            f'src="data:image/png;base64,{data}">')
+    left, _, above, _ = planes.view.letters()
+    words = [f"slices {', '.join(map(str, chosen))}", f"{left} at the left, {above} above", *more]
+    return (f'<div><img alt="slices" width="{TILE_PX * across}" height="{high}" style="max-width:none" '
+            f'src="data:image/png;base64,{data}"><br>{"; ".join(words)}</div>')
 
 
 def _thinned(pictures: npt.NDArray[np.uint8], axis: int) -> npt.NDArray[np.uint8]:

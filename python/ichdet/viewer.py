@@ -19,12 +19,15 @@ import numpy.typing as npt
 from ._core import Geometry, LabelMap, SliceLabels, SliceStack, Volume, named_windows, resample_to, segmentation_grid
 from ._core import write_nifti
 from ._errors import OptionsError, ShapeError
+from ._html import WARNING, label_table
+from .plot._planes import usual_point
+from .plot._slices import slice_view, usual_slice
 from .plot._style import WindowLike, as_window, label_color
-from .plot._views import Mask, Picture, labels_of, planes_of
+from .plot._views import Mask, Picture, label_volumes, labels_of, planes_of
 
 __all__ = ["Viewer", "view"]
 
-NIIVUE_HEIGHT, PICTURE_INCHES = 480, 5.0
+NIIVUE_PX, PICTURE_PX = 360, 600
 
 
 @dataclass
@@ -76,9 +79,10 @@ def view(
     opacity : float
         Of labels and map, 0 to 1.
     backend : 'niivue', 'slices' or None
-        niivue: three planes and a rendering, by ipyniivue. A stack that is no regular grid is resampled to one of 1 mm.
-        slices: the stack's own slices with a slider, by ipywidgets and matplotlib. None: niivue where it is installed
-        and the image has a geometry, else slices.
+        niivue: three planes through the largest piece of the labels, by ipyniivue. A stack that is no regular
+        grid is resampled to one of 1 mm. slices: the stack's own slices with a slider, from the one with most of the
+        labels, by ipywidgets and matplotlib. None: niivue where it is installed and the image has a geometry, else
+        slices.
 
     Returns
     -------
@@ -148,19 +152,19 @@ def _slices(image: Picture, labels: Mask | None, heat: npt.NDArray[np.float32] |
             opacity: float) -> Viewer:
     widgets = _package("ipywidgets", "ipywidgets matplotlib")
     figures = _package("matplotlib.figure", "ipywidgets matplotlib")
-    from .plot import slice_view
 
     overlaid = labels is not None or heat is not None
     chooser, slider, windows = _controls(widgets, window, opacity, overlaid)
-    count = len(planes_of(image).values)
-    number = widgets.IntSlider(count // 2, min=0, max=count - 1, description="slice")
-    picture = widgets.Image(format="png")
+    planes = planes_of(image)
+    first, last = usual_slice(planes, labels_of(labels, planes)[0]), len(planes.values) - 1
+    number = widgets.IntSlider(first, min=0, max=last, description="slice")
+    picture = widgets.Image(format="png", layout={"width": f"{PICTURE_PX}px", "max_width": "100%"})
 
     def draw(_: Any = None) -> None:
-        figure = figures.Figure(figsize=(PICTURE_INCHES, PICTURE_INCHES), facecolor="black")
+        figure = figures.Figure(figsize=(PICTURE_PX / 100, PICTURE_PX / 100), facecolor="black")
         seen = slider.value if slider is not None else 0.0
-        slice_view(image, number.value, labels=labels, heat=heat, window=windows[chooser.value], fill=0.6 * seen,
-                   heat_opacity=seen, ax=figure.add_axes((0, 0, 1, 1)))
+        slice_view(image, number.value, labels=labels if seen else None, heat=heat, window=windows[chooser.value],
+                   fill=0.6 * seen, heat_opacity=seen, ax=figure.add_axes((0, 0, 1, 1)))
         file = io.BytesIO()
         figure.savefig(file, format="png", dpi=100)
         picture.value = file.getvalue()
@@ -169,7 +173,8 @@ def _slices(image: Picture, labels: Mask | None, heat: npt.NDArray[np.float32] |
     for control in controls:
         control.observe(draw, "value")
     draw()
-    return Viewer(widgets.VBox([widgets.HBox(controls), picture]), chooser, slider, number, picture)
+    box = widgets.VBox([widgets.HBox(controls), picture, widgets.HTML(WARNING)])
+    return Viewer(box, chooser, slider, number, picture)
 
 
 def _niivue(image: SliceStack | Volume, labels: npt.NDArray[Any] | None, names: list[str],
@@ -179,7 +184,9 @@ def _niivue(image: SliceStack | Volume, labels: npt.NDArray[Any] | None, names: 
     chooser, slider, windows = _controls(widgets, window, opacity, labels is not None or heat is not None)
     grid = _grid(image)
     shown = windows[chooser.value]
-    layers = [niivue.Volume(name="image.nii.gz", data=_nifti(_on(grid, image)), colormap="gray", cal_min=shown.low_hu,
+    volume, legend = _on(grid, image), ""
+    masks: Any = None
+    layers = [niivue.Volume(name="image.nii.gz", data=_nifti(volume), colormap="gray", cal_min=shown.low_hu,
                             cal_max=shown.high_hu, colorbar_visible=False)]
     if heat is not None:
         high = float(heat.max()) or 1.0
@@ -189,12 +196,14 @@ def _niivue(image: SliceStack | Volume, labels: npt.NDArray[Any] | None, names: 
     if labels is not None:
         named = (SliceLabels(labels, names, image.geometry) if isinstance(image, SliceStack)
                  else LabelMap(labels, names, image.geometry))
-        masks = niivue.Volume(name="labels.nii.gz", data=_nifti(_on(grid, named)), opacity=opacity,
-                              colorbar_visible=False)
-        masks.set_colormap_label(_colors(names))
-        layers.append(masks)
-    nv = niivue.NiiVue(height=NIIVUE_HEIGHT, is_radiological_convention=True)
+        masks, legend = _on(grid, named), label_table(label_volumes(named), names)
+        layers.append(niivue.Volume(name="labels.nii.gz", data=_nifti(masks), opacity=opacity, colorbar_visible=False))
+        layers[-1].set_colormap_label(_colors(names))
+    nv = niivue.NiiVue(height=NIIVUE_PX, is_radiological_convention=True, sagittal_nose_left=True,
+                       multiplanar_show_render=niivue.ShowRender.NEVER, is_corner_orientation_text=True,
+                       crosshair_color=(0.6, 0.6, 0.6, 1))
     nv.load_volumes(layers)
+    nv.scene.crosshair_pos = _share(grid, usual_point(volume, masks))
 
     def change_window(_: Any) -> None:
         limits = windows[chooser.value]
@@ -208,7 +217,15 @@ def _niivue(image: SliceStack | Volume, labels: npt.NDArray[Any] | None, names: 
     if slider is not None:
         slider.observe(change_opacity, "value")
     controls = [one for one in (chooser, slider) if one is not None]
-    return Viewer(widgets.VBox([widgets.HBox(controls), nv]), chooser, slider, None, nv)
+    return Viewer(widgets.VBox([widgets.HBox(controls), nv, widgets.HTML(legend + WARNING)]), chooser, slider, None, nv)
+
+
+def _share(grid: Geometry, point_mm: npt.NDArray[np.float64]) -> list[float]:
+    """A point as NiiVue has it: the share of the way to the right, the front and the top of the grid."""
+    turned = grid.reoriented_to_lps()
+    index = np.linalg.inv(turned.affine) @ [*point_mm, 1]
+    left, back, up = ((index[:3] + 0.5) / turned.size).tolist()
+    return [1 - left, 1 - back, up]
 
 
 def _grid(image: SliceStack | Volume) -> Geometry:
@@ -217,7 +234,7 @@ def _grid(image: SliceStack | Volume) -> Geometry:
     return image.geometry.regular() or segmentation_grid(image.geometry, [1.0, 1.0, 1.0])
 
 
-def _on(grid: Geometry, thing: Any, outside: float | None = None) -> Volume | LabelMap:
+def _on(grid: Geometry, thing: Any, outside: float | None = None) -> Any:
     if isinstance(thing, (Volume, LabelMap)):
         return thing
     even = thing.geometry.regular() is not None

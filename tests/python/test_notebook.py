@@ -96,6 +96,7 @@ def test_a_stack_shows_its_facts_and_its_head():
     assert {"4 of 48 × 48", "2 × 2 mm", "5 mm", "-1000 to 70", "Not for clinical use."} <= set(text)
     (width, height, sheet), = pictures(stack._repr_html_())
     assert (width, sheet.shape[2]) == (480, 3)
+    assert "slices 0, 1, 2, 3; R at the left, A above; 0 to 80 HU" in text
     tile = sheet[:, : sheet.shape[1] // 4]
     assert tile[tile.shape[0] // 2, tile.shape[1] // 2].tolist() == [127] * 3  # 40 HU in W80 L40
     assert width / 4 / height == pytest.approx(tile.shape[1] / tile.shape[0], rel=0.02)
@@ -175,14 +176,15 @@ def test_the_slice_viewer_draws_anew_when_its_controls_move():
     heat = np.zeros(stack.hu.shape)
     heat[1, 5:10, 5:10] = 1
     made = ichdet.view(stack, labels=blood_of(stack), heat_map=heat, backend="slices", window=(35, 90))
-    assert made.window.value == "35, 90" and made.slice.value == 2 and made.slice.max == 3
+    assert made.window.value == "35, 90" and made.slice.value == 1 and made.slice.max == 3
     seen = [made.picture.value]
-    for control, value in ((made.slice, 1), (made.window, "bone"), (made.opacity, 0.1)):
+    for control, value in ((made.window, "bone"), (made.opacity, 0.1), (made.opacity, 0), (made.slice, 2)):
         control.value = value
         assert made.picture.value not in seen
         seen.append(made.picture.value)
     assert seen[0][:4] == b"\x89PNG"
     assert "application/vnd.jupyter.widget-view+json" in made._repr_mimebundle_()
+    assert "Not for clinical use." in made.box.children[-1].value
     assert ichdet.view(stack, backend="slices").opacity is None
 
 
@@ -212,6 +214,11 @@ def test_niivue_gets_image_map_and_labels_in_one_space(offsets, tmp_path):
     made.opacity.value = 0.8
     assert [layer.opacity for layer in layers] == [1.0, 0.8, 0.8]
     assert made.picture.opts.is_radiological_convention
+    right, front, up = made.picture.scene.crosshair_pos
+    k, j, i = (int(share * size) for share, size in zip((up, 1 - front, 1 - right), inside.shape))
+    assert inside[k, j, i]
+    note = made.box.children[-1].value
+    assert "&lt;b&gt;sdh" in note and "Not for clinical use." in note
 
 
 def test_the_viewer_says_what_is_missing(monkeypatch):

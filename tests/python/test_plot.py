@@ -292,7 +292,7 @@ def test_probabilities_along_z_mark_what_is_positive(tmp_path):
         assert lines["no head, not asked"].get_xydata().tolist() == [[-5, 0]]
         assert lines["threshold 0.50"].get_ydata()[0] == 0.5
         assert ax.lines[0].get_xdata().tolist() == [-5, 0, 5, 10]
-        assert ax.get_title() == "positive, probability 0.90"
+        assert ax.get_title() == "positive, probability 0.900"
     assert plot.probability_along_z([0.1, 0.6]).get_xlabel() == "slice"
 
 

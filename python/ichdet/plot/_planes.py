@@ -70,7 +70,7 @@ def three_planes(
     volume, masks = _straight(image, labels, spacing_mm)
     grid = volume.geometry
     origin, step = grid.origin_mm, np.diag(grid.affine)[:3]
-    point = np.asarray(_usual_point(volume, masks) if point_mm is None else point_mm, float)
+    point = np.asarray(usual_point(volume, masks) if point_mm is None else point_mm, float)
     index = np.rint((point - origin) / step).astype(int)
     if (index < 0).any() or (index >= grid.size).any():
         last = origin + step * (np.array(grid.size) - 1)
@@ -161,12 +161,13 @@ def _cut(hu: npt.NDArray[Any], origin: npt.NDArray[np.float64], step: npt.NDArra
     return Planes(_moved(hu, normal), view_of(unit[a], unit[b], spacing), first, unit[a], unit[b], spacing)
 
 
-def _usual_point(volume: Volume, labels: LabelMap | None) -> npt.NDArray[np.float64]:
-    step = np.diag(volume.geometry.affine)[:3]
+def usual_point(volume: Volume, labels: LabelMap | None) -> npt.NDArray[np.float64]:
+    """In LPS mm: inside the largest connected piece of labels, else the middle."""
     index = np.array(volume.geometry.size) // 2
     if labels is not None and labels.labels.any():
         pieces = np.asarray(connected_components((labels.labels > 0).astype(np.uint8))[0])
         largest = np.argwhere(pieces == np.bincount(pieces.ravel())[1:].argmax() + 1)
         # A crescent's centre lies outside it.
         index = largest[((largest - largest.mean(axis=0)) ** 2).sum(axis=1).argmin()][::-1]
-    return np.asarray(volume.geometry.origin_mm + step * index, np.float64)
+    affine = volume.geometry.affine
+    return np.asarray(affine[:3, :3] @ index + affine[:3, 3], np.float64)

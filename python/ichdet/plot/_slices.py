@@ -86,7 +86,7 @@ def slice_view(
     """
     planes = planes_of(image, spacing_mm)
     values, names, measured = labels_of(labels, planes)
-    index = _usual_slice(planes, values) if index is None else index
+    index = usual_slice(planes, values) if index is None else index
     check_slice(planes, index)
     ax = picture(ax)
     draw_slice(ax, planes, index, window)
@@ -335,7 +335,7 @@ def draw_legend(where: Axes | Figure, shown: Iterable[int], names: list[str], me
         where.legend(handles=handles, loc="outside lower center", ncols=len(handles), labelcolor="0.95", frameon=False,
                      fontsize=9)
     else:
-        where.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 0.03), labelcolor="0.95", fontsize=8,
+        where.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 0.06), labelcolor="0.95", fontsize=8,
                      facecolor="black", edgecolor="none", framealpha=0.5)
 
 
@@ -355,7 +355,7 @@ def _plane(heat: npt.ArrayLike, index: int, planes: Planes) -> npt.NDArray[Any]:
     return values[index] if values.ndim == 3 else values
 
 
-def _usual_slice(planes: Planes, labels: npt.NDArray[Any] | None) -> int:
+def usual_slice(planes: Planes, labels: npt.NDArray[Any] | None) -> int:
     if labels is not None and labels.any():
         return int(np.count_nonzero(labels, axis=(1, 2)).argmax())
     return len(planes.values) // 2

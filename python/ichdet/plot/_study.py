@@ -53,7 +53,7 @@ def probability_along_z(
     title = ""
     if study is not None:
         decision = study.decision
-        title = f"{'positive' if decision.positive else 'negative'}, probability {decision.probability:.2f}"
+        title = f"{'positive' if decision.positive else 'negative'}, probability {decision.probability:.3f}"
         if threshold is None:
             threshold = decision.threshold if decision.slice_threshold is None else decision.slice_threshold
     label = "z, mm"
