@@ -4,9 +4,12 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "commands.hpp"
+#include "ichdet/bundle/ensemble_spec.hpp"
 #include "ichdet/bundle/fetch.hpp"
+#include "ichdet/bundle/shipped.hpp"
 #include "ichdet/core/error.hpp"
 #include "ichdet/pipeline/export.hpp"
 #include "ichdet/pipeline/open_detector.hpp"
@@ -24,12 +27,23 @@ struct ExportArguments {
   bool overwrite = false;
 };
 
+/// Of a bundle, of several under one name, or of an ensemble's members.
+std::vector<Bundle> networks_of(const std::string& model) {
+  const auto ensemble = find_ensemble(model);
+  if (!ensemble) return open_named({model});
+  std::vector<Bundle> found;
+  for (const auto& member : read_ensemble(*ensemble).members) {
+    for (auto& bundle : open_bundles(member.folders)) found.push_back(std::move(bundle));
+  }
+  return found;
+}
+
 void export_model(const ExportArguments& a, const Context& context) {
   ExportOptions options;
   options.format = parse_export_format(a.format);
   options.batch = a.batch;
   options.python = FetchOptions::from_environment().python;
-  const auto bundles = open_named({a.model});
+  const auto bundles = networks_of(a.model);
   const std::string ending = options.format == ExportFormat::onnx ? ".onnx" : ".pt2";
   if (bundles.size() > 1) fs::create_directories(a.out);
   json all = json::array();
@@ -58,7 +72,7 @@ void add_export(CLI::App& app, Context& context) {
   auto& a = *arguments;
   auto* command = app.add_subcommand(
       "export", "Write a model's network for programs without ichdet: ONNX, or torch.export's .pt2");
-  command->add_option("MODEL", a.model, "A model's name (`ichdet models list`) or a bundle's folder")->required();
+  command->add_option("MODEL", a.model, "A model's name (`ichdet models list`), or the folder of a bundle or an ensemble")->required();
   command
       ->add_option("-o,--out", a.out,
                    "File to write; of a model of several networks, or where it is a folder: a file for each in it")

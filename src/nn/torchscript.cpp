@@ -17,6 +17,12 @@ void write_torchscript(const std::filesystem::path& file, const std::shared_ptr<
   nn::WeightCache weights;
   const auto graph = nn::trace(*module, forward, shape);
   nn::fold(*graph, weights);
+  for (auto* node : graph->nodes()) {  // what a parameter is must not require gradients: readers refuse such constants
+    if (node->kind() == torch::jit::prim::Constant && node->hasAttribute(torch::jit::attr::value) &&
+        node->kindOf(torch::jit::attr::value) == torch::jit::AttributeKind::t) {
+      node->t_(torch::jit::attr::value, node->t(torch::jit::attr::value).detach());
+    }
+  }
   torch::jit::Module scripted("ichdet.Network");
   graph->insertInput(0, "self")->setType(scripted._ivalue()->type());
   auto* function = scripted._ivalue()->compilation_unit()->create_function(

@@ -82,8 +82,10 @@ std::vector<std::int64_t> export_network(const Bundle& bundle, const fs::path& f
   const Scratch scratch;
   const auto traced = scratch.folder / "network.pt";
   write_torchscript(traced, network, forward, shape);
+  std::vector<std::string> arguments{traced.string(), file.string()};
+  for (const auto size : shape) arguments.push_back(std::to_string(size));
   run_script({"torch_export",
-              {traced.string(), file.string()},
+              arguments,
               file.string() + ": a Python with torch is needed to write such files",
               "export",
               options.python},

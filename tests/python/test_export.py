@@ -15,12 +15,18 @@ import ichdet as package  # noqa: E402
 
 BUNDLES = Path(__file__).parents[2] / "bundles"
 SHAPES = {  # of an architecture's input, where 64 x 64 pixels or 32 x 32 x 32 voxels do not serve
-    "EfficientClassification": (1, 3, 128, 128),
+    "EfficientClassification": (1, 3, 512, 512),
     "InceptionResNetV2": (1, 3, 107, 107),
     "MobileNetLSTM": (1, 25, 3, 64, 64),
     "DynUNet": (1, 3, 64, 64, 16),
     "ViolaUnet": (1, 3, 64, 64, 16),
-    "InceptionUNet": (1, 3, 64, 64),
+    "InceptionUNet": (1, 4, 64, 64),
+    "MindGrab": (1, 1, 32, 32, 32),
+    "PlainConvUNet": (1, 1, 32, 32, 32),
+    "ResidualEncoderUNet": (1, 1, 32, 32, 32),
+    "UNet3D": (1, 1, 32, 32, 32),
+    "VGG19": (1, 3, 224, 224),
+    "WeightModel": (1, 5, 64, 64),
     "DeepMedic": (1, 1, 110, 95, 95),
 }
 
@@ -115,7 +121,7 @@ def test_an_ensemble_is_a_file_for_each_network(ichdet, tmp_path):
     done = subprocess.run([ichdet, "export", "ichdet", "-o", tmp_path / "out"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert {file.name for file in (tmp_path / "out").iterdir()} == {"ichdet-segmenter.onnx", "ichdet-classifier.onnx"}
-    with pytest.raises(package.OptionsError, match="one network"):
+    with pytest.raises(package.OptionsError, match="ensemble"):
         nn.export_network("ichdet", tmp_path / "out.onnx")
 
 

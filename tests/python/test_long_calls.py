@@ -52,7 +52,7 @@ CALLS = {
     "detector": "nn.open_detector(threads=1)(stack, progress=begun)",
     "classifier": "nn.SliceClassifier(['BUNDLES/s1'], threads=1)(stack, progress=begun)",
     "xrai": "nn.SliceExplainer('BUNDLES/s1', threads=1)(stack, [16], 'xrai', progress=begun)",
-    "sliding window": """nn.sliding_window(torch.zeros(1, 256, 256, 256), 2, lambda x: torch.stack([x[0], 1 - x[0]]),
+    "sliding window": """nn.sliding_window(torch.zeros(1, 256, 256, 256), 2, lambda x: torch.cat([x, 1 - x]),
                               (32, 32, 32), (32, 32, 32), overlap=0.75, progress=begun)""",
     "fit": """ichdet.train.fit(
         torch.nn.Linear(2048, 2048), lambda step: (torch.zeros(512, 2048), torch.zeros(512, 2048)),

@@ -1,6 +1,6 @@
 """A traced network of ichdet as torch.export's ExportedProgram.
 
-    python torch_export.py network.pt network.pt2
+    python torch_export.py network.pt network.pt2 1 3 512 512
 
 Needs torch alone. The operators of the trace are called one by one while torch.export watches; weights become buffers.
 What was written is read again and has to answer as the trace does.
@@ -71,11 +71,11 @@ class Traced(torch.nn.Module):
 
 
 def main():
-    source, target = map(Path, sys.argv[1:])
+    source, target = map(Path, sys.argv[1:3])
+    shape = [int(size) for size in sys.argv[3:]]
     traced = torch.jit.load(source).eval()
     graph = traced.graph
     torch._C._jit_pass_inline(graph)
-    shape = list(graph.inputs())[-1].type().sizes()
     example = torch.randn(shape, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         program = torch.export.export(Traced(graph).eval(), (example,), strict=False)
