@@ -1,15 +1,11 @@
-// GDCM's own reader on a list of files, for benchmarks/dicom_read.py: dicom_gdcm OUT FILE...
-// Reads each file with gdcm::ImageReader and rescales to float. Prints seconds by the clock and of the processor (the
-// fastest of three passes) and the megabytes of a first pass; writes the values to OUT unless it is "-".
+// GDCM's own reader on a list of files, for benchmarks/cases/dicom.py: dicom_gdcm OUT FILE...
+// Reads each file with gdcm::ImageReader and rescales to float; writes the values to OUT unless it is "-".
 #include <gdcmImageReader.h>
 #include <gdcmRescaler.h>
 #include <gdcmTrace.h>
 
-#include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <ctime>
 #include <fstream>
 #include <string>
 #include <vector>
@@ -44,36 +40,14 @@ std::vector<float> read_all(int count, char** paths) {
   return hu;
 }
 
-double resident_mb(const std::string& field) {
-  std::ifstream status("/proc/self/status");
-  std::string line;
-  while (std::getline(status, line)) {
-    if (line.rfind(field, 0) == 0) return std::strtod(line.c_str() + field.size() + 1, nullptr) / 1024;
-  }
-  return 0;
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
   if (argc < 3) return 2;
   gdcm::Trace::WarningOff();
-  read_all(1, argv + 2);
-  const double before = resident_mb("VmRSS");
-  std::ofstream("/proc/self/clear_refs") << "5";  // VmHWM starts anew
-  const auto first = read_all(argc - 2, argv + 2);
+  const auto hu = read_all(argc - 2, argv + 2);
   if (std::string(argv[1]) != "-") {
     std::ofstream(argv[1], std::ios::binary)
-        .write(reinterpret_cast<const char*>(first.data()), std::streamsize(first.size() * sizeof(float)));
+        .write(reinterpret_cast<const char*>(hu.data()), std::streamsize(hu.size() * sizeof(float)));
   }
-  const double memory = resident_mb("VmHWM") - before;
-  double clock_s = 1e9, cpu_s = 1e9;
-  for (int run = 0; run < 3; ++run) {
-    const auto start = std::chrono::steady_clock::now();
-    const std::clock_t cpu = std::clock();
-    read_all(argc - 2, argv + 2);
-    clock_s = std::min(clock_s, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
-    cpu_s = std::min(cpu_s, double(std::clock() - cpu) / CLOCKS_PER_SEC);
-  }
-  std::printf("%.6f %.6f %.1f\n", clock_s, cpu_s, memory);
 }

@@ -5,8 +5,9 @@
 
 `make bench` runs all, `make bench-quick` those that take less than five minutes together. Each contender lives in a
 process of its own, pinned to as many cores as it has threads; all do the task once in turn, `--rounds` times. The least
-time counts, ratios are given with the extremes of the rounds; peak memory is the process's. The machine's own rates of
-products and of copies, measured in the same rounds, say how much faster it could be at most.
+time counts, ratios are given with the extremes of the rounds; peak memory is that of the process, or of a program that
+it runs. The machine's own rates of products and of copies, measured in the same rounds, say how much faster it could be
+at most.
 """
 
 import argparse
@@ -16,7 +17,8 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+BENCHMARKS = Path(__file__).resolve().parent
+sys.path[:0] = [str(BENCHMARKS), str(BENCHMARKS.parent / "tests" / "python")]
 from suite import contest, machine  # noqa: E402
 from suite.case import LeftOut, all_cases  # noqa: E402
 

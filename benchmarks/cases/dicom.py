@@ -1,15 +1,10 @@
 """A DICOM series to Hounsfield units: headers parsed, slices sorted, float32 HU of the whole. Files lie in memory."""
 
-import os
-from pathlib import Path
-
 import numpy as np
 
 from suite.arrays import differences
-from suite.case import Case, LeftOut, Work
-
-ROOT = Path(__file__).resolve().parents[2]
-DATA = Path(os.environ.get("ICHDET_DATA", ROOT.parent / "shared" / "data"))
+from suite.case import Case, Contender, LeftOut, Work
+from suite.inputs import BINARY, real_data, run
 
 
 def write_noise(bits, slices):
@@ -34,10 +29,7 @@ def write_noise(bits, slices):
 
 
 def link_real(folder):
-    source = DATA / "head_ct_ge_tilt"
-    if not source.exists():
-        raise LeftOut(f"no {source}; set ICHDET_DATA")
-    (folder / "series").symlink_to(source)
+    (folder / "series").symlink_to(real_data("head_ct_ge_tilt"))
 
 
 def files(folder):
@@ -77,6 +69,21 @@ def with_simpleitk(folder, threads):
     return read
 
 
+def with_gdcm(folder, threads):
+    """GDCM's own reader, without SimpleITK around it."""
+    program, out = BINARY.parent / "bench_dicom_gdcm", folder / "gdcm.raw"
+    if not program.exists():
+        raise LeftOut(f"no {program}; build with -DICHDET_BUILD_BENCHMARKS=ON")
+    run(program, out, *files(folder))
+    values = np.memmap(out, np.float32, "r", shape=(len(files(folder)), 512, 512))
+
+    def read():
+        run(program, "-", *files(folder))
+        return values
+
+    return Contender(read, "a process of its own, with its start")
+
+
 CASES = [
     Case("dicom/16-bit", "DICOM series of 120 slices of 512 x 512, 16 bits, to HU", write_noise(16, 120),
          lambda outputs: differences(outputs, "pydicom", 0), Work(bytes=120 * 512 * 512 * (2 + 4)), threads=(1, 0),
@@ -90,3 +97,4 @@ for case in CASES:
     case.contender("ichdet")(with_ichdet)
     case.contender("pydicom")(with_pydicom)
     case.contender("SimpleITK")(with_simpleitk)
+    case.contender("GDCM")(with_gdcm)

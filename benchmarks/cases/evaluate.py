@@ -118,6 +118,26 @@ def delong_scipy(folder, threads):
     return run
 
 
+area = Case("evaluate/roc-auc", f"ROC AUC of {ROWS:,} scores", write_scores,
+            lambda outputs: differences(outputs, "scikit-learn", 1e-12))
+
+
+@area.contender("ichdet")
+def area_ichdet(folder, threads):
+    from ichdet import evaluate
+
+    truth, first, _, _ = scores(folder)
+    return lambda: evaluate.roc_auc(truth, first)
+
+
+@area.contender("scikit-learn")
+def area_sklearn(folder, threads):
+    from sklearn import metrics
+
+    truth, first, _, _ = scores(folder)
+    return lambda: metrics.roc_auc_score(truth, first)
+
+
 curve = Case("evaluate/roc-curve", f"ROC curve of {ROWS:,} scores, each threshold", write_scores,
              lambda outputs: differences(outputs, "scikit-learn", 1e-12))
 
@@ -179,4 +199,4 @@ def surface_scipy(folder, threads):
     return run
 
 
-CASES = [bootstrap, delong, curve, surface]
+CASES = [bootstrap, delong, area, curve, surface]

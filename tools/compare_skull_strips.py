@@ -1,6 +1,6 @@
 """The engines of skull strip on real scans and a phantom: millilitres, Dice, seconds, peak memory.
 
-    benchmarks/skull_strip.py MINDGRAB_BUNDLE INPUT... --phantom 11
+    tools/compare_skull_strips.py MINDGRAB_BUNDLE INPUT... --phantom 11
 
 MINDGRAB_BUNDLE is what `ichdet import mindgrab` made; each INPUT a DICOM folder, a DICOM file or a NIfTI file; --phantom
 adds one, whose brain is known. Dice is that with MindGrab's mask, with the classical one and with the truth. Seconds
