@@ -30,22 +30,38 @@ ICHDET_INLINE void check_probabilities(std::span<const double> probabilities) {
   }
 }
 
+/// The highest of them, descending, into `sorted`, which has their number.
+ICHDET_INLINE void find_highest(std::span<const double> probabilities, std::span<double> sorted) {
+  constexpr std::size_t few = 16;  // up to which putting each in its place is several times as fast as a heap
+  if (sorted.size() > few) {
+    std::ranges::partial_sort_copy(probabilities, sorted, std::greater<>());
+    return;
+  }
+  std::ranges::fill(sorted, -1.0);
+  for (const double p : probabilities) {
+    auto place = sorted.size() - 1;
+    if (p <= sorted[place]) continue;
+    for (; place > 0 && sorted[place - 1] < p; --place) sorted[place] = sorted[place - 1];
+    sorted[place] = p;
+  }
+}
+
 /// `probabilities` and `rule` were checked; `sorted` is scratch memory.
 ICHDET_INLINE double score_of(std::span<const double> probabilities, const CaseRule& rule,
                               std::vector<double>& sorted) {
   if (probabilities.empty()) return 0;
   const auto highest = [&](std::int64_t count) {
     sorted.resize(std::size_t(std::min(count, std::int64_t(probabilities.size()))));
-    std::ranges::partial_sort_copy(probabilities, sorted, std::greater<>());
+    find_highest(probabilities, sorted);
   };
   switch (rule.kind) {
     case CaseRuleKind::percent:
       highest(positives_needed(std::int64_t(probabilities.size()), rule.percent));
       return sorted.back();
     case CaseRuleKind::maximum: return *std::ranges::max_element(probabilities);
-    case CaseRuleKind::noisy_or:
-      return -std::expm1(std::transform_reduce(probabilities.begin(), probabilities.end(), 0.0, std::plus<>(),
-                                               [](double p) { return std::log1p(-p); }));
+    case CaseRuleKind::noisy_or:  // 1 - (1 - p) (1 - q) is p + q (1 - p), which small probabilities do not vanish in
+      return std::min(1.0, std::accumulate(probabilities.begin(), probabilities.end(), 0.0,
+                                           [](double any, double p) { return any + p * (1 - any); }));
     case CaseRuleKind::top_mean:
       highest(rule.top);
       return std::min(1.0, std::reduce(sorted.begin(), sorted.end()) / double(sorted.size()));
