@@ -42,6 +42,11 @@ def allowed_float32(who):
     return 2e-3 if who in ("ichdet", "ichdet native") else 1e-4 if who.startswith("ichdet") else 1e-3
 
 
+def allowed_bfloat16(name):
+    """EfficientNet-B0's two logits are small: PyTorch itself is off by 6e-2 of the largest, OpenVINO by 9e-2."""
+    return lambda who: 1e-1 if name == "efficientnet_b0" else 5e-2
+
+
 def with_ichdet(name, batch, engine, precision):
     def make(folder, threads):
         network, note = prepared(name, folder, threads, batch, engine, precision)
@@ -105,7 +110,7 @@ def network_case(name, batch, precision):
     full_name = f"network/{name}" + (f"-batch-{batch}" if batch > 1 else "") + ("-bfloat16" if bfloat16 else "")
     shape = " x ".join(map(str, (batch, *network.shape)))
     made = Case(full_name, f"{network.architecture} of {shape}, {precision}", write(name, batch),
-                compare(FLOAT32, lambda who: 5e-2) if bfloat16 else compare("PyTorch", allowed_float32),
+                compare(FLOAT32, allowed_bfloat16(name)) if bfloat16 else compare("PyTorch", allowed_float32),
                 lambda folder: work(name, batch, precision), precision, threads=(1, 0), quick=full_name in QUICK,
                 items=batch)
     made.contender("ichdet")(with_ichdet(name, batch, "auto", precision))
