@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .case import Work
+from .case import LeftOut, Work
 
 if TYPE_CHECKING:
+    import ichdet.nn
     from torch import nn
 
 
@@ -108,6 +109,20 @@ def with_weights(name: str, folder: Path) -> nn.Module:
     model = NETWORKS[name].reference()
     model.load_state_dict(torch.load(folder / "weights.pt", weights_only=True))
     return model.eval()
+
+
+def prepared(name: str, folder: Path, threads: int, batch: int, engine: str,
+             precision: str) -> tuple[ichdet.nn.Network, str]:
+    """ichdet's, and what runs; raises LeftOut where that is another engine than the one asked for."""
+    import ichdet.nn
+
+    architecture, options, shape, _, _ = NETWORKS[name]
+    network = ichdet.nn.create(architecture, options, engine=engine, threads=threads, precision=precision)
+    network.load_state_dict(folder / "weights.pt")
+    made = network.preparation((batch, *shape))
+    if engine not in ("auto", made.engine):
+        raise LeftOut(made.reason)
+    return network, f"{made.engine}: {made.form}" + (f"; {made.reason}" if made.reason else "")
 
 
 def images(name: str, batch: int) -> np.ndarray:
