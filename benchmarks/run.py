@@ -47,7 +47,7 @@ def main():
     todo = chosen(cases, args.only, args.quick)
     if args.list:
         for case in todo:
-            print(f"{case.name:28} {case.title}   [{', '.join(case.contenders)}]")
+            print(f"{case.name:50} {case.title}   [{', '.join(case.contenders)}]")
         return 0
     rounds = args.rounds or (3 if args.quick else 5)
     results = json.loads(args.out.read_text())["results"] if args.resume and args.out.exists() else []
@@ -55,6 +55,8 @@ def main():
     args.out.parent.mkdir(parents=True, exist_ok=True)
     about = machine.describe()
     print(f"{about['cpu']}, {about['cores']} cores, {', '.join(about['isa'])}; {rounds} rounds", flush=True)
+    # torch.compile takes minutes to get ready.
+    wanted = (lambda name: name in args.who) if args.who else (lambda name: not (args.quick and "compile" in name))
     failed = []
     start = time.perf_counter()
     for case in todo:
@@ -63,7 +65,7 @@ def main():
                 continue
             print(f"\n{case.name}, {threads or 'all'} thread{'' if threads == 1 else 's'}: {case.title}", flush=True)
             try:
-                result = contest.run(case, threads, rounds, args.who, lambda text: print(text, flush=True))
+                result = contest.run(case, threads, rounds, wanted, lambda text: print(text, flush=True))
             except LeftOut as e:
                 print(f"  SKIPPED: {e}")
                 continue

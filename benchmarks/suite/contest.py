@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from .case import Case, Work
+from .case import Case, LeftOut, Work
 
 BENCHMARKS = Path(__file__).resolve().parents[1]
 
@@ -48,10 +48,10 @@ class Process:
         self._process.wait()
 
 
-def run(case: Case, threads: int, rounds: int, who: list[str] | None, say: Callable[[str], None]) -> dict[str, Any]:
+def run(case: Case, threads: int, rounds: int, who: Callable[[str], bool], say: Callable[[str], None]) -> dict[str, Any]:
     """What benchmarks/results hold of a case. Raises AssertionError where outputs differ or one of ours fails."""
     threads = threads or len(os.sched_getaffinity(0))
-    names = [name for name in case.contenders if who is None or name == case.ours or name in who]
+    names = [name for name in case.contenders if who(name) or name == case.ours]
     with tempfile.TemporaryDirectory(prefix="ichdet-bench-") as name:
         folder = Path(name)
         case.prepare(folder)
@@ -71,7 +71,10 @@ def run(case: Case, threads: int, rounds: int, who: list[str] | None, say: Calla
             output.unlink()
             running[one] = process
         assert case.ours in running, f"{case.name}: {case.ours} did not run: {rows[case.ours]}"
-        differences = case.compare(outputs)
+        try:
+            differences = case.compare(outputs)
+        except KeyError as e:
+            raise LeftOut(f"outputs are compared with those of {e}, which did not run") from e
         outputs.clear()
         machine = Process(case.name, "machine", folder, threads, folder / "none")
         rates: dict[str, float] = {}

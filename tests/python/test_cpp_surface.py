@@ -87,6 +87,7 @@ NAMED = {
 LEFT_OUT = {
     "words are words in Python, read where they are taken": """
         *parse_precision *parse_engine *parse_search_region *parse_strip_engine *parse_case_rule hemorrhage_type
+        *parse_export_format
         hemorrhage_side ensemble::parse_* attribution::parse_* train::parse_fold *to_string""",
     "texts are read from files and dicts": """
         parse_recipe parse_registry parse_ensemble parse_calibration parse_own_spec train::parse_training
@@ -102,14 +103,15 @@ LEFT_OUT = {
         train::SplitPart train::Fold train::LossSpec train::OptimizerSpec train::ScheduleSpec train::TrainingSpec
         train::TrainResult train::FineTuneData train::FineTuned ModelCard TensorView ExpectedFile""",
     "checks that others make": "check check_shape ensemble::check check_new_place require_task train::require_slices",
-    "NumPy's, tqdm's and Python's own": "Array Progress parallel_for resolve_threads io::write_npy sha256 byte_size",
+    "NumPy's, tqdm's and Python's own": """
+        Array Progress StopScope parallel_for resolve_threads io::write_npy sha256 byte_size""",
     "how files are decoded": """
         io::ByteSource io::DicomDataset io::DicomElement io::DicomHeader io::read_dicom_header io::tag_in_file
         io::FrameReader io::decode_with_gdcm io::decode_jpeg_lossless io::decode_rle io::to_hu io::mark_padding
         io::describe""",
     "how bundles are found and fetched": """
         cached_bundle_folder is_cached CacheLock Registry download shipped_bundles find_shipped shipped_names
-        shipped_model find_ensemble find_members members_of""",
+        shipped_model find_ensemble find_members members_of ScriptCall run_script""",
     "how tables are read and curves are counted": """
         evaluate::CsvTable evaluate::parse_csv evaluate::read_csv evaluate::number_in evaluate::Ranking evaluate::rank
         evaluate::sorted_quantile evaluate::add_masks evaluate::map_figures""",
@@ -124,6 +126,7 @@ LEFT_OUT = {
         models::forward_in_slabs models::Classifier models::SegmentationNetwork models::TORCH_MODULE models::ones
         models::convolution models::upsampling models::pointwise models::efficientnet_b0_trunk models::InceptionConv
         models::MobileStyle models::MobileStage models::MobileTrunk attribution::MaskRows attribution::occupied_rows""",
+    "told by FitResult.bfloat16": "train::multiplies_in_bfloat16",
     "layers inside networks": """
         models::FpnResampleImpl models::FpnNodeImpl models::BiFpnImpl models::EfficientNetStagesImpl
         models::EfficientDetImpl models::ConvolutionImpl models::NormImpl models::PreActBlockImpl
@@ -142,7 +145,7 @@ LEFT_OUT = {
 }
 # Enums: where their words stand, in the text of what takes or has them, or in a list.
 WORDS = {
-    "CaseRuleKind": ichdet.CaseRule, "Precision": ichdet.nn.Segmenter, "Engine": ichdet.nn.Segmenter,
+    "CaseRuleKind": ichdet.CaseRule, "ExportFormat": ichdet.nn.export_network, "Precision": ichdet.nn.Segmenter, "Engine": ichdet.nn.Segmenter,
     "SearchRegion": ichdet.nn.Segmenter, "StripEngine": ichdet.nn.SkullStripper, "HemorrhageType": ichdet.Hemorrhage,
     "Side": ichdet.Hemorrhage, "HeadsUpVariant": ichdet.heads_up, "Interpolation": ichdet.resample_to,
     "Rounding": ichdet.window_8bit, "ChannelOrder": ichdet.window_channels, "Kernel": ichdet.resize,
