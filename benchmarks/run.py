@@ -37,6 +37,7 @@ def main():
     parser.add_argument("--quick", action="store_true", help="the quick cases alone, on one thread, three rounds")
     parser.add_argument("--only", nargs="+", default=[], metavar="CASE", help="names, groups or patterns of cases")
     parser.add_argument("--who", nargs="+", metavar="NAME", help="these contenders alone, beside ichdet's first")
+    parser.add_argument("--without", nargs="+", default=[], metavar="PATTERN", help="contenders to leave out: '*compile*'")
     parser.add_argument("--threads", type=int, nargs="+", metavar="N", help="in place of the cases' own; 0: all cores")
     parser.add_argument("--rounds", type=int, help="default: 5, with --quick 3")
     parser.add_argument("--out", type=Path, default=Path("build/bench/results.json"), help="default: %(default)s")
@@ -55,8 +56,12 @@ def main():
     args.out.parent.mkdir(parents=True, exist_ok=True)
     about = machine.describe()
     print(f"{about['cpu']}, {about['cores']} cores, {', '.join(about['isa'])}; {rounds} rounds", flush=True)
-    # torch.compile takes minutes to get ready.
-    wanted = (lambda name: name in args.who) if args.who else (lambda name: not (args.quick and "compile" in name))
+    # Quick: peers alone, but for torch.compile, which takes minutes to get ready.
+    without = [*args.without, *(["ichdet*", "*compile*"] if args.quick else [])]
+
+    def wanted(name):
+        return (not args.who or name in args.who) and not any(fnmatch.fnmatch(name, p) for p in without)
+
     failed = []
     start = time.perf_counter()
     for case in todo:
