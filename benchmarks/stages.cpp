@@ -7,6 +7,7 @@
 
 #include "ichdet/aggregate/case_rules.hpp"
 #include "ichdet/aggregate/lesions.hpp"
+#include "ichdet/aggregate/slices.hpp"
 #include "ichdet/evaluate/bootstrap.hpp"
 #include "ichdet/evaluate/curves.hpp"
 #include "ichdet/evaluate/delong.hpp"
@@ -34,7 +35,7 @@ struct Scan {
 const Scan& scan() {
   static const Scan made = [] {
     PhantomOptions options;
-    options.hemorrhages = {{.volume_ml = 25}};
+    options.hemorrhages.emplace_back().volume_ml = 25;
     options.subsamples = 1;
     auto study = make_phantom(options);
     const auto& shape = study.truth.labels.shape();
@@ -77,8 +78,8 @@ const Scores& scores() {
 
 void dicom_to_hu(benchmark::State& state) {
   const auto folder = std::filesystem::temp_directory_path() / "ichdet-bench-stages";
-  const auto files = write_series(scan().study.stack, folder);
-  for (auto _ : state) benchmark::DoNotOptimize(read_dicom(files, {.threads = 1}));
+  const auto files = io::write_series(scan().study.stack, folder);
+  for (auto _ : state) benchmark::DoNotOptimize(io::read_dicom(files, {.threads = 1}));
   state.SetItemsProcessed(state.iterations() * std::int64_t(files.size()));
   std::filesystem::remove_all(folder);
 }
@@ -135,9 +136,10 @@ void bootstrap(benchmark::State& state) {
   const auto area = [&](std::span<const std::uint32_t> times, std::span<double> values) {
     values[0] = evaluate::areas(ranking, times).roc_auc;
   };
-  for (auto _ : state) {
-    benchmark::DoNotOptimize(evaluate::bootstrap(scores().patient, 1, area, {.resamples = 100, .threads = 1}));
-  }
+  evaluate::BootstrapOptions options;
+  options.resamples = 100;
+  options.threads = 1;
+  for (auto _ : state) benchmark::DoNotOptimize(evaluate::bootstrap(scores().patient, 1, area, options));
   state.SetItemsProcessed(state.iterations() * 100);
 }
 

@@ -69,14 +69,14 @@ def draw(results: list[dict[str, Any]], folder: Path) -> None:
     figure, axes = pyplot.subplots(figsize=(8, 0.8 + 0.24 * len(single)), layout="constrained")
     for i, result in enumerate(reversed(single)):
         middle, low, high = ratio(result, best_peer(result) or "")
-        axes.barh(i, middle, color="#2b6cb0" if middle >= 1 else "#c05621",
+        axes.barh(i, middle - 1, left=1, color="#2b6cb0" if middle >= 1 else "#c05621",
                   xerr=[[max(0, middle - low)], [max(0, high - middle)]], error_kw={"lw": 0.8, "ecolor": "#444"})
         axes.text(max(middle, high) * 1.06, i, f"{middle:.2g} x  {best_peer(result)}", va="center", fontsize=7)
     axes.set_yticks(range(len(single)), [r["case"] for r in reversed(single)], fontsize=7)
     axes.axvline(1, color="#444", lw=0.8)
     axes.set_xscale("log")
     axes.set_xlim(right=axes.get_xlim()[1] * 6)
-    axes.set_xlabel("times as fast as the fastest peer, which is named; one thread; line: extremes of the rounds")
+    axes.set_xlabel("times as fast as the fastest peer, which is named; one thread; line: extremes of the rounds", fontsize=8)
     axes.margins(y=0.01)
     figure.savefig(folder / "bench-peers.png", dpi=110)
     pyplot.close(figure)
@@ -90,7 +90,8 @@ def draw(results: list[dict[str, Any]], folder: Path) -> None:
         axes.plot(theirs, i, "o", color="#c05621", ms=4)
     axes.set_yticks(range(len(limited)), [r["case"] for r in reversed(limited)], fontsize=7)
     axes.axvline(0.5, color="#444", lw=0.8, ls=":")
-    axes.set_xlabel("part of the machine's own rate of products or copies; bar: ichdet, dot: fastest peer; one thread")
+    axes.set_xlabel("part of the machine's own rate of products or copies; bar: ichdet, dot: fastest peer; one thread",
+                    fontsize=8)
     axes.margins(y=0.01)
     figure.savefig(folder / "bench-limits.png", dpi=110)
     pyplot.close(figure)

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -66,16 +67,26 @@ std::string usage_error(CLI::App& app, const CLI::ParseError& error) {
 
 /// OpenMP's threads spin for milliseconds while they wait, which on a busy machine makes all several times as
 /// slow. Its runtime reads its settings once, when it is loaded, so the program begins anew; where that fails, it goes
-/// on.
-void spin_briefly(char** argv) {
-  if (std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr) return;
-  if (::setenv("GOMP_SPINCOUNT", "10000", 1) == 0) ::execv("/proc/self/exe", argv);
+/// on. This runs before the libraries' constructors, of which LibTorch's take a third of a second, and before there is
+/// memory to be had.
+void spin_briefly(int, char** argv, char** environment) {
+  static char setting[] = "GOMP_SPINCOUNT=10000";
+  static std::array<char*, 4096> all;
+  std::size_t count = 0;
+  for (; environment[count] != nullptr; ++count) {
+    const std::string_view one = environment[count];
+    if (one.starts_with("GOMP_SPINCOUNT=") || one.starts_with("OMP_WAIT_POLICY=") || count + 2 == all.size()) return;
+    all[count] = environment[count];
+  }
+  all[count] = setting;
+  ::execve("/proc/self/exe", argv, all.data());
 }
+
+[[gnu::section(".preinit_array"), gnu::used]] void (*const begin)(int, char**, char**) = spin_briefly;
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  spin_briefly(argv);
   CLI::App app{"Finds intracranial hemorrhage on head CT. Not for clinical use.", "ichdet"};
   app.set_version_flag("--version", std::string(ichdet::version));
   app.require_subcommand(1);

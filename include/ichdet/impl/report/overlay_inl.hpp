@@ -1,8 +1,8 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cmath>
-#include <set>
 
 #include "ichdet/core/error.hpp"
 #include "ichdet/core/volume.hpp"
@@ -54,10 +54,12 @@ ICHDET_INLINE void ring_if_tiny(Image& image, const Placed& at, const Array2f& f
 /// Draws the labels of one slice. Where the lines of two labels run together that of the lower label is drawn.
 ICHDET_INLINE void draw_labels(Image& image, const Placed& at, const Array<std::uint8_t, 2>& plane, double width_px,
                                double smooth_px, const OverlayOptions& options) {
-  std::set<std::uint8_t> present(plane.begin(), plane.end());
-  present.erase(0);
+  std::array<bool, 256> present{};
+  for (const auto value : plane) present[value] = true;
   Array2f taken({at.height, at.width});  // 1 on and beside the lines drawn so far
-  for (const auto label : present) {
+  for (int value = 1; value < 256; ++value) {
+    if (!present[std::size_t(value)]) continue;
+    const auto label = std::uint8_t(value);
     const auto color = draw::label_color(label);
     Array<std::uint8_t, 2> mask(plane.shape());
     std::transform(plane.begin(), plane.end(), mask.begin(), [label](std::uint8_t v) { return v == label; });
