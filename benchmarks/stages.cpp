@@ -1,4 +1,5 @@
-// The stages in C++, by Google Benchmark, on one thread: bench_stages [--benchmark_filter=...] [--benchmark_format=json]
+// The stages in C++, by Google Benchmark, on one thread: bench_stages [--benchmark_filter=...]
+// [--benchmark_format=json]
 #include <benchmark/benchmark.h>
 
 #include <filesystem>

@@ -82,8 +82,9 @@ ichdet.StudyResult)")
 }
 
 void bind_slices(py::module_& m) {
-  py::class_<SliceClassifier> slices(m, "SliceClassifier",
-                                     R"(Says of each slice whether it shows blood, and so of the patient. Load once, apply to many.
+  py::class_<SliceClassifier> slices(
+      m, "SliceClassifier",
+      R"(Says of each slice whether it shows blood, and so of the patient. Load once, apply to many.
 
 Several networks are averaged. Calls may run in several threads at once.
 
@@ -223,8 +224,9 @@ Examples
       .def_property_readonly(
           "map", [](const ExamImage& image) { return lend(image.map); },
           "Where the evidence lies: (row, column) of that slice, float32 in [0, 1].");
-  py::class_<ExamClassifier> exams(m, "ExamClassifier",
-                                   R"(Says of a whole exam whether it shows blood: the stack, resliced to a number of images, into one network.
+  py::class_<ExamClassifier> exams(
+      m, "ExamClassifier",
+      R"(Says of a whole exam whether it shows blood: the stack, resliced to a number of images, into one network.
 
 Arguments and errors are SliceClassifier's; `skip_empty` and `batch` are not used, and of the rule only
 `case_threshold`. S5 of docs/classification.md.

@@ -75,8 +75,9 @@ Detection)";
 void bind_ensemble_detector(py::module_& m) {
   const DetectorOptions defaults;
   const PrepareOptions network;
-  py::class_<EnsembleDetector>(m, "EnsembleDetector",
-                               R"(Several models of any spacing, classes and kind as one, as docs/ensembles.md describes.
+  py::class_<EnsembleDetector>(
+      m, "EnsembleDetector",
+      R"(Several models of any spacing, classes and kind as one, as docs/ensembles.md describes.
 
 Each member answers on its own grid; slice by slice their probabilities are combined at the pixels of the native
 slices. Load once, apply to many; calls may run in several threads at once.
@@ -121,10 +122,9 @@ Examples
 >>> found = detector(stack)
 >>> found.result.decision.positive, found.result.volumes_ml["blood"] > 15
 (True, True))")
-      .def(py::init([](const File& file, int threads, const std::string& precision,
-                       const std::string& engine, const std::string& region, std::optional<double> decision_threshold,
-                       double min_lesion_ml, int top_voxels,
-                       const std::map<std::string, std::variant<std::vector<Member>, Member>>& networks,
+      .def(py::init([](const File& file, int threads, const std::string& precision, const std::string& engine,
+                       const std::string& region, std::optional<double> decision_threshold, double min_lesion_ml,
+                       int top_voxels, const std::map<std::string, std::variant<std::vector<Member>, Member>>& networks,
                        const std::string& device, double memory_mib, const Path& cache_folder) {
              const auto options = open_options(threads, precision, engine, region, decision_threshold, min_lesion_ml,
                                                top_voxels, device, memory_mib, cache_folder);
@@ -137,8 +137,7 @@ Examples
            py::arg("engine") = "auto", py::arg("region") = "head", py::arg("decision_threshold") = py::none(),
            py::arg("min_lesion_ml") = defaults.min_lesion_ml, py::arg("top_voxels") = defaults.top_voxels,
            py::arg("networks") = std::map<std::string, std::variant<std::vector<Member>, Member>>(),
-           py::arg("device") = network.device, py::arg("memory_mib") = network.memory_mib,
-           py::arg("cache_folder") = "")
+           py::arg("device") = network.device, py::arg("memory_mib") = network.memory_mib, py::arg("cache_folder") = "")
       .def_property_readonly("spec", &EnsembleDetector::spec, "What the file says: ichdet.EnsembleSpec.")
       .def("__call__", &detect<EnsembleDetector>, py::arg("stack"), py::kw_only(), py::arg("progress") = py::none(),
            call_text);
@@ -156,14 +155,12 @@ False)")
       "open_detector",
       [](const std::variant<std::string, std::vector<std::string>>& model, int threads, const std::string& precision,
          const std::string& engine, const std::string& region, std::optional<double> decision_threshold,
-         double min_lesion_ml, int top_voxels, const std::string& device, double memory_mib,
-         const Path& cache_folder) {
+         double min_lesion_ml, int top_voxels, const std::string& device, double memory_mib, const Path& cache_folder) {
         const py::gil_scoped_release unlocked;
         const auto* one = std::get_if<std::string>(&model);
-        return open_detector(
-            one != nullptr ? std::vector{*one} : std::get<std::vector<std::string>>(model),
-            open_options(threads, precision, engine, region, decision_threshold, min_lesion_ml, top_voxels, device,
-                         memory_mib, cache_folder));
+        return open_detector(one != nullptr ? std::vector{*one} : std::get<std::vector<std::string>>(model),
+                             open_options(threads, precision, engine, region, decision_threshold, min_lesion_ml,
+                                          top_voxels, device, memory_mib, cache_folder));
       },
       py::arg("model") = default_detector, py::kw_only(), py::arg("threads") = defaults.threads,
       py::arg("precision") = "auto", py::arg("engine") = "auto", py::arg("region") = "head",

@@ -93,7 +93,9 @@ tensor([9., 9.], dtype=torch.float64))")
       .def_readwrite("batch", &Explained::batch, "Inputs that a function is given at once, at most.")
       .def(
           "scores",
-          [](const Explained& explained, const TensorLike& inputs) { return attribution::scores_of(explained, inputs); },
+          [](const Explained& explained, const TensorLike& inputs) {
+            return attribution::scores_of(explained, inputs);
+          },
           py::call_guard<py::gil_scoped_release>(), py::arg("inputs"),
           "One score for each input (image, channel, ...), torch or NumPy: (image), float64. Raises ichdet.Error "
           "(options, shape) where there are no scores, or not one finite one for each input.")

@@ -106,7 +106,9 @@ Examples
 torch.Size([1, 2]))");
   m.def(
       "input_shape",
-      [](const BundleArgument& model, std::int64_t batch) { return to_tuple(input_shape(bundle_of(model).spec, batch)); },
+      [](const BundleArgument& model, std::int64_t batch) {
+        return to_tuple(input_shape(bundle_of(model).spec, batch));
+      },
       py::arg("model"), py::arg("batch") = 1,
       R"(What a model's network reads.
 
@@ -131,9 +133,8 @@ Examples
       [](const BundleArgument& model, const Path& file, const std::string& format, std::int64_t batch,
          const std::string& python, const ProgressArgument& progress) {
         const ExportOptions options{parse_export_format(format), batch, python};
-        return to_tuple(watched(progress, [&](const Progress& tell) {
-          return export_network(bundle_of(model), file, options, tell);
-        }));
+        return to_tuple(watched(
+            progress, [&](const Progress& tell) { return export_network(bundle_of(model), file, options, tell); }));
       },
       py::arg("model"), py::arg("file"), py::kw_only(), py::arg("format") = to_string(defaults.format),
       py::arg("batch") = defaults.batch, py::arg("python") = defaults.python, py::arg("progress") = py::none(),

@@ -102,8 +102,10 @@ Examples
 --------
 >>> ichdet.train.Score(0.8, {"validation/dice": 0.8}).value
 0.8)")
-      .def(py::init([](double value, const Values& values) { return Score{value, values}; }), py::arg("value"),
-           py::arg("values") = Values{})
+      .def(py::init([](double value, const Values& values) {
+             return Score{value, values};
+           }),
+           py::arg("value"), py::arg("values") = Values{})
       .def_readonly("value", &Score::value, "By which the best is chosen: more is better.")
       .def_readonly("values", &Score::values, "\"validation/dice\": for the log.");
   py::class_<FitResult>(m, "FitResult", R"(How far a training has come. From `fit`.
@@ -235,7 +237,8 @@ Examples
 }  // namespace
 
 void bind_loop(py::module_& m) {
-  py::class_<WeightAverage>(m, "WeightAverage", R"(An exponential moving average of a network's weights: steadier than the last step's.
+  py::class_<WeightAverage>(m, "WeightAverage",
+                            R"(An exponential moving average of a network's weights: steadier than the last step's.
 
 The decay rises with the steps, as (1 + n) / (10 + n), until `decay`. Counters are copied.
 

@@ -106,8 +106,8 @@ Examples
       .def(py::init([](const MembersArgument& members, const std::optional<Path>& weight_model,
                        const std::vector<double>& weights, const std::optional<CaseRule>& rule, int threads,
                        const std::string& precision, const std::string& engine, bool skip_empty, std::int64_t batch,
-                       const std::optional<SkullStripper>& skull_strip, double min_lesion_ml,
-                       const std::string& device, double memory_mib, const Path& cache_folder) {
+                       const std::optional<SkullStripper>& skull_strip, double min_lesion_ml, const std::string& device,
+                       double memory_mib, const Path& cache_folder) {
              const py::gil_scoped_release released;
              SliceSegmenterOptions options;
              options.network = network_options(threads, precision, engine, device, memory_mib, cache_folder);

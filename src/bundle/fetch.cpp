@@ -108,14 +108,15 @@ fs::path convert(const RegistryEntry& entry, const fs::path& files, const fs::pa
                  const std::string& asked_for, const Progress& progress) {
   const auto path_of = [&](FileRole role) { return (files / entry.file(role).name).string(); };
   const auto made = staging / "out" / entry.name;
-  run_script({entry.converter,
-              {path_of(FileRole::weights), "--config", path_of(FileRole::config), "--licence", path_of(FileRole::licence),
-               "--out", made.parent_path().string(), "--name", entry.name},
-              entry.name + ": the published weights are a PyTorch pickle, and a Python with torch is needed once to convert "
-                           "them",
-              "converting " + entry.name,
-              asked_for},
-             staging, made / "bundle.json", progress);
+  run_script(
+      {entry.converter,
+       {path_of(FileRole::weights), "--config", path_of(FileRole::config), "--licence", path_of(FileRole::licence),
+        "--out", made.parent_path().string(), "--name", entry.name},
+       entry.name + ": the published weights are a PyTorch pickle, and a Python with torch is needed once to convert "
+                    "them",
+       "converting " + entry.name,
+       asked_for},
+      staging, made / "bundle.json", progress);
   write_sums(made);
   return made;
 }

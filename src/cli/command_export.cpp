@@ -48,14 +48,17 @@ void export_model(const ExportArguments& a, const Context& context) {
   if (bundles.size() > 1) fs::create_directories(a.out);
   json all = json::array();
   for (const auto& bundle : bundles) {
-    const auto file = bundles.size() > 1 || fs::is_directory(a.out) ? fs::path(a.out) / (bundle.spec.name + ending)
-                                                                    : fs::path(a.out);
+    const auto file =
+        bundles.size() > 1 || fs::is_directory(a.out) ? fs::path(a.out) / (bundle.spec.name + ending) : fs::path(a.out);
     if (fs::exists(file) && !a.overwrite) {
       throw Error(ErrorCode::io, file.string() + ": is there already; --overwrite replaces it");
     }
     const auto shape = export_network(bundle, file, options, context.progress);
-    all.push_back({{"file", file.string()}, {"model", bundle.spec.name}, {"version", bundle.spec.version},
-                   {"format", a.format}, {"input", shape}});
+    all.push_back({{"file", file.string()},
+                   {"model", bundle.spec.name},
+                   {"version", bundle.spec.version},
+                   {"format", a.format},
+                   {"input", shape}});
     if (context.quiet || context.json) continue;
     std::string sizes;
     for (const auto size : shape) sizes += (sizes.empty() ? "" : " x ") + std::to_string(size);
@@ -70,9 +73,11 @@ void export_model(const ExportArguments& a, const Context& context) {
 void add_export(CLI::App& app, Context& context) {
   const auto arguments = std::make_shared<ExportArguments>();
   auto& a = *arguments;
-  auto* command = app.add_subcommand(
-      "export", "Write a model's network for programs without ichdet: ONNX, or torch.export's .pt2");
-  command->add_option("MODEL", a.model, "A model's name (`ichdet models list`), or the folder of a bundle or an ensemble")->required();
+  auto* command =
+      app.add_subcommand("export", "Write a model's network for programs without ichdet: ONNX, or torch.export's .pt2");
+  command
+      ->add_option("MODEL", a.model, "A model's name (`ichdet models list`), or the folder of a bundle or an ensemble")
+      ->required();
   command
       ->add_option("-o,--out", a.out,
                    "File to write; of a model of several networks, or where it is a folder: a file for each in it")

@@ -11,8 +11,8 @@ namespace ichdet::nn {
 
 /// What a lowering reads of one operator: its arguments by their names in the schema.
 ///
-/// An argument that is absent from the overload reads like None. Throws Error(options) that names `target`, the operator
-/// and its schema for an argument that is not a constant where one is needed.
+/// An argument that is absent from the overload reads like None. Throws Error(options) that names `target`, the
+/// operator and its schema for an argument that is not a constant where one is needed.
 class GraphCall {
  public:
   GraphCall(const torch::jit::Node& node, const char* target) : node_(node), target_(target) {}

@@ -93,9 +93,7 @@ Name Graph::constant(const at::Tensor& given) {
   return name;
 }
 
-Name Graph::constant(const std::vector<std::int64_t>& values) {
-  return constant(at::tensor(values, at::kLong));
-}
+Name Graph::constant(const std::vector<std::int64_t>& values) { return constant(at::tensor(values, at::kLong)); }
 
 Name Graph::constant(double value) { return constant(at::scalar_tensor(value, at::kFloat)); }
 

@@ -16,8 +16,7 @@ namespace ichdet::onnx {
 /// A tensor in the graph: its name there.
 using Name = std::string;
 
-using Attribute =
-    std::pair<const char*, std::variant<std::int64_t, double, std::string, std::vector<std::int64_t>>>;
+using Attribute = std::pair<const char*, std::variant<std::int64_t, double, std::string, std::vector<std::int64_t>>>;
 
 /// An ONNX graph being built (onnx.proto, GraphProto): nodes in the order they are computed, weights beside them.
 class Graph {

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "graph.hpp"
 #include "../nn/graph_call.hpp"
+#include "graph.hpp"
 
 // From LibTorch's graph to ONNX's.
 namespace ichdet::onnx {
@@ -38,9 +38,9 @@ using Lowering = Names (*)(const Call& call);
 /// Operators, without `aten::`, and what lowers them.
 using Table = std::map<std::string, Lowering>;
 
-Table layers();      ///< convolutions, norms, products, recurrences
-Table pointwise();   ///< activations and arithmetic
-Table samplings();   ///< pools, reductions, resizing, padding
+Table layers();     ///< convolutions, norms, products, recurrences
+Table pointwise();  ///< activations and arithmetic
+Table samplings();  ///< pools, reductions, resizing, padding
 Table shapes();
 
 /// Reshape to known sizes.

@@ -55,20 +55,20 @@ Name per_channel(const Call& call, const char* argument, std::int64_t channels, 
 Names batch_norm(const Call& call) {
   call.require(!call.flag("training"), "in training");
   const auto channels = call.sizes("input").at(1);
-  return {call.graph.add("BatchNormalization",
-                         {call.tensor("input"), per_channel(call, "weight", channels, 1),
-                          per_channel(call, "bias", channels, 0), call.tensor("running_mean"),
-                          call.tensor("running_var")},
-                         {{"epsilon", call.number("eps")}})};
+  return {
+      call.graph.add("BatchNormalization",
+                     {call.tensor("input"), per_channel(call, "weight", channels, 1),
+                      per_channel(call, "bias", channels, 0), call.tensor("running_mean"), call.tensor("running_var")},
+                     {{"epsilon", call.number("eps")}})};
 }
 
 Names instance_norm(const Call& call) {
   call.require(call.flag("use_input_stats"), "running statistics");
   const auto channels = call.sizes("input").at(1);
-  return {call.graph.add("InstanceNormalization",
-                         {call.tensor("input"), per_channel(call, "weight", channels, 1),
-                          per_channel(call, "bias", channels, 0)},
-                         {{"epsilon", call.number("eps")}})};
+  return {call.graph.add(
+      "InstanceNormalization",
+      {call.tensor("input"), per_channel(call, "weight", channels, 1), per_channel(call, "bias", channels, 0)},
+      {{"epsilon", call.number("eps")}})};
 }
 
 /// Each group is a channel of an instance norm; weight and bias follow.
@@ -90,8 +90,7 @@ Names group_norm(const Call& call) {
 
 Names layer_norm(const Call& call) {
   const auto shape = call.integers("normalized_shape");
-  Names inputs{call.tensor("input"),
-               call.has("weight") ? call.tensor("weight") : call.graph.constant(at::ones(shape))};
+  Names inputs{call.tensor("input"), call.has("weight") ? call.tensor("weight") : call.graph.constant(at::ones(shape))};
   if (call.has("bias")) inputs.push_back(call.tensor("bias"));
   return {call.graph.add("LayerNormalization", inputs,
                          {{"axis", -std::int64_t(shape.size())}, {"epsilon", call.number("eps")}})};
@@ -110,8 +109,8 @@ Names matmul(const Call& call) {
 
 Names addmm(const Call& call) {
   call.require(call.number("alpha") == 1 && call.number("beta") == 1, "alpha or beta other than 1");
-  return {call.graph.add("Add", {call.graph.add("MatMul", {call.tensor("mat1"), call.tensor("mat2")}),
-                                 call.tensor("self")})};
+  return {call.graph.add("Add",
+                         {call.graph.add("MatMul", {call.tensor("mat1"), call.tensor("mat2")}), call.tensor("self")})};
 }
 
 /// LibTorch's gates, input forget cell output, in ONNX's order, input output forget cell.
@@ -148,12 +147,11 @@ Names lstm(const Call& call) {
       const auto at = [&](std::int64_t value) { return graph.constant(std::vector<std::int64_t>{value}); };
       return graph.add("Slice", {all, at(layer * ways), at((layer + 1) * ways), at(0)});
     };
-    const auto made = graph.add("LSTM",
-                                {x, graph.constant(at::stack(from_input)), graph.constant(at::stack(from_state)),
-                                 graph.constant(at::stack(bias)), "", state(start[0]), state(start[1])},
-                                {{"hidden_size", width},
-                                 {"direction", std::string(ways == 2 ? "bidirectional" : "forward")}},
-                                3);
+    const auto made =
+        graph.add("LSTM",
+                  {x, graph.constant(at::stack(from_input)), graph.constant(at::stack(from_state)),
+                   graph.constant(at::stack(bias)), "", state(start[0]), state(start[1])},
+                  {{"hidden_size", width}, {"direction", std::string(ways == 2 ? "bidirectional" : "forward")}}, 3);
     // (steps, direction, batch, width) to (steps, batch, direction and width)
     const auto turned = graph.add("Transpose", {made[0]}, {{"perm", std::vector<std::int64_t>{0, 2, 1, 3}}});
     x = reshaped(graph, turned, {steps, batch, ways * width});
@@ -168,9 +166,14 @@ Names lstm(const Call& call) {
 }  // namespace
 
 Table layers() {
-  Table table{{"_convolution_mode", named_padding}, {"batch_norm", batch_norm}, {"instance_norm", instance_norm},
-              {"group_norm", group_norm},           {"layer_norm", layer_norm}, {"linear", linear},
-              {"addmm", addmm},                     {"lstm", lstm}};
+  Table table{{"_convolution_mode", named_padding},
+              {"batch_norm", batch_norm},
+              {"instance_norm", instance_norm},
+              {"group_norm", group_norm},
+              {"layer_norm", layer_norm},
+              {"linear", linear},
+              {"addmm", addmm},
+              {"lstm", lstm}};
   for (const auto* name : {"_convolution", "convolution", "conv1d", "conv2d", "conv3d"}) table[name] = convolution;
   for (const auto* name : {"conv_transpose1d", "conv_transpose2d", "conv_transpose3d"}) {
     table[name] = transposed_convolution;

@@ -25,25 +25,19 @@ Name scaled(const Call& call, const char* argument, const char* alpha) {
   return call.graph.add("Mul", {x, call.graph.constant(call.number(alpha))});
 }
 
-Names add(const Call& call) {
-  return {call.graph.add("Add", {operand(call, "self"), scaled(call, "other", "alpha")})};
-}
+Names add(const Call& call) { return {call.graph.add("Add", {operand(call, "self"), scaled(call, "other", "alpha")})}; }
 Names subtract(const Call& call) {
   return {call.graph.add("Sub", {operand(call, "self"), scaled(call, "other", "alpha")})};
 }
 Names subtract_from(const Call& call) {
   return {call.graph.add("Sub", {operand(call, "other"), scaled(call, "self", "alpha")})};
 }
-Names multiply(const Call& call) {
-  return {call.graph.add("Mul", {operand(call, "self"), operand(call, "other")})};
-}
+Names multiply(const Call& call) { return {call.graph.add("Mul", {operand(call, "self"), operand(call, "other")})}; }
 Names divide(const Call& call) {
   call.require(!call.has("rounding_mode"), "rounding_mode");
   return {call.graph.add("Div", {operand(call, "self"), operand(call, "other")})};
 }
-Names power(const Call& call) {
-  return {call.graph.add("Pow", {operand(call, "self"), operand(call, "exponent")})};
-}
+Names power(const Call& call) { return {call.graph.add("Pow", {operand(call, "self"), operand(call, "exponent")})}; }
 Names smaller(const Call& call) { return {call.graph.add("Min", {call.tensor("self"), call.tensor("other")})}; }
 Names larger(const Call& call) { return {call.graph.add("Max", {call.tensor("self"), call.tensor("other")})}; }
 
@@ -107,8 +101,8 @@ Names relu6(const Call& call) { return {clipped(call, 0, 6)}; }
 
 template <const char* Op>
 Names along_axis(const Call& call) {
-  return {call.graph.add(Op, {call.tensor("self")},
-                         {{"axis", call.dim("dim", std::int64_t(call.sizes("self").size()))}})};
+  return {
+      call.graph.add(Op, {call.tensor("self")}, {{"axis", call.dim("dim", std::int64_t(call.sizes("self").size()))}})};
 }
 
 constexpr char relu_op[] = "Relu", sigmoid_op[] = "Sigmoid", tanh_op[] = "Tanh", exp_op[] = "Exp", log_op[] = "Log",

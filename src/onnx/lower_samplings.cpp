@@ -94,7 +94,8 @@ Names highest(const Call& call) {
 
 Names resized(const Call& call, const char* mode, const char* where, const char* rounding = nullptr) {
   const auto* image = call.has("self") ? "self" : "input";  // by overload
-  std::vector<Attribute> attributes{{"mode", std::string(mode)}, {"coordinate_transformation_mode", std::string(where)}};
+  std::vector<Attribute> attributes{{"mode", std::string(mode)},
+                                    {"coordinate_transformation_mode", std::string(where)}};
   if (rounding != nullptr) attributes.emplace_back("nearest_mode", std::string(rounding));
   return {call.graph.add("Resize", {call.tensor(image), "", "", call.graph.constant(call.result_sizes())}, attributes)};
 }
@@ -161,7 +162,8 @@ Table samplings() {
   }
   for (const auto* name : {"upsample_linear1d", "upsample_bilinear2d", "upsample_trilinear3d"}) table[name] = linear;
   for (const auto* name : {"reflection_pad1d", "reflection_pad2d", "reflection_pad3d"}) table[name] = reflection_pad;
-  for (const auto* name : {"replication_pad1d", "replication_pad2d", "replication_pad3d"}) table[name] = replication_pad;
+  for (const auto* name : {"replication_pad1d", "replication_pad2d", "replication_pad3d"})
+    table[name] = replication_pad;
   return table;
 }
 

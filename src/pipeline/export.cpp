@@ -76,7 +76,8 @@ std::vector<std::int64_t> export_network(const Bundle& bundle, const fs::path& f
   const auto network = models::load(bundle);
   const Forward forward = [network](const at::Tensor& x) { return network->forward(x); };
   if (options.format == ExportFormat::onnx) {
-    write_onnx(file, network, forward, shape, {.metadata = {{"ichdet.bundle", text_of(bundle.folder / "bundle.json")}}});
+    write_onnx(file, network, forward, shape,
+               {.metadata = {{"ichdet.bundle", text_of(bundle.folder / "bundle.json")}}});
     return shape;
   }
   const Scratch scratch;
@@ -84,11 +85,8 @@ std::vector<std::int64_t> export_network(const Bundle& bundle, const fs::path& f
   write_torchscript(traced, network, forward, shape);
   std::vector<std::string> arguments{traced.string(), file.string()};
   for (const auto size : shape) arguments.push_back(std::to_string(size));
-  run_script({"torch_export",
-              arguments,
-              file.string() + ": a Python with torch is needed to write such files",
-              "export",
-              options.python},
+  run_script({"torch_export", arguments, file.string() + ": a Python with torch is needed to write such files",
+              "export", options.python},
              scratch.folder, file, progress);
   return shape;
 }

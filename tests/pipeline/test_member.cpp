@@ -68,8 +68,9 @@ TEST_CASE("what a callable keeps is left alone, and what it throws comes through
 }
 
 TEST_CASE("a callable is a classifier's member; maps need its parts") {
-  Member member(parse_own_spec(classification, "spec"),
-                [](const at::Tensor& x) { return x.mean({2, 3}).expand({-1, 2}); });
+  Member member(parse_own_spec(classification, "spec"), [](const at::Tensor& x) {
+    return x.mean({2, 3}).expand({-1, 2});
+  });
   const SliceClassifier whole(std::vector{member});
   CHECK(whole.probabilities(at::zeros({2, 1, 16, 16})).equal(at::full({2, 2}, 0.5f)));
   CHECK(whole.identities().front().name == "own");

@@ -12,9 +12,10 @@ namespace ichdet {
 struct ScriptCall {
   std::string script;  ///< its name, without ".py"
   std::vector<std::string> arguments;
-  std::string need;    ///< "NAME: why a Python with torch is needed"; what errors begin with
-  std::string stage;   ///< for progress
-  std::string python;  ///< that is to run it; empty: the one ichdet was built with, or the one on PATH, whichever has torch
+  std::string need;   ///< "NAME: why a Python with torch is needed"; what errors begin with
+  std::string stage;  ///< for progress
+  std::string
+      python;  ///< that is to run it; empty: the one ichdet was built with, or the one on PATH, whichever has torch
 };
 
 /// Runs it in `staging`, an existing folder where it and its log stay, and returns when `result` is there.

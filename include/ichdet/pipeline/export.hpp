@@ -20,8 +20,9 @@ std::string to_string(ExportFormat format);
 /// Throws Error(options) that lists the names there are.
 ExportFormat parse_export_format(const std::string& text);
 
-/// What a model's network reads: (batch, channel, row, column) of classifiers and slice segmenters, (batch, slice, channel,
-/// row, column) of exam classifiers, (batch, channel, and the patch's axes in the network's order) of segmenters.
+/// What a model's network reads: (batch, channel, row, column) of classifiers and slice segmenters, (batch, slice,
+/// channel, row, column) of exam classifiers, (batch, channel, and the patch's axes in the network's order) of
+/// segmenters.
 std::vector<std::int64_t> input_shape(const ModelSpec& model, std::int64_t batch = 1);
 
 struct ExportOptions {
@@ -34,8 +35,8 @@ struct ExportOptions {
 /// convolutions. Names, classes, windows and all else that `bundle.json` says stand in ONNX's metadata under
 /// "ichdet.bundle"; what comes before and after the network is the reader's own to do.
 ///
-/// Returns the input's shape. Throws Error(options) for an operator that has no counterpart, Error(limit), Error(io), and
-/// of torch_export Error(weights) as run_script does.
+/// Returns the input's shape. Throws Error(options) for an operator that has no counterpart, Error(limit), Error(io),
+/// and of torch_export Error(weights) as run_script does.
 std::vector<std::int64_t> export_network(const Bundle& bundle, const std::filesystem::path& file,
                                          const ExportOptions& options = {}, const Progress& progress = {});
 
