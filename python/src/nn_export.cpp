@@ -26,7 +26,9 @@ Bundle bundle_of(const BundleArgument& given) {
   throw Error::mismatch(ErrorCode::options, "export: " + name, "a model of one network", members);
 }
 
-py::tuple to_tuple(const Shape& shape) { return py::tuple(py::cast(shape)); }
+using ShapeTuple = py::typing::Tuple<std::int64_t, py::ellipsis>;
+
+ShapeTuple to_tuple(const Shape& shape) { return py::tuple(py::cast(shape)); }
 
 /// What a file is written from.
 struct Source {

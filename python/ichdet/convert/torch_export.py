@@ -6,8 +6,11 @@ Needs torch alone. The operators of the trace are called one by one while torch.
 What was written is read again and has to answer as the trace does.
 """
 
+from __future__ import annotations
+
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -15,11 +18,12 @@ import torch
 class Traced(torch.nn.Module):
     """The trace's operators in their order."""
 
-    def __init__(self, graph):
+    def __init__(self, graph: Any) -> None:
         super().__init__()
         self.result = next(graph.outputs()).debugName()
         self.input = list(graph.inputs())[-1].debugName()
-        self.constants, self.steps = {}, []
+        self.constants: dict[str, Any] = {}
+        self.steps: list[tuple[str, list[str], dict[str, str], list[str]]] = []
         for node in graph.nodes():
             names = [value.debugName() for value in node.outputs()]
             if node.kind() == "prim::Constant":
@@ -27,7 +31,7 @@ class Traced(torch.nn.Module):
             else:
                 self.steps.append((node.kind(), *self.arguments(node), names))
 
-    def keep(self, name, value):
+    def keep(self, name: str, value: Any) -> None:
         if isinstance(value, torch.Tensor):
             buffer = f"weight_{len(self.constants)}"
             self.register_buffer(buffer, value.detach())
@@ -36,7 +40,7 @@ class Traced(torch.nn.Module):
             self.constants[name] = value
 
     @staticmethod
-    def arguments(node):
+    def arguments(node: Any) -> tuple[list[str], dict[str, str]]:
         """Names of the positional arguments, and those that the schema takes by keyword alone."""
         names = [value.debugName() for value in node.inputs()]
         if not node.kind().startswith("aten::"):
@@ -45,10 +49,10 @@ class Traced(torch.nn.Module):
         keywords = {part.name: name for part, name in zip(parts, names) if part.kwarg_only}
         return [name for part, name in zip(parts, names) if not part.kwarg_only], keywords
 
-    def forward(self, x):
-        values = {self.input: x}
+    def forward(self, x: torch.Tensor) -> Any:
+        values: dict[str, Any] = {self.input: x}
 
-        def get(name):
+        def get(name: str) -> Any:
             if name in values:
                 return values[name]
             value = self.constants[name]
@@ -70,10 +74,10 @@ class Traced(torch.nn.Module):
         return values[self.result]
 
 
-def main():
+def main() -> None:
     source, target = map(Path, sys.argv[1:3])
     shape = [int(size) for size in sys.argv[3:]]
-    traced = torch.jit.load(source).eval()
+    traced: Any = torch.jit.load(source).eval()  # type: ignore[no-untyped-call]
     graph = traced.graph
     torch._C._jit_pass_inline(graph)
     example = torch.randn(shape, generator=torch.Generator().manual_seed(0))
