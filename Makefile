@@ -13,7 +13,7 @@ NAMES ?=
 export STUDY TORCH_INDEX
 
 help: ## list these targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
 
 setup: ## system packages through apt and .venv with torch, where missing (TORCH_INDEX=address: take torch from there)
 	@tools/setup.sh build
@@ -45,6 +45,9 @@ bench-setup:
 
 bench: bench-setup ## everything measured beside its peers, hours: build/bench/results.json, benchmarks.md and plots; stop it when you like
 	@$(BENCH) --resume --out $(BUILD)/bench/results.json
+	@cp docs/benchmarks.md $(BUILD)/bench/
+	@cd benchmarks && PYTHONPATH=../$(BUILD)/python ../.venv-oracles/bin/python -m suite.page ../$(BUILD)/bench/results.json ../$(BUILD)/bench/benchmarks.md
+	@echo "the page with these figures: $(BUILD)/bench/benchmarks.md (its prose is that of the committed page)"
 
 bench-quick: bench-setup ## the quick part of it, under five minutes
 	@$(BENCH) --quick --out $(BUILD)/bench/quick.json
