@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := build
-.PHONY: help setup build all test demo bench bench-quick bench-check notebooks wheel install dev tsan tidy format clean
+.PHONY: help setup build all test demo bench-setup bench bench-quick bench-check notebooks wheel install dev tsan tidy format clean
 
 BUILD := build
 JOBS ?= $(shell nproc)

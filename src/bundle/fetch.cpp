@@ -1,16 +1,13 @@
 #include "ichdet/bundle/fetch.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <cstdlib>
-#include <cstring>
 #include <fstream>
 
 #include "ichdet/bundle/cache.hpp"
 #include "ichdet/bundle/script.hpp"
 #include "ichdet/bundle/sha256.hpp"
+#include "ichdet/bundle/staging.hpp"
 
 namespace ichdet {
 namespace {
@@ -19,31 +16,14 @@ namespace fs = std::filesystem;
 
 constexpr const char* sums_name = "SHA256SUMS";
 
-/// A folder of its own inside the cache, removed when done. The cache's lock is held meanwhile, so that older ones
-/// are what a killed process left behind.
-class Staging {
- public:
-  explicit Staging(const fs::path& cache) {
-    for (const auto& item : fs::directory_iterator(cache)) {
-      if (item.path().filename().string().starts_with("staging-")) fs::remove_all(item.path());
-    }
-    std::string name = (cache / "staging-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) {
-      throw Error(ErrorCode::io, cache.string() + ": the cache folder cannot be written: " + std::strerror(errno));
-    }
-    folder_ = name;
-  }
-  ~Staging() {
-    std::error_code ignored;
-    fs::remove_all(folder_, ignored);
-  }
-  Staging(const Staging&) = delete;
-  Staging& operator=(const Staging&) = delete;
-  const fs::path& folder() const noexcept { return folder_; }
+constexpr const char* staging_prefix = "staging-";
 
- private:
-  fs::path folder_;
-};
+/// What a killed process left behind, where the cache's lock is held.
+void remove_old_staging(const fs::path& cache) {
+  for (const auto& item : fs::directory_iterator(cache)) {
+    if (item.path().filename().string().starts_with(staging_prefix)) fs::remove_all(item.path());
+  }
+}
 
 bool is_address(const std::string& mirror) { return mirror.starts_with("http://") || mirror.starts_with("https://"); }
 
@@ -144,7 +124,8 @@ fs::path fetch_bundle(const RegistryEntry& entry, const FetchOptions& options, c
   fs::create_directories(target.parent_path());
   for (const auto& file : entry.files) obtain(entry, file, downloads, options, progress);
 
-  const Staging staging(cache);
+  remove_old_staging(cache);
+  const Staging staging(cache, staging_prefix, "the cache folder");
   const auto made = convert(entry, downloads, staging.folder(), options.python, progress);
   if (fs::exists(target)) fs::rename(target, staging.folder() / "replaced");
   fs::rename(made, target);

@@ -45,7 +45,7 @@ void export_model(const ExportArguments& a, const Context& context) {
   options.python = FetchOptions::from_environment().python;
   const auto bundles = networks_of(a.model);
   const std::string ending = options.format == ExportFormat::onnx ? ".onnx" : ".pt2";
-  if (bundles.size() > 1) fs::create_directories(a.out);
+  if (bundles.size() > 1) check_writable(a.out);
   json all = json::array();
   for (const auto& bundle : bundles) {
     const auto file =

@@ -44,6 +44,10 @@ std::shared_ptr<torch::jit::Graph> trace(torch::nn::Module& module, const Forwar
 /// `weights`, so that graphs of other shapes share them.
 void fold(torch::jit::Graph& graph, WeightCache& weights);
 
+/// Both, for a file of the kind `what`. Throws Error(options) for a module in training mode.
+std::shared_ptr<torch::jit::Graph> folded_trace(torch::nn::Module& module, const Forward& forward,
+                                                at::IntArrayRef shape, const std::string& what);
+
 /// LibTorch: fused oneDNN operators where their schemas are found, plain aten for all else.
 Compiled compile_torch(const std::shared_ptr<torch::jit::Graph>& graph, const CompileOptions& options,
                        WeightCache& weights);

@@ -1,5 +1,7 @@
 #include "graph_call.hpp"
 
+#include <algorithm>
+
 #include "graph_tools.hpp"
 #include "ichdet/core/error.hpp"
 
@@ -44,6 +46,28 @@ std::vector<std::int64_t> GraphCall::integers(const std::string& argument, std::
   if (values.size() == 1) values.resize(count, values.front());
   require(values.size() == count, argument + " of another length");
   return values;
+}
+
+std::pair<std::int64_t, std::int64_t> GraphCall::range(std::int64_t length) const {
+  if (has("length")) {
+    const auto start = integer("start"), first = start < 0 ? start + length : start;
+    return {first, first + integer("length")};
+  }
+  const auto bound = [&](const char* argument, std::int64_t otherwise) {
+    const auto given = has(argument) ? integer(argument) : otherwise;
+    return std::clamp(given < 0 ? given + length : given, std::int64_t(0), length);
+  };
+  return {bound("start", 0), bound("end", length)};
+}
+
+std::vector<std::int64_t> GraphCall::piece_lengths(std::int64_t length) const {
+  if (has("split_sizes")) return integers("split_sizes");
+  std::int64_t each = 1;
+  if (has("split_size")) each = integer("split_size");
+  if (has("chunks")) each = (length + integer("chunks") - 1) / integer("chunks");
+  std::vector<std::int64_t> lengths;
+  for (auto left = length; left > 0; left -= each) lengths.push_back(std::min(left, each));
+  return lengths;
 }
 
 std::vector<std::int64_t> GraphCall::result_sizes(std::size_t result) const {

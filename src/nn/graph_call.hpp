@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace ichdet::nn {
@@ -30,6 +31,11 @@ class GraphCall {
   /// As many as `count`, where the schema takes one for all of them; `otherwise` where there is none.
   std::vector<std::int64_t> integers(const std::string& argument, std::size_t count, std::int64_t otherwise) const;
   std::int64_t dim(const std::string& argument, std::int64_t of) const;  ///< an axis, counted from the front
+  /// Of slice and narrow, along an axis of `length`: the first element that is kept, and the one after the last.
+  std::pair<std::int64_t, std::int64_t> range(std::int64_t length) const;
+  /// Of split, split_with_sizes, chunk and unbind, along an axis of `length`: the pieces', the last one of what is
+  /// left.
+  std::vector<std::int64_t> piece_lengths(std::int64_t length) const;
   at::Scalar scalar(const std::string& argument) const { return given(argument).toScalar(); }
 
   std::vector<std::int64_t> result_sizes(std::size_t result = 0) const;

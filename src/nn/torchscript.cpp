@@ -5,18 +5,12 @@
 
 #include "engine.hpp"
 #include "ichdet/core/error.hpp"
-#include "weight_cache.hpp"
 
 namespace ichdet {
 
 void write_torchscript(const std::filesystem::path& file, const std::shared_ptr<torch::nn::Module>& module,
                        const Forward& forward, const std::vector<std::int64_t>& shape) {
-  if (module->is_training()) {
-    throw Error(ErrorCode::options, "TorchScript: " + module->name() + " is in training mode; call eval() first");
-  }
-  nn::WeightCache weights;
-  const auto graph = nn::trace(*module, forward, shape);
-  nn::fold(*graph, weights);
+  const auto graph = nn::folded_trace(*module, forward, shape, "TorchScript");
   for (auto* node : graph->nodes()) {  // what a parameter is must not require gradients: readers refuse such constants
     if (node->kind() == torch::jit::prim::Constant && node->hasAttribute(torch::jit::attr::value) &&
         node->kindOf(torch::jit::attr::value) == torch::jit::AttributeKind::t) {

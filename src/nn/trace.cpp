@@ -8,7 +8,9 @@
 #include <torch/nn/module.h>
 
 #include "engine.hpp"
+#include "ichdet/core/error.hpp"
 #include "small_trace.hpp"
+#include "weight_cache.hpp"
 
 namespace ichdet::nn {
 namespace {
@@ -54,6 +56,17 @@ std::shared_ptr<torch::jit::Graph> trace(torch::nn::Module& module, const Forwar
   const bool ours = module.name().rfind("ichdet::models::", 0) == 0;
   if (auto graph = ours ? trace_small(whole, shape) : nullptr) return graph;
   return whole(shape);
+}
+
+std::shared_ptr<torch::jit::Graph> folded_trace(torch::nn::Module& module, const Forward& forward,
+                                                at::IntArrayRef shape, const std::string& what) {
+  if (module.is_training()) {
+    throw Error(ErrorCode::options, what + ": " + module.name() + " is in training mode; call eval() first");
+  }
+  WeightCache weights;
+  auto graph = trace(module, forward, shape);
+  fold(*graph, weights);
+  return graph;
 }
 
 }  // namespace ichdet::nn

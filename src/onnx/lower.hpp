@@ -43,6 +43,12 @@ Table pointwise();  ///< activations and arithmetic
 Table samplings();  ///< pools, reductions, resizing, padding
 Table shapes();
 
+/// The same before and after each axis, as ONNX lists pads.
+inline std::vector<std::int64_t> twice(std::vector<std::int64_t> values) {
+  values.insert(values.end(), values.begin(), values.end());
+  return values;
+}
+
 /// Reshape to known sizes.
 Name reshaped(Graph& graph, const Name& x, const std::vector<std::int64_t>& sizes);
 

@@ -6,11 +6,6 @@
 namespace ichdet::onnx {
 namespace {
 
-std::vector<std::int64_t> twice(std::vector<std::int64_t> values) {
-  values.insert(values.end(), values.begin(), values.end());
-  return values;
-}
-
 Names convolve(const Call& call, bool transposed, const std::vector<std::int64_t>& pads) {
   const auto spatial = call.sizes("weight").size() - 2;
   call.require(call.sizes("input").size() == spatial + 2, "an input without a batch axis");

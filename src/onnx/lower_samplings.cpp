@@ -6,11 +6,6 @@
 namespace ichdet::onnx {
 namespace {
 
-std::vector<std::int64_t> twice(std::vector<std::int64_t> values) {
-  values.insert(values.end(), values.begin(), values.end());
-  return values;
-}
-
 template <std::size_t Spatial>
 std::vector<Attribute> window(const Call& call) {
   call.require(call.sizes("self").size() == Spatial + 2, "an input without a batch axis");

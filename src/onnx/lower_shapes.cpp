@@ -1,6 +1,5 @@
 #include <ATen/Functions.h>
 
-#include <algorithm>
 #include <limits>
 #include <numeric>
 
@@ -71,21 +70,11 @@ Name sliced(const Call& call, std::int64_t axis, std::int64_t begin, std::int64_
   return call.graph.add("Slice", {call.tensor("self"), one(begin), one(end), one(axis), one(step)});
 }
 
-Names slice(const Call& call) {
+/// slice and narrow
+Names range(const Call& call) {
   const auto axis = call.dim("dim", rank(call));
-  const auto length = call.sizes("self").at(std::size_t(axis));
-  const auto bound = [&](const char* argument, std::int64_t otherwise) {
-    const auto given = call.has(argument) ? call.integer(argument) : otherwise;
-    return std::clamp(given < 0 ? given + length : given, std::int64_t(0), length);
-  };
-  return {sliced(call, axis, bound("start", 0), bound("end", length), call.integer("step"))};
-}
-
-Names narrow(const Call& call) {
-  const auto axis = call.dim("dim", rank(call));
-  auto start = call.integer("start");
-  if (start < 0) start += call.sizes("self").at(std::size_t(axis));
-  return {sliced(call, axis, start, start + call.integer("length"))};
+  const auto [first, end] = call.range(call.sizes("self").at(std::size_t(axis)));
+  return {sliced(call, axis, first, end, call.has("step") ? call.integer("step") : 1)};
 }
 
 Names select(const Call& call) {
@@ -119,39 +108,23 @@ Names stacked(const Call& call) {
   return {call.graph.add("Concat", layers, {{"axis", axis}})};
 }
 
-/// Pieces of `length`, the last one of what is left.
-Names split_evenly(const Call& call, std::int64_t axis, std::int64_t length) {
-  Names pieces;
-  const auto whole = call.sizes("self").at(std::size_t(axis));
-  for (std::int64_t first = 0; first < whole; first += length) {
-    pieces.push_back(sliced(call, axis, first, std::min(first + length, whole)));
-  }
-  return pieces;
-}
-
+/// split, split_with_sizes and chunk
 Names split(const Call& call) {
   const auto axis = call.dim("dim", rank(call));
-  if (!call.has("split_sizes")) return split_evenly(call, axis, call.integer("split_size"));
   Names pieces;
   std::int64_t first = 0;
-  for (const auto length : call.integers("split_sizes")) {
+  for (const auto length : call.piece_lengths(call.sizes("self").at(std::size_t(axis)))) {
     pieces.push_back(sliced(call, axis, first, first + length));
     first += length;
   }
   return pieces;
 }
 
-Names chunk(const Call& call) {
-  const auto axis = call.dim("dim", rank(call));
-  const auto length = call.sizes("self").at(std::size_t(axis)), chunks = call.integer("chunks");
-  return split_evenly(call, axis, (length + chunks - 1) / chunks);
-}
-
 Names unbind(const Call& call) {
   const auto axis = call.dim("dim", rank(call));
   auto layer = call.sizes("self");
   layer.erase(layer.begin() + axis);
-  auto layers = split_evenly(call, axis, 1);
+  auto layers = split(call);
   for (auto& one : layers) one = reshaped(call.graph, one, layer);
   return layers;
 }
@@ -167,8 +140,8 @@ Table shapes() {
               {"transpose", transposed},
               {"t", matrix_transposed},
               {"numpy_T", matrix_transposed},
-              {"slice", slice},
-              {"narrow", narrow},
+              {"slice", range},
+              {"narrow", range},
               {"select", select},
               {"flip", flipped},
               {"cat", concatenated},
@@ -176,7 +149,7 @@ Table shapes() {
               {"stack", stacked},
               {"split", split},
               {"split_with_sizes", split},
-              {"chunk", chunk},
+              {"chunk", split},
               {"unbind", unbind},
               {"full", full},
               {"full_like", full},

@@ -4,7 +4,6 @@
 
 #include "../nn/engine.hpp"
 #include "../nn/graph_tools.hpp"
-#include "../nn/weight_cache.hpp"
 #include "ichdet/core/error.hpp"
 #include "ichdet/core/version.hpp"
 #include "ichdet/nn/onnx.hpp"
@@ -92,12 +91,7 @@ Name lower(const torch::jit::Graph& traced, const Name& input, Graph& to) {
 
 void write_onnx(const std::filesystem::path& file, const std::shared_ptr<torch::nn::Module>& module,
                 const Forward& forward, const std::vector<std::int64_t>& shape, const OnnxOptions& options) {
-  if (module->is_training()) {
-    throw Error(ErrorCode::options, "ONNX: " + module->name() + " is in training mode; call eval() first");
-  }
-  nn::WeightCache weights;
-  const auto traced = nn::trace(*module, forward, shape);
-  nn::fold(*traced, weights);
+  const auto traced = nn::folded_trace(*module, forward, shape, "ONNX");
   onnx::Graph graph;
   const auto result = onnx::lower(*traced, options.input, graph);
   if (graph.weight_bytes() > onnx::most_bytes) {

@@ -13,7 +13,6 @@
 #include <openvino/op/unsqueeze.hpp>
 #include <openvino/op/variadic_split.hpp>
 
-#include <algorithm>
 #include <limits>
 #include <numeric>
 
@@ -94,21 +93,11 @@ Value sliced(const Call& call, std::int64_t axis, std::int64_t begin, std::int64
   return std::make_shared<op::v8::Slice>(call.tensor("self"), at(begin), at(end), at(step), at(axis));
 }
 
-Values slice(const Call& call) {
+/// slice and narrow
+Values range(const Call& call) {
   const auto axis = call.dim("dim", rank(call));
-  const auto length = call.sizes("self").at(std::size_t(axis));
-  const auto bound = [&](const char* argument, std::int64_t otherwise) {
-    const auto given = call.has(argument) ? call.integer(argument) : otherwise;
-    return std::clamp(given < 0 ? given + length : given, std::int64_t(0), length);
-  };
-  return {sliced(call, axis, bound("start", 0), bound("end", length), call.integer("step"))};
-}
-
-Values narrow(const Call& call) {
-  const auto axis = call.dim("dim", rank(call));
-  auto start = call.integer("start");
-  if (start < 0) start += call.sizes("self").at(std::size_t(axis));
-  return {sliced(call, axis, start, start + call.integer("length"), 1)};
+  const auto [first, end] = call.range(call.sizes("self").at(std::size_t(axis)));
+  return {sliced(call, axis, first, end, call.has("step") ? call.integer("step") : 1)};
 }
 
 Values select(const Call& call) {
@@ -154,34 +143,16 @@ Values stacked(const Call& call) {
   return {std::make_shared<op::v0::Concat>(layers, axis)};
 }
 
-Values split_into(const Call& call, std::int64_t axis, const std::vector<std::int64_t>& lengths) {
-  return std::make_shared<op::v1::VariadicSplit>(call.tensor("self"), scalar(axis), constant(lengths))->outputs();
-}
-
-/// Pieces of `length`, the last one of what is left.
-Values split_evenly(const Call& call, std::int64_t axis, std::int64_t length) {
-  std::vector<std::int64_t> lengths;
-  for (auto left = call.sizes("self").at(std::size_t(axis)); left > 0; left -= length) {
-    lengths.push_back(std::min(left, length));
-  }
-  return split_into(call, axis, lengths);
-}
-
+/// split, split_with_sizes and chunk
 Values split(const Call& call) {
   const auto axis = call.dim("dim", rank(call));
-  if (call.has("split_sizes")) return split_into(call, axis, call.integers("split_sizes"));
-  return split_evenly(call, axis, call.integer("split_size"));
-}
-
-Values chunk(const Call& call) {
-  const auto axis = call.dim("dim", rank(call));
-  const auto length = call.sizes("self").at(std::size_t(axis)), chunks = call.integer("chunks");
-  return split_evenly(call, axis, (length + chunks - 1) / chunks);
+  const auto lengths = call.piece_lengths(call.sizes("self").at(std::size_t(axis)));
+  return std::make_shared<op::v1::VariadicSplit>(call.tensor("self"), scalar(axis), constant(lengths))->outputs();
 }
 
 Values unbind(const Call& call) {
   const auto axis = call.dim("dim", rank(call));
-  auto layers = split_evenly(call, axis, 1);
+  auto layers = split(call);
   for (auto& layer : layers) layer = std::make_shared<op::v0::Squeeze>(layer, scalar(axis));
   return layers;
 }
@@ -206,8 +177,8 @@ Table shapes() {
               {"transpose", transposed},
               {"t", matrix_transposed},
               {"numpy_T", matrix_transposed},
-              {"slice", slice},
-              {"narrow", narrow},
+              {"slice", range},
+              {"narrow", range},
               {"select", select},
               {"index_select", index_select},
               {"flip", flipped},
@@ -217,7 +188,7 @@ Table shapes() {
               {"stack", stacked},
               {"split", split},
               {"split_with_sizes", split},
-              {"chunk", chunk},
+              {"chunk", split},
               {"unbind", unbind},
               {"pixel_shuffle", pixel_shuffle}};
   for (const auto* name : {"contiguous", "clone", "detach", "alias"}) table[name] = as_it_is;

@@ -1,13 +1,10 @@
 #include "ichdet/pipeline/export.hpp"
 
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
 #include <fstream>
 #include <sstream>
 
 #include "ichdet/bundle/script.hpp"
+#include "ichdet/bundle/staging.hpp"
 #include "ichdet/core/error.hpp"
 #include "ichdet/models/load.hpp"
 #include "ichdet/nn/network.hpp"
@@ -25,24 +22,6 @@ std::string text_of(const fs::path& file) {
   text << stream.rdbuf();
   return text.str();
 }
-
-/// A folder of its own, removed when done.
-class Scratch {
- public:
-  Scratch() {
-    std::string name = (fs::temp_directory_path() / "ichdet-export-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) throw Error(ErrorCode::io, name + ": " + std::strerror(errno));
-    folder = name;
-  }
-  ~Scratch() {
-    std::error_code ignored;
-    fs::remove_all(folder, ignored);
-  }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-
-  fs::path folder;
-};
 
 }  // namespace
 
@@ -80,14 +59,14 @@ std::vector<std::int64_t> export_network(const Bundle& bundle, const fs::path& f
                {.metadata = {{"ichdet.bundle", text_of(bundle.folder / "bundle.json")}}});
     return shape;
   }
-  const Scratch scratch;
-  const auto traced = scratch.folder / "network.pt";
+  const Staging staging(fs::temp_directory_path(), "ichdet-export-", "the folder of temporary files");
+  const auto traced = staging.folder() / "network.pt";
   write_torchscript(traced, network, forward, shape);
   std::vector<std::string> arguments{traced.string(), file.string()};
   for (const auto size : shape) arguments.push_back(std::to_string(size));
   run_script({"torch_export", arguments, file.string() + ": a Python with torch is needed to write such files",
               "export", options.python},
-             scratch.folder, file, progress);
+             staging.folder(), file, progress);
   return shape;
 }
 

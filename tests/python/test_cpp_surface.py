@@ -111,7 +111,7 @@ LEFT_OUT = {
         io::describe""",
     "how bundles are found and fetched": """
         cached_bundle_folder is_cached CacheLock Registry download shipped_bundles find_shipped shipped_names
-        shipped_model find_ensemble find_members members_of ScriptCall run_script""",
+        shipped_model find_ensemble find_members members_of ScriptCall run_script Staging""",
     "how tables are read and curves are counted": """
         evaluate::CsvTable evaluate::parse_csv evaluate::read_csv evaluate::number_in evaluate::Ranking evaluate::rank
         evaluate::sorted_quantile evaluate::add_masks evaluate::map_figures""",

@@ -22,7 +22,8 @@ class Traced(torch.nn.Module):
         super().__init__()
         self.result = next(graph.outputs()).debugName()
         self.input = list(graph.inputs())[-1].debugName()
-        self.constants: dict[str, Any] = {}
+        self.constants: dict[str, Any] = {}  # but tensors
+        self.weights: dict[str, str] = {}  # to the buffers that they are
         self.steps: list[tuple[str, list[str], dict[str, str], list[str]]] = []
         for node in graph.nodes():
             names = [value.debugName() for value in node.outputs()]
@@ -33,9 +34,8 @@ class Traced(torch.nn.Module):
 
     def keep(self, name: str, value: Any) -> None:
         if isinstance(value, torch.Tensor):
-            buffer = f"weight_{len(self.constants)}"
-            self.register_buffer(buffer, value.detach())
-            self.constants[name] = buffer
+            self.weights[name] = f"weight_{len(self.weights)}"
+            self.register_buffer(self.weights[name], value.detach())
         else:
             self.constants[name] = value
 
@@ -53,10 +53,9 @@ class Traced(torch.nn.Module):
         values: dict[str, Any] = {self.input: x}
 
         def get(name: str) -> Any:
-            if name in values:
-                return values[name]
-            value = self.constants[name]
-            return getattr(self, value) if isinstance(value, str) and value.startswith("weight_") else value
+            if name in self.weights:
+                return getattr(self, self.weights[name])
+            return values[name] if name in values else self.constants[name]
 
         for kind, positional, keywords, results in self.steps:
             given = [get(name) for name in positional]
