@@ -18,6 +18,7 @@ std::vector<ArenaPlan::Ref> ArenaPlan::add_maps(const Triple& size, std::int64_t
   Storage storage;
   storage.map.size = size;
   storage.map.per_pixel = per_pixel;
+  storage.map.kept.value_bytes = format_ == Format::float32 ? 4 : 2;
   storage.blocks = blocks;
   storage.first = storage.last = now;
   storage.tied_to = storages_.size();
@@ -64,8 +65,8 @@ void ArenaPlan::place() {
     auto& storage = storages_[i];
     if (storage.blocks > 0) {
       storage.map.border = storages_[root(i)].map.border;
-      storage.map.rest_bytes = split_ ? storage.map.block_bytes() : 0;
-      storage.bytes = storage.blocks * storage.map.block_bytes() * (split_ ? 2 : 1);
+      storage.map.kept.rest_bytes = format_ == Format::split ? storage.map.block_bytes() : 0;
+      storage.bytes = storage.blocks * storage.map.block_bytes() * parts();
     }
     storage.bytes = (storage.bytes + 63) / 64 * 64;
     // The lowest gap between those that live at the same time.
@@ -88,7 +89,7 @@ Map ArenaPlan::map(const std::vector<Ref>& refs) const {
   auto map = storages_[refs.front().storage].map;
   for (const auto& ref : refs) {
     const auto& storage = storages_[ref.storage];
-    map.blocks.push_back(storage.offset + ref.block * storage.map.block_bytes() * (split_ ? 2 : 1));
+    map.blocks.push_back(storage.offset + ref.block * storage.map.block_bytes() * parts());
   }
   return map;
 }

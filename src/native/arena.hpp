@@ -17,7 +17,7 @@ class ArenaPlan {
     std::int64_t block = 0;
   };
 
-  explicit ArenaPlan(bool split) : split_(split) {}
+  explicit ArenaPlan(Format format) : format_(format) {}
 
   /// Maps; `now` is the step that fills them. All its blocks, in order, are its refs.
   std::vector<Ref> add_maps(const Triple& size, std::int64_t blocks, std::int64_t per_pixel, std::int64_t now);
@@ -40,8 +40,9 @@ class ArenaPlan {
     std::size_t tied_to = 0;
   };
   std::size_t root(std::size_t storage) const;
+  std::int64_t parts() const { return format_ == Format::split ? 2 : 1; }
 
-  bool split_;
+  Format format_;
   std::vector<Storage> storages_;
   std::int64_t bytes_ = 0;
 };

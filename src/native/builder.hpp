@@ -90,7 +90,7 @@ Step last_step_of(Kernel made) {
 /// steps are built at the end.
 class Lowering {
  public:
-  Lowering(const torch::jit::Graph& graph, bool split) : graph_(graph), plan_(split), split_(split) {}
+  Lowering(const torch::jit::Graph& graph, Format format) : graph_(graph), plan_(format), format_(format) {}
   Program program();
 
  private:
@@ -185,7 +185,7 @@ class Lowering {
 
   const torch::jit::Graph& graph_;
   ArenaPlan plan_;
-  bool split_;
+  Format format_;
   Axes axes_{-1, 0, 1};
   std::map<Name, Value> values_;
   std::set<const Node*> taken_;

@@ -8,7 +8,8 @@ namespace {
 /// One term's row of 16 channels.
 struct Row {
   const char* from;
-  std::int64_t step, rest;
+  std::int64_t step;
+  Kept kept;
   const std::int64_t* columns;  ///< or none
   __m512 scale, shift;
 };
@@ -33,9 +34,9 @@ ICHDET_NATIVE void combine_row(const Combination::Options& o, char* arena, std::
     const auto from_z = term.planes.empty() ? z : term.planes[std::size_t(z)];
     const auto from_y = term.rows.empty() ? y : term.rows[std::size_t(y)];
     const __m512 factor = _mm512_set1_ps(term.factor);
-    rows[i] = {arena + term.map.blocks[b] + term.map.pixel(from_z, from_y, 0) + half * 32,
+    rows[i] = {arena + term.map.blocks[b] + term.map.pixel(from_z, from_y, 0) + half * term.map.kept.half(),
                term.map.pixel_bytes(),
-               term.map.rest_bytes,
+               term.map.kept,
                term.columns.empty() ? nullptr : term.columns.data(),
                factor,
                _mm512_setzero_ps()};
@@ -45,21 +46,21 @@ ICHDET_NATIVE void combine_row(const Combination::Options& o, char* arena, std::
       rows[i].shift = _mm512_mul_ps(factor, _mm512_loadu_ps(affine + out.places()));
     }
   }
-  const char* slope_at = o.slope ? arena + o.slope->map.blocks[b] + o.slope->map.row(row) + half * 32 : nullptr;
-  char* to = arena + out.blocks[b] + out.row(row) + half * 32;
+  const char* slope_at = o.slope ? arena + o.slope->map.blocks[b] + o.slope->map.row(row) + half * out.kept.half() : nullptr;
+  char* to = arena + out.blocks[b] + out.row(row) + half * out.kept.half();
   for (std::int64_t x = 0; x < out.width(); ++x, to += out.pixel_bytes()) {
     __m512 sum = _mm512_setzero_ps();
     for (std::size_t i = 0; i < o.terms.size(); ++i) {
       const auto& r = rows[i];
       const char* from = r.from + (r.columns == nullptr ? x : r.columns[x]) * r.step;
-      sum = _mm512_add_ps(sum, _mm512_fmadd_ps(load_half(from, r.rest), r.scale, r.shift));
+      sum = _mm512_add_ps(sum, _mm512_fmadd_ps(load_half(from, r.kept), r.scale, r.shift));
     }
     __m512 y = apply(o.activation, _mm512_fmadd_ps(sum, scale, shift));
     if (slope_at != nullptr) {
       const auto& at = o.slope->map;
-      y = slope_times(o.slope->slope, y, slope_at + x * at.pixel_bytes(), at.rest_bytes);
+      y = slope_times(o.slope->slope, y, slope_at + x * at.pixel_bytes(), at.kept);
     }
-    store_half(to, out.rest_bytes, y);
+    store_half(to, out.kept, y);
   }
 }
 

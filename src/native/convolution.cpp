@@ -8,7 +8,7 @@
 namespace ichdet::native {
 namespace {
 
-constexpr std::int64_t quad = 4;          // tiles of pixels that are computed together
+constexpr int quad = 4;                   // tiles of pixels that are computed together
 constexpr std::int64_t band = 16 * quad;  // tiles of a unit of work that leaves statistics behind
 constexpr std::int64_t tile_values = 512;
 constexpr std::int64_t weights_in_cache = 1 << 20;  // bytes: larger ones are read once, and the maps again
@@ -17,12 +17,13 @@ constexpr std::int64_t widest_border = 8;           // that tiles of more than o
 /// Where the values of a run of pixels go, and what is added to them.
 struct Run {
   char* out;
-  std::int64_t out_step, out_rest;
+  std::int64_t out_step;
   const char* addend;
-  std::int64_t addend_step, addend_rest;
+  std::int64_t addend_step;
   const char* slope_at;  ///< or none
-  std::int64_t slope_step, slope_rest;
+  std::int64_t slope_step;
   Slope slope;
+  Kept out_kept, addend_kept, slope_kept;
   float* statistics;  ///< or none: (output, 2)
   std::int64_t count;
 };
@@ -38,8 +39,8 @@ ICHDET_NATIVE void finish_pixels(const float* sums, const float* bias, const Act
     __m512 x = _mm512_add_ps(_mm512_load_ps(sums), bias0), y = bias1;
     if constexpr (groups == 2) y = _mm512_add_ps(_mm512_load_ps(sums + lanes), bias1);
     if (addend != nullptr) {
-      x = _mm512_add_ps(x, load_half(addend, run.addend_rest));
-      if constexpr (groups == 2) y = _mm512_add_ps(y, load_half(addend + 32, run.addend_rest));
+      x = _mm512_add_ps(x, load_half(addend, run.addend_kept));
+      if constexpr (groups == 2) y = _mm512_add_ps(y, load_half(addend + run.addend_kept.half(), run.addend_kept));
       addend += run.addend_step;
     }
     if (run.statistics != nullptr) {
@@ -53,15 +54,15 @@ ICHDET_NATIVE void finish_pixels(const float* sums, const float* bias, const Act
     x = apply(activation, x);
     if constexpr (groups == 2) y = apply(activation, y);
     if (slope_at != nullptr) {
-      x = slope_times(run.slope, x, slope_at, run.slope_rest);
-      if constexpr (groups == 2) y = slope_times(run.slope, y, slope_at + 32, run.slope_rest);
+      x = slope_times(run.slope, x, slope_at, run.slope_kept);
+      if constexpr (groups == 2) y = slope_times(run.slope, y, slope_at + run.slope_kept.half(), run.slope_kept);
       slope_at += run.slope_step;
     }
     if constexpr (groups == 2) {
-      store_whole(out, run.out_rest, x, y);
+      store_whole(out, run.out_kept, x, y);
     } else {
-      store_half(out, run.out_rest, x);
-      if (alone) store_half(out + 32, run.out_rest, _mm512_setzero_ps());
+      store_half(out, run.out_kept, x);
+      if (alone) store_half(out + run.out_kept.half(), run.out_kept, _mm512_setzero_ps());
     }
   }
   if (run.statistics != nullptr) {
@@ -77,11 +78,15 @@ ICHDET_NATIVE void finish_narrow(const float* sums, const float* bias, const Act
   char* out = run.out;
   for (std::int64_t i = 0; i < run.count; ++i, sums += lanes, out += run.out_step) {
     const __m512 x = apply(activation, _mm512_add_ps(_mm512_load_ps(sums), b));
+    if (run.out_kept.value_bytes == 4) {
+      _mm_storeu_ps(reinterpret_cast<float*>(out), _mm512_castps512_ps128(x));
+      continue;
+    }
     const __m256i high = narrow(x);
     _mm_storel_epi64(reinterpret_cast<__m128i*>(out), _mm256_castsi256_si128(high));
-    if (run.out_rest != 0) {
+    if (run.out_kept.rest_bytes != 0) {
       const __m256i rest = narrow(_mm512_sub_ps(x, widen(high)));
-      _mm_storel_epi64(reinterpret_cast<__m128i*>(out + run.out_rest), _mm256_castsi256_si128(rest));
+      _mm_storel_epi64(reinterpret_cast<__m128i*>(out + run.out_kept.rest_bytes), _mm256_castsi256_si128(rest));
     }
   }
 }
@@ -111,7 +116,7 @@ std::int64_t volume(const Triple& t) { return t[0] * t[1] * t[2]; }
 
 std::int64_t weight_bytes(const Layer& layer) {
   return volume(layer.up) * ((layer.outputs + lanes - 1) / lanes) * layer.shape.kernel[0] * layer.shape.kernel[1] *
-         row_steps(layer) * std::int64_t(sizeof(WeightTile)) * (layer.split ? 2 : 1);
+         row_steps(layer) * std::int64_t(sizeof(WeightTile)) * parts_of(layer.format);
 }
 
 Convolution::Convolution(const Layer& layer)
@@ -129,7 +134,7 @@ Convolution::Convolution(const Layer& layer)
   const auto& [kernel, stride, padding, dilation] = layer.shape;
   const auto steps = row_steps(layer), inputs = std::int64_t(layer.channel_of.size());
   const auto taps = volume(kernel), pixels = volume(up_), columns = columns_of_step(in_, layer.shape);
-  weights_ = Weights(pixels * tap_groups_ * lanes, kernel[0] * kernel[1] * steps, layer.split);
+  weights_ = Weights(pixels * tap_groups_ * lanes, kernel[0] * kernel[1] * steps, layer.format);
   outputs_first_ = weights_.bytes() > weights_in_cache;
 
   for (std::int64_t row = 0; row < kernel[0] * kernel[1]; ++row) {
@@ -137,7 +142,7 @@ Convolution::Convolution(const Layer& layer)
         in_.pixel(row / kernel[1] * dilation[0] - padding[0], row % kernel[1] * dilation[1] - padding[1], -padding[2]);
     const auto block_steps = steps / std::int64_t(in_.blocks.size());
     for (std::int64_t i = 0; i < steps; ++i) {
-      const auto beside = in_.per_pixel == 4 ? 64 * i : i % block_steps * columns * dilation[2] * in_.pixel_bytes();
+      const auto beside = in_.per_pixel == 4 ? channels * in_.kept.value_bytes * i : i % block_steps * columns * dilation[2] * in_.pixel_bytes();
       offsets_.push_back(in_.blocks[std::size_t(i / block_steps)] + at + beside);
     }
   }
@@ -159,11 +164,10 @@ Convolution::Convolution(const Layer& layer)
           const auto [step, channel] = place_of(layer.channel_of[std::size_t(c)], tap);
           const float value =
               layer.weight[layer.transposed ? (c * layer.outputs + o) * pixels + pixel : (o * inputs + c) * taps + tap];
-          if (!gate_) {
-            weights_.set(output, step, channel, value);
-          } else {
+          weights_.set(output, step, channel, value);
+          if (gate_) {
             const auto tile = output / lanes * weights_.steps() + step;
-            unrounded_[std::size_t(tile * tile_values + channel / 2 * 32 + output % lanes * 2 + channel % 2)] = value;
+            unrounded_[std::size_t(tile * tile_values + place_in_tile(layer.format, output, channel))] = value;
           }
         }
       }
@@ -179,8 +183,9 @@ void Convolution::lay_tiles(const Layer& layer) {
   Triple size = out_.size;
   for (std::size_t axis = 0; axis < 3; ++axis) size[axis] /= up_[axis];
   const auto [depth, height, width] = size;
+  // On AMX all tiles take the same time, so that they go on in the next row.
   const bool whole_rows =
-      width % lanes == 0 || stride[1] != 1 || stride[2] != 1 || width > in_.pitch() || in_.border[2] > widest_border;
+      !on_amx(layer.format) || width % lanes == 0 || stride[1] != 1 || stride[2] != 1 || width > in_.pitch() || in_.border[2] > widest_border;
   row_pixels_ = whole_rows ? width : in_.pitch();
   const auto add = [&](std::int64_t z, std::int64_t y, std::int64_t x, std::int64_t in, std::int64_t pixels) {
     Tile tile;
@@ -188,39 +193,47 @@ void Convolution::lay_tiles(const Layer& layer) {
     tile.z = std::int32_t(z);
     tile.y = std::int32_t(y);
     tile.x = std::int32_t(x);
-    tile.pixels = std::int32_t(std::min(lanes, pixels));
+    tile.pixels = std::int32_t(pixels);
     tiles_.push_back(tile);
   };
   for (std::int64_t z = 0; z < depth; ++z) {
     if (whole_rows) {
       for (std::int64_t y = 0; y < height; ++y) {
-        for (std::int64_t x = 0; x < width; x += lanes) {
-          add(z, y, x, y * stride[1] * in_.pitch() + x * stride[2], width - x);
+        for (std::int64_t x = 0, tiles = (width + lanes - 1) / lanes; tiles > 0; --tiles) {
+          const auto pixels = on_amx(layer.format) ? std::min(lanes, width - x) : (width - x + tiles - 1) / tiles;
+          add(z, y, x, y * stride[1] * in_.pitch() + x * stride[2], pixels);
+          x += pixels;
         }
       }
     } else {
       const auto all = (height - 1) * row_pixels_ + width;
-      for (std::int64_t i = 0; i < all; i += lanes) add(z, i / row_pixels_, i % row_pixels_, i, all - i);
+      for (std::int64_t i = 0; i < all; i += lanes) add(z, i / row_pixels_, i % row_pixels_, i, std::min(lanes, all - i));
     }
   }
 }
 
-/// Two channels of each of 16 outputs in a row, as in WeightTile.
 ICHDET_NATIVE void Convolution::prepare(char* arena) const {
   if (!gate_) return;
   const auto* gate = reinterpret_cast<const float*>(arena + gate_->values);
   auto* tile = reinterpret_cast<char*>(arena + gate_->weights);
   const float* weight = unrounded_.data();
-  const auto parts = weights_.split() ? 2 : 1;
+  const auto parts = parts_of(weights_.format());
+  const Kept kept{2, parts == 2 ? std::int64_t(sizeof(WeightTile)) : 0};
   for (std::int64_t i = 0; i < weights_.groups() * weights_.steps(); ++i, tile += parts * sizeof(WeightTile)) {
     const float* g = gate + i % weights_.steps() * channels;
+    if (weights_.format() == Format::float32) {
+      for (std::int64_t c = 0; c < channels; ++c, weight += lanes) {
+        _mm512_storeu_ps(tile + c * 64, _mm512_mul_ps(_mm512_loadu_ps(weight), _mm512_set1_ps(g[c])));
+      }
+      continue;
+    }
     for (int row = 0; row < 16; ++row, weight += 32) {
       double two;
       std::memcpy(&two, g + 2 * row, sizeof two);
       const __m512 scale = _mm512_castpd_ps(_mm512_set1_pd(two));
       const __m512 x = _mm512_mul_ps(_mm512_loadu_ps(weight), scale);
       const __m512 y = _mm512_mul_ps(_mm512_loadu_ps(weight + lanes), scale);
-      store_whole(tile + row * 64, parts == 2 ? std::int64_t(sizeof(WeightTile)) : 0, x, y);
+      store_whole(tile + row * 64, kept, x, y);
     }
   }
 }
@@ -238,17 +251,19 @@ std::int64_t Convolution::units() const {
 }
 
 void Convolution::run(char* arena, std::int64_t begin, std::int64_t end) const {
-  const nn::TileThread tiles_here(/*amx=*/true);
-  alignas(64) float sums[quad * lanes * lanes];
+  const nn::TileThread tiles_here(nn::has_amx_bf16());
+  alignas(64) float sums[2 * quad * lanes * lanes];
+  const int tiles_of_two = on_amx(weights_.format()) ? 2 : quad;  // whose sums of two groups are made together
   const auto tiles = std::int64_t(tiles_.size()), pixels = volume(up_);
   const auto group_pair = [&](std::int64_t first, std::int64_t last, std::int64_t pixel, std::int64_t in_tap,
                               float* statistics) {
-    const int count = int(std::min(quad, last - first));
+    const int count = int(std::min<std::int64_t>(quad, last - first));
     const auto group = pixel * tap_groups_ + in_tap;
     float* here = statistics == nullptr ? nullptr : statistics + in_tap * lanes * 2;
     if (in_tap + 1 < tap_groups_) {
-      compute(arena, first, std::min(count, 2), group, 2, here, sums);
-      if (count > 2) compute(arena, first + 2, count - 2, group, 2, here, sums);
+      for (int i = 0; i < count; i += tiles_of_two) {
+        compute(arena, first + i, std::min(count - i, tiles_of_two), group, 2, here, sums);
+      }
     } else {
       compute(arena, first, count, group, 1, here, sums);
     }
@@ -286,8 +301,12 @@ void Convolution::run(char* arena, std::int64_t begin, std::int64_t end) const {
 void Convolution::compute(char* arena, std::int64_t first_tile, int count, std::int64_t group, int groups,
                           float* statistics, float* sums) const {
   const char* from[quad];
-  for (int i = 0; i < count; ++i) from[i] = arena + tiles_[std::size_t(first_tile + i)].in;
-  const Pixels pixels{offsets_.data(), pixel_bytes_, in_.rest_bytes};
+  int wanted[quad];
+  for (int i = 0; i < count; ++i) {
+    from[i] = arena + tiles_[std::size_t(first_tile + i)].in;
+    wanted[i] = tiles_[std::size_t(first_tile + i)].pixels;
+  }
+  const Pixels pixels{offsets_.data(), pixel_bytes_, in_.kept.rest_bytes, wanted};
   const WeightsView weights =
       gate_ ? WeightsView(reinterpret_cast<const WeightTile*>(arena + gate_->weights), weights_) : weights_;
   multiply(weights, group, groups, pixels, from, count, sums);
@@ -301,7 +320,7 @@ void Convolution::finish(char* arena, const Tile& tile, std::int64_t group, int 
   const auto pixel = group / tap_groups_, output = group % tap_groups_ * lanes;
   const Triple tap{pixel / (up_[1] * up_[2]), pixel / up_[2] % up_[1], pixel % up_[2]};
   const auto block = std::size_t(output / out_.per_pixel);
-  const auto place = output % out_.per_pixel * 2;
+  const auto place = out_.within(output);
   const auto width = out_.width() / up_[2];
   const float* bias = bias_.data() + output;
   std::int64_t y = tile.y, x = tile.x;
@@ -312,17 +331,17 @@ void Convolution::finish(char* arena, const Tile& tile, std::int64_t group, int 
       const auto z = tile.z * up_[0] + tap[0], out_y = y * up_[1] + tap[1], out_x = x * up_[2] + tap[2];
       run.out = arena + out_.blocks[block] + out_.pixel(z, out_y, out_x) + place;
       run.out_step = out_.pixel_bytes() * up_[2];
-      run.out_rest = out_.rest_bytes;
+      run.out_kept = out_.kept;
       if (addend_) {
         run.addend = arena + addend_->blocks[block] + addend_->pixel(z, out_y, out_x) + place;
         run.addend_step = addend_->pixel_bytes();
-        run.addend_rest = addend_->rest_bytes;
+        run.addend_kept = addend_->kept;
       }
       if (slope_) {
         const auto& at = slope_->map;
         run.slope_at = arena + at.blocks[block] + at.pixel(z, out_y, out_x) + place;
         run.slope_step = at.pixel_bytes();
-        run.slope_rest = at.rest_bytes;
+        run.slope_kept = at.kept;
         run.slope = slope_->slope;
       }
       run.statistics = statistics;

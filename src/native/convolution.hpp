@@ -47,7 +47,7 @@ struct Layer {
   /// Offset in the arena of floats (part, group of 16 outputs, 2, 16): the sums of each output, before the activation,
   /// and of their squares.
   std::optional<std::int64_t> statistics;
-  bool split = false;
+  Format format = Format::bfloat16;
 };
 
 /// Bytes that the tiles of such a layer's weights take.

@@ -8,7 +8,7 @@
 namespace ichdet::native {
 namespace {
 
-constexpr std::int64_t band_rows = 32;
+constexpr std::int64_t band_rows = 64;
 constexpr int together = 4;  // output pixels
 
 struct RowOptions {
@@ -41,37 +41,37 @@ ICHDET_VECTOR void pixels(const RowOptions& o, const float* const* rows, std::in
   }
 }
 
-ICHDET_VECTOR void finish(const RowOptions& o, __m512 x, __m512 y, char* out, std::int64_t rest_bytes, __m512& total0,
+ICHDET_VECTOR void finish(const RowOptions& o, __m512 x, __m512 y, char* out, const Kept& kept, __m512& total0,
                           __m512& total1) {
   x = apply(o.activation, x);
   y = apply(o.activation, y);
   total0 = _mm512_add_ps(total0, x);
   total1 = _mm512_add_ps(total1, y);
-  store_whole(out, rest_bytes, x, y);
+  store_whole(out, kept, x, y);
 }
 
 ICHDET_NATIVE void convolve_row(const RowOptions& o, const float* const* rows, std::int64_t width, char* out,
-                                std::int64_t rest_bytes, float* totals) {
+                                const Kept& kept, float* totals) {
   __m512 total0 = _mm512_load_ps(totals), total1 = _mm512_load_ps(totals + lanes), sum[2 * together];
   std::int64_t x = 0;
   for (; x + together <= width; x += together) {
     pixels<together>(o, rows, x, sum);
     for (int i = 0; i < together; ++i) {
-      finish(o, sum[2 * i], sum[2 * i + 1], out + (x + i) * 64, rest_bytes, total0, total1);
+      finish(o, sum[2 * i], sum[2 * i + 1], out + (x + i) * 2 * kept.half(), kept, total0, total1);
     }
   }
   for (; x < width; ++x) {
     pixels<1>(o, rows, x, sum);
-    finish(o, sum[0], sum[1], out + x * 64, rest_bytes, total0, total1);
+    finish(o, sum[0], sum[1], out + x * 2 * kept.half(), kept, total0, total1);
   }
   _mm512_store_ps(totals, total0);
   _mm512_store_ps(totals + lanes, total1);
 }
 
-ICHDET_NATIVE void widen_row(const char* from, std::int64_t rest_bytes, std::int64_t count, float* row) {
-  for (std::int64_t i = 0; i < count; ++i, from += 64, row += channels) {
-    _mm512_store_ps(row, load_half(from, rest_bytes));
-    _mm512_store_ps(row + lanes, load_half(from + 32, rest_bytes));
+ICHDET_NATIVE void widen_row(const char* from, const Kept& kept, std::int64_t count, float* row) {
+  for (std::int64_t i = 0; i < count; ++i, from += 2 * kept.half(), row += channels) {
+    _mm512_store_ps(row, load_half(from, kept));
+    _mm512_store_ps(row + lanes, load_half(from + kept.half(), kept));
   }
 }
 
@@ -110,7 +110,7 @@ Depthwise::Depthwise(Options options) : options_(std::move(options)) {
   if (!options_.expansion) return;
   const auto& layer = *options_.expansion;
   const auto places = std::int64_t(options_.out.blocks.size()) * channels;
-  expansion_ = Weights(places, std::int64_t(layer.in.blocks.size()), layer.split);
+  expansion_ = Weights(places, std::int64_t(layer.in.blocks.size()), layer.format);
   const auto inputs = std::int64_t(layer.channel_of.size());
   for (std::int64_t o = 0; o < layer.outputs; ++o) {
     for (std::int64_t c = 0; c < inputs; ++c) {
@@ -132,20 +132,21 @@ std::int64_t Depthwise::units() const {
 void Depthwise::fill(const char* arena, std::int64_t block, std::int64_t y, float* row) const {
   const auto& in = options_.in;
   if (!options_.expansion) {
-    return widen_row(arena + in.blocks[std::size_t(block)] + in.pixel(0, y, 0), in.rest_bytes, in.width(), row);
+    return widen_row(arena + in.blocks[std::size_t(block)] + in.pixel(0, y, 0), in.kept, in.width(), row);
   }
-  const Pixels pixels{offsets_.data(), 64, in.rest_bytes};
+  const Pixels pixels{offsets_.data(), in.pixel_bytes(), in.kept.rest_bytes};
   for (std::int64_t x = 0; x < in.width(); x += 2 * lanes) {
     const char* from[2];
-    for (int i = 0; i < 2; ++i) from[i] = arena + (y * in.pitch() + x + i * lanes) * 64;
-    multiply(expansion_, 2 * block, 2, pixels, from, in.width() - x > lanes ? 2 : 1, row + x * channels);
+    for (int i = 0; i < 2; ++i) from[i] = arena + (y * in.pitch() + x + i * lanes) * in.pixel_bytes();
+    const auto count = std::min(in.width() - x, 2 * lanes);
+    multiply(expansion_, 2 * block, 2, pixels, from, count > lanes ? 2 : 1, row + x * channels);
+    activate_row(expansion_bias_.data() + block * channels, options_.expansion->activation, count, row + x * channels);
   }
-  activate_row(expansion_bias_.data() + block * channels, options_.expansion->activation, in.width(), row);
   std::fill_n(row + in.width() * channels, ((in.width() + lanes - 1) / lanes * lanes - in.width()) * channels, 0.f);
 }
 
 void Depthwise::run(char* arena, std::int64_t begin, std::int64_t end) const {
-  const nn::TileThread tiles_here(/*amx=*/true);
+  const nn::TileThread tiles_here(nn::has_amx_bf16());
   const auto& [shape, in, out, weight, bias, activation, expansion, sums] = options_;
   const auto places = std::int64_t(out.blocks.size()) * channels;
   Rows rows(shape, in, out);
@@ -170,7 +171,7 @@ void Depthwise::run(char* arena, std::int64_t begin, std::int64_t end) const {
         read[std::size_t(ky)] = rows.place(from);
       }
       convolve_row(row, read.data(), out.width(), arena + out.blocks[std::size_t(block)] + out.pixel(0, y, 0),
-                   out.rest_bytes, totals);
+                   out.kept, totals);
     }
     if (sums) {
       auto* to = reinterpret_cast<float*>(arena + *sums) + band * places + block * channels;

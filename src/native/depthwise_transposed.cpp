@@ -26,22 +26,22 @@ ICHDET_NATIVE void gather_row(const DepthwiseTransposed::Options& o, char* arena
   const auto& [shape, in, out, weight, slope] = o;
   const auto b = std::size_t(block);
   const auto places = out.places(), place = block * out.per_pixel + half * lanes;
-  char* to = arena + out.blocks[b] + out.row(y) + half * 32;
-  const char* slope_at = slope ? arena + slope->map.blocks[b] + slope->map.row(y) + half * 32 : nullptr;
+  char* to = arena + out.blocks[b] + out.row(y) + half * out.kept.half();
+  const char* slope_at = slope ? arena + slope->map.blocks[b] + slope->map.row(y) + half * out.kept.half() : nullptr;
   for (std::int64_t x = 0; x < out.width(); ++x, to += out.pixel_bytes()) {
     __m512 sum = _mm512_setzero_ps();
     for (const auto& row : rows) {
-      const char* from = arena + in.blocks[b] + in.row(row.from) + half * 32;
+      const char* from = arena + in.blocks[b] + in.row(row.from) + half * in.kept.half();
       const float* taps = weight.data() + row.tap * shape.kernel[2] * places + place;
       for (const auto& column : columns[std::size_t(x)]) {
-        const __m512 v = load_half(from + column.from * in.pixel_bytes(), in.rest_bytes);
+        const __m512 v = load_half(from + column.from * in.pixel_bytes(), in.kept);
         sum = _mm512_fmadd_ps(v, _mm512_loadu_ps(taps + column.tap * places), sum);
       }
     }
     if (slope_at != nullptr) {
-      sum = slope_times(slope->slope, sum, slope_at + x * slope->map.pixel_bytes(), slope->map.rest_bytes);
+      sum = slope_times(slope->slope, sum, slope_at + x * slope->map.pixel_bytes(), slope->map.kept);
     }
-    store_half(to, out.rest_bytes, sum);
+    store_half(to, out.kept, sum);
   }
 }
 

@@ -13,6 +13,7 @@
 namespace ichdet::nn {
 namespace {
 
+using native::Format;
 using native::Program;
 using native::Step;
 
@@ -36,6 +37,22 @@ class Arenas {
   std::vector<std::unique_ptr<Memory>> free_;
 };
 
+/// What this CPU multiplies fastest.
+Format format_for(const CompileOptions& options) {
+  const bool float32 = options.precision == Precision::float32;
+  if (options.amx && has_amx_bf16()) return float32 ? Format::split : Format::bfloat16;
+  if (float32 && has_avx512()) return Format::float32;
+  if (!float32 && has_avx512_bf16()) return Format::bfloat16;
+  throw Error(ErrorCode::options, float32 ? "native: needs a CPU with AVX-512"
+                                          : "native: bfloat16 needs a CPU with AMX, or AVX-512's products of bfloat16");
+}
+
+std::string form_of(Format format) {
+  if (format == Format::float32) return "traced graph on tiles of float32";
+  return std::string("traced graph on ") + (has_amx_bf16() ? "AMX " : "") + "tiles of bfloat16, float32 sums" +
+         (format == Format::split ? ", values split in two" : "");
+}
+
 void share(std::int64_t units, const std::function<void(std::int64_t, std::int64_t)>& run) {
   if (units > 0) at::parallel_for(0, units, 1, run);
 }
@@ -53,11 +70,10 @@ void run_image(const Program& program, char* arena, const float* image, float* o
 }  // namespace
 
 Compiled compile_native(const std::shared_ptr<torch::jit::Graph>& graph, const CompileOptions& options) {
-  if (!has_amx_bf16()) throw Error(ErrorCode::options, "native: maps on tiles need a CPU with AMX");
-  const bool split = options.precision == Precision::float32;
+  const auto format = format_for(options);
   const auto lowered = [&] {
     try {
-      return native::lower(*graph, split);
+      return native::lower(*graph, format);
     } catch (const Error&) {
       throw;
     } catch (const std::exception& e) {  // of a graph that is like none it knows
@@ -67,8 +83,7 @@ Compiled compile_native(const std::shared_ptr<torch::jit::Graph>& graph, const C
   const auto program = std::make_shared<const Program>(lowered());
   const auto arenas = std::make_shared<Arenas>();
   Compiled compiled;
-  compiled.form =
-      std::string("traced graph on AMX tiles of bfloat16, float32 sums") + (split ? ", values split in two" : "");
+  compiled.form = form_of(format);
   compiled.activation_bytes = program->bytes;  // of one image; prepare knows how many run at once
   compiled.run = [program, arenas](const at::Tensor& given) {
     const auto input = given.to(at::kFloat).contiguous();

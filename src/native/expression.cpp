@@ -127,11 +127,11 @@ ICHDET_NATIVE double squares(const Row& row, std::int64_t count, std::uint16_t c
   return total;
 }
 
-ICHDET_NATIVE void multiply_row(const Row& factor, const char* from, std::int64_t from_step, std::int64_t from_rest,
-                                char* to, std::int64_t to_step, std::int64_t to_rest, std::int64_t count) {
+ICHDET_NATIVE void multiply_row(const Row& factor, const char* from, std::int64_t from_step, const Kept& from_kept,
+                                char* to, std::int64_t to_step, const Kept& to_kept, std::int64_t count) {
   for (std::int64_t x = 0; x < count; ++x, from += from_step, to += to_step) {
-    const __m512 value = _mm512_mul_ps(load_half(from, from_rest), _mm512_load_ps(factor.at + x * factor.step));
-    store_half(to, to_rest, value);
+    const __m512 value = _mm512_mul_ps(load_half(from, from_kept), _mm512_load_ps(factor.at + x * factor.step));
+    store_half(to, to_kept, value);
   }
 }
 
@@ -167,14 +167,14 @@ void Modulation::run(char* arena, std::int64_t begin, std::int64_t end) const {
   for (auto unit = begin; unit < end; ++unit) {
     const auto group = unit / in.height(), y = unit % in.height(), place = group * lanes;
     const auto block = std::size_t(place / in.per_pixel);
-    const auto within = place % in.per_pixel * 2;
+    const auto within = in.within(place);
     rows.start(arena, group, y);
     for (std::int64_t z = 0; z < in.depth(); ++z) {
       for (std::int64_t x = 0; x < in.width(); x += piece) {
         const auto count = std::min(piece, in.width() - x);
         multiply_row(rows.pixels(z, x, count), arena + in.blocks[block] + in.pixel(z, y, x) + within, in.pixel_bytes(),
-                     in.rest_bytes, arena + out.blocks[block] + out.pixel(z, y, x) + within, out.pixel_bytes(),
-                     out.rest_bytes, count);
+                     in.kept, arena + out.blocks[block] + out.pixel(z, y, x) + within, out.pixel_bytes(),
+                     out.kept, count);
       }
     }
   }

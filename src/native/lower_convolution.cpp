@@ -60,7 +60,7 @@ Layer Lowering::layer_of(const Conv& c, const Value& source, const Activation& a
   layer.outputs = c.outputs();
   layer.bias = c.bias_data();
   layer.activation = activation;
-  layer.split = split_;
+  layer.format = format_;
   return layer;
 }
 
@@ -117,7 +117,7 @@ void Lowering::regular(Name in, const Conv& given, Name out, const std::optional
     Layer sized;
     sized.in.blocks.resize(source.blocks.size());
     sized.outputs = outputs;
-    sized.split = split_;
+    sized.format = format_;
     gate_tiles = plan_.add_bytes(weight_bytes(sized), now());
   }
   emit([=, this] {
@@ -252,7 +252,7 @@ void Lowering::up(const std::vector<Name>& names, Name out) {
       parts.push_back({convs[i].shape, map_of(sources[i]), sources[i].channel_of, convs[i].weight.data_ptr<float>(),
                        convs[i].outputs(), convs[i].bias_data(), first[i]});
     }
-    return step_of(TransposedConvolutions(parts, map_of(value), Activation{}, split_), map_of(value));
+    return step_of(TransposedConvolutions(parts, map_of(value), Activation{}, format_), map_of(value));
   });
   values_[out] = std::move(value);
 }

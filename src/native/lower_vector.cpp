@@ -80,7 +80,7 @@ void Lowering::dense(Name in, const at::Tensor& weight, const at::Tensor& bias, 
       options.bias.assign(values.data_ptr<float>(), values.data_ptr<float>() + outputs);
     }
     options.activation = activation;
-    options.split = split_;
+    options.split = format_ != Format::bfloat16;
     return step_of(Dense(std::move(options)));
   });
   values_[last] = std::move(value);

@@ -222,7 +222,7 @@ Program Lowering::program() {
   output(graph_.outputs().front(), program);
   for (const auto& build : builds_) program.steps.push_back(build());
   // Tiles of strided convolutions read beyond the last pixel that counts, and beyond the last map.
-  constexpr std::int64_t readable = 16 * 64 * 16;
+  constexpr std::int64_t readable = 16 * 128 * 16;
   program.bytes = plan_.bytes() + readable;
   const auto image = map_of(at(input_));
   program.rows_read = image.rows();
@@ -233,6 +233,6 @@ Program Lowering::program() {
   return program;
 }
 
-Program lower(const torch::jit::Graph& graph, bool split) { return Lowering(graph, split).program(); }
+Program lower(const torch::jit::Graph& graph, Format format) { return Lowering(graph, format).program(); }
 
 }  // namespace ichdet::native

@@ -5,6 +5,8 @@
 
 #include <torch/csrc/jit/ir/ir.h>
 
+#include "tiles.hpp"
+
 namespace ichdet::native {
 
 /// Work on one image, cut into units that threads may share.
@@ -27,6 +29,6 @@ struct Program {
 
 /// From a folded graph that was traced with one image. Throws Error(options) naming the operator that it has no kernel
 /// for.
-Program lower(const torch::jit::Graph& graph, bool split);
+Program lower(const torch::jit::Graph& graph, Format format);
 
 }  // namespace ichdet::native

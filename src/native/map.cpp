@@ -16,7 +16,7 @@ std::int64_t Map::block_bytes() const {
 
 void clear_borders(const Map& map, char* arena) {
   for (const auto block : map.blocks) {
-    for (const auto part : {std::int64_t(0), map.rest_bytes}) {
+    for (const auto part : {std::int64_t(0), map.kept.rest_bytes}) {
       char* data = arena + block + part;
       std::int64_t end_of_last = 0;
       const auto clear_to = [&](std::int64_t to) { std::memset(data + end_of_last, 0, std::size_t(to - end_of_last)); };
@@ -25,7 +25,7 @@ void clear_borders(const Map& map, char* arena) {
         end_of_last = map.row(row) + map.width() * map.pixel_bytes();
       }
       clear_to(map.block_bytes());
-      if (map.rest_bytes == 0) break;
+      if (map.kept.rest_bytes == 0) break;
     }
   }
 }

@@ -18,7 +18,7 @@ ICHDET_NATIVE void add_planes(const Map& map, const char* from, float* over_plan
     float* row = row_sums + z * map.height() * lanes;
     __m512 all = _mm512_load_ps(row);
     for (int i = 0; i < count; ++i) {
-      const __m512 v = load_half(from + i * map.pixel_bytes(), map.rest_bytes);
+      const __m512 v = load_half(from + i * map.pixel_bytes(), map.kept);
       sum[i] = _mm512_add_ps(sum[i], v);
       all = _mm512_add_ps(all, v);
     }
@@ -28,11 +28,11 @@ ICHDET_NATIVE void add_planes(const Map& map, const char* from, float* over_plan
 }
 
 /// Of one row of an image: its sum, and added to that of each column.
-ICHDET_NATIVE void add_row(const char* from, std::int64_t step, std::int64_t rest_bytes, std::int64_t count,
+ICHDET_NATIVE void add_row(const char* from, std::int64_t step, const Kept& kept, std::int64_t count,
                            float* columns, float* row) {
   __m512 sum = _mm512_setzero_ps();
   for (std::int64_t x = 0; x < count; ++x, from += step) {
-    const __m512 v = load_half(from, rest_bytes);
+    const __m512 v = load_half(from, kept);
     sum = _mm512_add_ps(sum, v);
     _mm512_store_ps(columns + x * lanes, _mm512_add_ps(_mm512_load_ps(columns + x * lanes), v));
   }
@@ -46,7 +46,7 @@ void Means::add_rows(const char* arena, std::int64_t group, std::int64_t y, floa
   const auto& map = options_.map;
   const auto place = group * lanes;
   const char* from =
-      arena + map.blocks[std::size_t(place / map.per_pixel)] + map.pixel(0, y, 0) + place % map.per_pixel * 2;
+      arena + map.blocks[std::size_t(place / map.per_pixel)] + map.pixel(0, y, 0) + map.within(place);
   row_sums += y * lanes;
   for (std::int64_t z = 0; z < map.depth(); ++z) std::fill_n(row_sums + z * map.height() * lanes, lanes, 0.f);
   constexpr int together = 8;
@@ -101,10 +101,10 @@ void ImageMeans::run(char* arena, std::int64_t begin, std::int64_t end) const {
   const auto columns = scratch<float>(width * lanes), rows = scratch<float>(height * lanes);
   for (auto group = begin; group < end; ++group) {
     const auto first = group * lanes;
-    const char* from = arena + map.blocks[std::size_t(first / map.per_pixel)] + first % map.per_pixel * 2;
+    const char* from = arena + map.blocks[std::size_t(first / map.per_pixel)] + map.within(first);
     std::fill_n(columns.get(), width * lanes, 0.f);
     for (std::int64_t y = 0; y < height; ++y) {
-      add_row(from + map.pixel(0, y, 0), map.pixel_bytes(), map.rest_bytes, width, columns.get(),
+      add_row(from + map.pixel(0, y, 0), map.pixel_bytes(), map.kept, width, columns.get(),
               rows.get() + y * lanes);
     }
     for (std::int64_t c = 0; c < std::int64_t(channel_of.size()); ++c) {

@@ -38,7 +38,7 @@ ICHDET_NATIVE void pool_row(const Pooling::Options& o, char* arena, std::int64_t
         const char* from = arena + in.blocks[b] + in.pixel(z, y, along_x.first);
         for (auto i = along_x.first; i < along_x.last; ++i, from += in.pixel_bytes()) {
           for (int half = 0; half < in.per_pixel / lanes; ++half) {
-            const __m512 v = load_half(from + 32 * half, in.rest_bytes);
+            const __m512 v = load_half(from + half * in.kept.half(), in.kept);
             value[half] = maximum ? larger(value[half], v) : _mm512_add_ps(value[half], v);
           }
         }
@@ -51,7 +51,7 @@ ICHDET_NATIVE void pool_row(const Pooling::Options& o, char* arena, std::int64_t
       const __m512 share = _mm512_set1_ps(1.f / float(count));
       for (auto& v : value) v = _mm512_mul_ps(v, share);
     }
-    for (int half = 0; half < out.per_pixel / lanes; ++half) store_half(to + 32 * half, out.rest_bytes, value[half]);
+    for (int half = 0; half < out.per_pixel / lanes; ++half) store_half(to + half * out.kept.half(), out.kept, value[half]);
   }
 }
 
@@ -69,7 +69,7 @@ ICHDET_NATIVE void sum_block(const Map& map, char* arena, std::int64_t block, st
     __m512 sum[2] = {_mm512_setzero_ps(), _mm512_setzero_ps()};
     for (std::int64_t x = 0; x < map.width(); ++x, from += map.pixel_bytes()) {
       for (int half = 0; half < map.per_pixel / lanes; ++half) {
-        sum[half] = _mm512_add_ps(sum[half], load_half(from + 32 * half, map.rest_bytes));
+        sum[half] = _mm512_add_ps(sum[half], load_half(from + half * map.kept.half(), map.kept));
       }
     }
     alignas(64) float values[channels];

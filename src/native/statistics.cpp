@@ -36,9 +36,9 @@ ICHDET_NATIVE void Statistics::run(char* arena, std::int64_t begin, std::int64_t
     const auto row = unit / blocks, block = unit % blocks;
     for (std::int64_t half = 0; half < map_.per_pixel / lanes; ++half) {
       __m512 sum = _mm512_setzero_ps(), squares = _mm512_setzero_ps();
-      const char* pixel = arena + map_.blocks[std::size_t(block)] + map_.row(row) + half * 32;
+      const char* pixel = arena + map_.blocks[std::size_t(block)] + map_.row(row) + half * map_.kept.half();
       for (std::int64_t x = 0; x < map_.width(); ++x, pixel += map_.pixel_bytes()) {
-        const __m512 v = load_half(pixel, map_.rest_bytes);
+        const __m512 v = load_half(pixel, map_.kept);
         sum = _mm512_add_ps(sum, v);
         squares = _mm512_fmadd_ps(v, v, squares);
       }

@@ -1,5 +1,7 @@
 #include "tiles.hpp"
 
+#include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "../nn/tile_product.hpp"
@@ -129,23 +131,34 @@ void multiply_parts(const WeightsView& weights, std::int64_t group, int groups, 
 
 }  // namespace
 
-Weights::Weights(std::int64_t outputs, std::int64_t steps, bool split)
+Weights::Weights(std::int64_t outputs, std::int64_t steps, Format format)
     : groups_((outputs + lanes - 1) / lanes),
       steps_(steps),
-      parts_(split ? 2 : 1),
-      tiles_(std::size_t(groups_ * steps_ * parts_)) {}
+      format_(format),
+      used_(std::size_t(steps), 4),
+      tiles_(std::size_t(groups_ * steps_ * parts_of(format))) {}
 
 void Weights::set(std::int64_t output, std::int64_t step, std::int64_t channel, float value) {
-  auto* tile = &tiles_[std::size_t((output / lanes * steps_ + step) * parts_)];
-  const auto row = channel / 2, column = output % lanes * 2 + channel % 2;
+  auto* tile = reinterpret_cast<char*>(&tiles_[std::size_t((output / lanes * steps_ + step) * parts_of(format_))]);
+  const auto put = [&](auto number, std::int64_t part) {
+    const auto place = place_in_tile(format_, output, channel) * std::int64_t(sizeof number);
+    std::memcpy(tile + part * std::int64_t(sizeof(WeightTile)) + place, &number, sizeof number);
+  };
+  auto& used = used_[std::size_t(step)];
+  used = std::max(used, int(format_ == Format::float32 ? channel : channel / 2) / 4 * 4 + 4);
+  if (format_ == Format::float32) return put(value, 0);
   const auto rounded = nn::to_bf16(value);
-  tile->values[row][column] = rounded;
-  if (parts_ == 2) (tile + 1)->values[row][column] = nn::to_bf16(value - nn::from_bf16(rounded));
+  put(rounded, 0);
+  if (format_ == Format::split) put(nn::to_bf16(value - nn::from_bf16(rounded)), 1);
 }
+
+bool on_amx(Format format) { return format != Format::float32 && nn::has_amx_bf16(); }
 
 void multiply(const WeightsView& weights, std::int64_t group, int groups, const Pixels& pixels,
               const char* const* tiles, int count, float* sums) {
-  if (weights.split) {
+  if (!on_amx(weights.format)) {
+    multiply_vectors(weights, group, groups, pixels, tiles, count, sums);
+  } else if (weights.format == Format::split) {
     multiply_parts<true>(weights, group, groups, pixels, tiles, count, sums);
   } else {
     multiply_parts<false>(weights, group, groups, pixels, tiles, count, sums);

@@ -18,23 +18,23 @@ ICHDET_NATIVE void add(float* to, std::int64_t step, const float* from, std::int
 }
 
 ICHDET_NATIVE void finish(const float* row, const float* bias, const Activation& activation, char* out,
-                          std::int64_t rest_bytes, std::int64_t count) {
+                          const Kept& kept, std::int64_t count) {
   const __m512 b = _mm512_loadu_ps(bias);
-  for (std::int64_t i = 0; i < count; ++i, row += lanes, out += 64) {
-    store_half(out, rest_bytes, apply(activation, _mm512_add_ps(_mm512_load_ps(row), b)));
+  for (std::int64_t i = 0; i < count; ++i, row += lanes, out += 2 * kept.half()) {
+    store_half(out, kept, apply(activation, _mm512_add_ps(_mm512_load_ps(row), b)));
   }
 }
 
 }  // namespace
 
 TransposedConvolutions::TransposedConvolutions(const std::vector<Part>& parts, const Map& out,
-                                               const Activation& activation, bool split)
+                                               const Activation& activation, Format format)
     : bias_(out.blocks.size() * channels), out_(out), activation_(activation) {
   for (const auto& part : parts) {
     const auto inputs = std::int64_t(part.channel_of.size()), taps = part.shape.kernel[1] * part.shape.kernel[2];
     const auto first = part.first_place / lanes, last = (part.first_place + part.outputs - 1) / lanes;
     Kernel kernel{part.shape, part.in, first, last - first + 1, {}, part.in.blocks};
-    kernel.weights = Weights(kernel.groups * taps * lanes, std::int64_t(part.in.blocks.size()), split);
+    kernel.weights = Weights(kernel.groups * taps * lanes, std::int64_t(part.in.blocks.size()), format);
     for (std::int64_t c = 0; c < inputs; ++c) {
       for (std::int64_t o = 0; o < part.outputs; ++o) {
         const auto place = part.first_place + o - first * lanes;
@@ -52,7 +52,7 @@ TransposedConvolutions::TransposedConvolutions(const std::vector<Part>& parts, c
 }
 
 void TransposedConvolutions::run(char* arena, std::int64_t begin, std::int64_t end) const {
-  const nn::TileThread tiles_here(/*amx=*/true);
+  const nn::TileThread tiles_here(nn::has_amx_bf16());
   const auto width = out_.width() * lanes, groups = std::int64_t(out_.blocks.size()) * 2;
   const auto row = scratch<float>(groups * width);
   for (std::int64_t y = begin; y < end; ++y) {
@@ -66,8 +66,8 @@ void TransposedConvolutions::run(char* arena, std::int64_t begin, std::int64_t e
       }
     }
     for (std::int64_t g = 0; g < groups; ++g) {
-      char* to = arena + out_.blocks[std::size_t(g / 2)] + out_.pixel(0, y, 0) + g % 2 * 32;
-      finish(row.get() + g * width, bias_.data() + g * lanes, activation_, to, out_.rest_bytes, out_.width());
+      char* to = arena + out_.blocks[std::size_t(g / 2)] + out_.pixel(0, y, 0) + g % 2 * out_.kept.half();
+      finish(row.get() + g * width, bias_.data() + g * lanes, activation_, to, out_.kept, out_.width());
     }
   }
 }
@@ -76,13 +76,13 @@ void TransposedConvolutions::add_row(const Kernel& kernel, const char* arena, st
                                      float* row) const {
   alignas(64) float sums[quad * lanes * lanes];
   const auto& s = kernel.shape;
-  const Pixels pixels{kernel.offsets.data(), 64, kernel.in.rest_bytes};
+  const Pixels pixels{kernel.offsets.data(), kernel.in.pixel_bytes(), kernel.in.kept.rest_bytes};
   for (std::int64_t g = 0; g < kernel.groups; ++g) {
     float* to = row + (kernel.first_group + g) * out_.width() * lanes;
     for (std::int64_t x = 0; x < kernel.in.width(); x += quad * lanes) {
       const auto count = std::min<std::int64_t>(kernel.in.width() - x, quad * lanes);
       const char* from[quad];
-      for (int i = 0; i < quad; ++i) from[i] = arena + (y * kernel.in.pitch() + x + i * lanes) * 64;
+      for (int i = 0; i < quad; ++i) from[i] = arena + (y * kernel.in.pitch() + x + i * lanes) * kernel.in.pixel_bytes();
       for (std::int64_t kx = 0; kx < s.kernel[2]; ++kx) {
         const auto first = x * s.stride[2] - s.padding[2] + kx * s.dilation[2];  // where x's product goes
         const auto below = first < 0 ? (-first + s.stride[2] - 1) / s.stride[2] : 0;

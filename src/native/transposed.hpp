@@ -22,7 +22,7 @@ class TransposedConvolutions {
     std::int64_t first_place = 0;  ///< of its outputs, beside each other: block times 32 + place
   };
 
-  TransposedConvolutions(const std::vector<Part>& parts, const Map& out, const Activation& activation, bool split);
+  TransposedConvolutions(const std::vector<Part>& parts, const Map& out, const Activation& activation, Format format);
 
   std::int64_t units() const { return out_.height(); }  ///< output rows
   void run(char* arena, std::int64_t begin, std::int64_t end) const;

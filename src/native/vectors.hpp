@@ -6,7 +6,7 @@
 
 #include "tiles.hpp"
 
-// Sixteen floats, and how they are kept as bfloat16.
+// Sixteen floats, and how they are kept.
 namespace ichdet::native {
 
 #define ICHDET_VECTOR [[gnu::always_inline]] ICHDET_NATIVE inline
@@ -73,20 +73,22 @@ ICHDET_VECTOR __m512 apply(const Activation& activation, __m512 x) {
   return x;
 }
 
-/// Sixteen channels of a pixel: rounded, and what that took where `rest_bytes` is not 0.
-ICHDET_VECTOR __m512 load_half(const char* from, std::int64_t rest_bytes) {
+/// Sixteen channels of a pixel.
+ICHDET_VECTOR __m512 load_half(const char* from, const Kept& kept) {
+  if (kept.value_bytes == 4) return _mm512_loadu_ps(from);
   const __m512 x = load16(from);
-  return rest_bytes == 0 ? x : _mm512_add_ps(x, load16(from + rest_bytes));
+  return kept.rest_bytes == 0 ? x : _mm512_add_ps(x, load16(from + kept.rest_bytes));
 }
 /// A gradient times the slope at sixteen channels of a pixel.
-ICHDET_VECTOR __m512 slope_times(const Slope& slope, __m512 gradient, const char* at, std::int64_t rest_bytes) {
-  if (slope.kind == SlopeKind::positive) {  // what rounding took does not change a sign
+ICHDET_VECTOR __m512 slope_times(const Slope& slope, __m512 gradient, const char* at, const Kept& kept) {
+  if (slope.kind == SlopeKind::positive && kept.value_bytes == 2) {  // what rounding took does not change a sign
     const auto half = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at));
     return _mm512_maskz_mov_ps(_mm256_cmpgt_epi16_mask(half, _mm256_setzero_si256()), gradient);
   }
-  const __m512 x = load_half(at, rest_bytes), one = _mm512_set1_ps(1);
+  const __m512 x = load_half(at, kept), one = _mm512_set1_ps(1);
   switch (slope.kind) {
-    case SlopeKind::positive: break;
+    case SlopeKind::positive:
+      return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_GT_OQ), gradient);
     case SlopeKind::leaky: {
       const auto negative = _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_LE_OQ);
       return _mm512_mask_mul_ps(gradient, negative, gradient, _mm512_set1_ps(slope.low));
@@ -104,21 +106,27 @@ ICHDET_VECTOR __m512 slope_times(const Slope& slope, __m512 gradient, const char
   return gradient;
 }
 
-ICHDET_VECTOR void store_half(char* to, std::int64_t rest_bytes, __m512 x) {
+ICHDET_VECTOR void store_half(char* to, const Kept& kept, __m512 x) {
+  if (kept.value_bytes == 4) return _mm512_storeu_ps(to, x);
   const __m256i high = narrow(x);
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), high);
-  if (rest_bytes != 0) {
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + rest_bytes), narrow(_mm512_sub_ps(x, widen(high))));
+  if (kept.rest_bytes != 0) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + kept.rest_bytes), narrow(_mm512_sub_ps(x, widen(high))));
   }
 }
 /// All 32, `x` the first half.
-ICHDET_VECTOR void store_whole(char* to, std::int64_t rest_bytes, __m512 x, __m512 y) {
+ICHDET_VECTOR void store_whole(char* to, const Kept& kept, __m512 x, __m512 y) {
+  if (kept.value_bytes == 4) {
+    _mm512_storeu_ps(to, x);
+    _mm512_storeu_ps(to + 64, y);
+    return;
+  }
   const __m512i high = (__m512i)_mm512_cvtne2ps_pbh(y, x);
   _mm512_storeu_si512(to, high);
-  if (rest_bytes != 0) {
+  if (kept.rest_bytes != 0) {
     const __m512 rest_x = _mm512_sub_ps(x, widen(_mm512_castsi512_si256(high)));
     const __m512 rest_y = _mm512_sub_ps(y, widen(_mm512_extracti64x4_epi64(high, 1)));
-    _mm512_storeu_si512(to + rest_bytes, (__m512i)_mm512_cvtne2ps_pbh(rest_y, rest_x));
+    _mm512_storeu_si512(to + kept.rest_bytes, (__m512i)_mm512_cvtne2ps_pbh(rest_y, rest_x));
   }
 }
 

@@ -31,6 +31,7 @@ struct CompileOptions {
   int threads = 0;
   std::string device = "cpu";
   std::filesystem::path cache_folder;
+  bool amx = true;   ///< false: the native engine as on a CPU without it
   bool fuse = true;  ///< false: plain aten alone, as where the fused operators are not found
 };
 
@@ -52,8 +53,8 @@ std::shared_ptr<torch::jit::Graph> folded_trace(torch::nn::Module& module, const
 Compiled compile_torch(const std::shared_ptr<torch::jit::Graph>& graph, const CompileOptions& options,
                        WeightCache& weights);
 
-/// ichdet's own kernels, on the AMX of the CPU; each image or volume by itself, from a graph that was traced with one.
-/// Throws Error(options) whose message says what is missing: AMX, or a kernel for an operator.
+/// ichdet's own kernels, on the CPU's AMX or AVX-512; each image or volume by itself, from a graph that was traced with
+/// one. Throws Error(options) whose message says what is missing: AVX-512, or a kernel for an operator.
 Compiled compile_native(const std::shared_ptr<torch::jit::Graph>& graph, const CompileOptions& options);
 
 /// OpenVINO, through the plug-in. Throws Error(options) whose message says what is missing: the plug-in, or an

@@ -116,11 +116,31 @@ ICHDET_SIMD void multiply_portable(const TiledWeights::Tile* weights, std::int64
 
 bool has_amx_bf16() {
 #ifdef ICHDET_AMX
-  unsigned a = 0, b = 0, c = 0, d = 0;
-  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return false;
-  constexpr unsigned amx_bf16 = 1u << 22, amx_tile = 1u << 24;
-  constexpr int request_permission = 0x1023, tile_data = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
-  return (d & amx_bf16) != 0 && (d & amx_tile) != 0 && syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
+  static const bool found = [] {
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return false;
+    constexpr unsigned amx_bf16 = 1u << 22, amx_tile = 1u << 24;
+    constexpr int request_permission = 0x1023, tile_data = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+    return (d & amx_bf16) != 0 && (d & amx_tile) != 0 && syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
+  }();
+  return found;
+#else
+  return false;
+#endif
+}
+
+bool has_avx512() {
+#ifdef ICHDET_AMX
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+#else
+  return false;
+#endif
+}
+
+bool has_avx512_bf16() {
+#ifdef ICHDET_AMX
+  return has_avx512() && __builtin_cpu_supports("avx512bf16");
 #else
   return false;
 #endif

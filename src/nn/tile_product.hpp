@@ -9,6 +9,9 @@ namespace ichdet::nn {
 
 /// Whether this CPU and this operating system have AMX's bfloat16 product, after asking for the right to use it.
 bool has_amx_bf16();
+/// AVX-512 as the native engine's kernels need it: F, BW, DQ and VL; and with products of bfloat16.
+bool has_avx512();
+bool has_avx512_bf16();
 
 /// Rounded to the nearest, ties to even.
 std::uint16_t to_bf16(float value);

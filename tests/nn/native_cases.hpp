@@ -9,6 +9,9 @@
 #include <functional>
 #include <initializer_list>
 
+#include "../../src/nn/engine.hpp"
+#include "../../src/nn/tile_product.hpp"
+#include "../../src/nn/weight_cache.hpp"
 #include "ichdet/nn/prepare.hpp"
 
 // After LibTorch's headers, one of which defines a CHECK too.
@@ -78,8 +81,8 @@ inline PreparedNetwork prepared(const Case& c, Precision precision, int threads 
 }
 
 inline bool here() {
-  if (has_fast_bfloat16()) return true;
-  MESSAGE("SKIPPED: the native engine needs a CPU with AMX");
+  if (nn::has_avx512_bf16()) return true;
+  MESSAGE("SKIPPED: the native engine needs a CPU with AVX-512 and its products of bfloat16");
   return false;
 }
 
@@ -101,6 +104,25 @@ inline void check_against_modules(const std::vector<Case>& cases, std::initializ
       CHECK(near.largest <= coarsely * near.range);
       CHECK(at::equal(x, before));
     }
+  }
+}
+
+/// As on a CPU without AMX, in float32 within 5e-6 of the module's range.
+inline void check_float32_against_modules(const std::vector<Case>& cases) {
+  for (const auto& c : cases) {
+    CAPTURE(c.name);
+    nn::WeightCache weights;
+    nn::CompileOptions options;
+    options.amx = false;
+    const auto x = input(c, 2);
+    const auto forward = [net = c.net](const Tensor& given) { return net->forward(given); };
+    const auto graph = nn::trace(*c.net, forward, x.slice(0, 0, 1).sizes());
+    nn::fold(*graph, weights);
+    const auto made = nn::compile_native(graph, options);
+    CHECK(made.form == "traced graph on tiles of float32");
+    const c10::InferenceMode no_gradients;
+    const auto expected = c.net->forward(x);
+    CHECK((made.run(x) - expected).abs().max().item<double>() <= 5e-6 * expected.abs().max().item<double>());
   }
 }
 

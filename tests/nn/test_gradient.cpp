@@ -4,6 +4,7 @@
 #include <torch/nn/modules/batchnorm.h>
 #include <nlohmann/json.hpp>
 
+#include "../../src/nn/tile_product.hpp"
 #include "ichdet/core/error.hpp"
 #include "ichdet/models/create.hpp"
 #include "ichdet/nn/network.hpp"
@@ -207,7 +208,7 @@ TEST_CASE("a network's gradient is autograd's, in each engine") {
       const auto prepared = prepare_gradient(network, score, with(engine));
       const auto found = prepared(x);
       const auto done = prepared.preparation(shape);
-      const bool known = engine == Engine::native && architecture != "DenseNet121" && has_fast_bfloat16();
+      const bool known = engine == Engine::native && architecture != "DenseNet121" && nn::has_avx512();
       CAPTURE(done.reason);
       CHECK(bool((done.engine == Engine::native) == known));
       // At a ReLU a gradient jumps where the sign of a value near 0 does; elsewhere it goes with the values.

@@ -211,6 +211,10 @@ TEST_CASE("native: every case of volumes gives what its module gives, for batche
   if (here()) check_against_modules(volumes(), {1, 2}, 0.03);
 }
 
+TEST_CASE("native: every case of volumes in float32 proper, as on a CPU without AMX") {
+  if (here()) check_float32_against_modules(volumes());
+}
+
 TEST_CASE("native: volumes give the same bytes from run to run, for one and two threads, alone and in a batch") {
   if (here()) check_same_bytes(volumes(), 2);
 }
