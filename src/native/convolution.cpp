@@ -14,83 +14,6 @@ constexpr std::int64_t tile_values = 512;
 constexpr std::int64_t weights_in_cache = 1 << 20;  // bytes: larger ones are read once, and the maps again
 constexpr std::int64_t widest_border = 8;           // that tiles of more than one row run through
 
-/// Where the values of a run of pixels go, and what is added to them.
-struct Run {
-  char* out;
-  std::int64_t out_step;
-  const char* addend;
-  std::int64_t addend_step;
-  const char* slope_at;  ///< or none
-  std::int64_t slope_step;
-  Slope slope;
-  Kept out_kept, addend_kept, slope_kept;
-  float* statistics;  ///< or none: (output, 2)
-  std::int64_t count;
-};
-
-/// 16 or 32 channels of pixels; with `alone` the block's other 16 become zeros.
-template <int groups, bool alone = false>
-ICHDET_NATIVE void finish_pixels(const float* sums, const float* bias, const Activation& activation, const Run& run) {
-  const __m512 bias0 = _mm512_loadu_ps(bias), bias1 = _mm512_loadu_ps(bias + (groups == 2 ? lanes : 0));
-  char* out = run.out;
-  const char *addend = run.addend, *slope_at = run.slope_at;
-  __m512 total[4] = {_mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps()};
-  for (std::int64_t i = 0; i < run.count; ++i, sums += groups * lanes, out += run.out_step) {
-    __m512 x = _mm512_add_ps(_mm512_load_ps(sums), bias0), y = bias1;
-    if constexpr (groups == 2) y = _mm512_add_ps(_mm512_load_ps(sums + lanes), bias1);
-    if (addend != nullptr) {
-      x = _mm512_add_ps(x, load_half(addend, run.addend_kept));
-      if constexpr (groups == 2) y = _mm512_add_ps(y, load_half(addend + run.addend_kept.half(), run.addend_kept));
-      addend += run.addend_step;
-    }
-    if (run.statistics != nullptr) {
-      total[0] = _mm512_add_ps(total[0], x);
-      total[1] = _mm512_fmadd_ps(x, x, total[1]);
-      if constexpr (groups == 2) {
-        total[2] = _mm512_add_ps(total[2], y);
-        total[3] = _mm512_fmadd_ps(y, y, total[3]);
-      }
-    }
-    x = apply(activation, x);
-    if constexpr (groups == 2) y = apply(activation, y);
-    if (slope_at != nullptr) {
-      x = slope_times(run.slope, x, slope_at, run.slope_kept);
-      if constexpr (groups == 2) y = slope_times(run.slope, y, slope_at + run.slope_kept.half(), run.slope_kept);
-      slope_at += run.slope_step;
-    }
-    if constexpr (groups == 2) {
-      store_whole(out, run.out_kept, x, y);
-    } else {
-      store_half(out, run.out_kept, x);
-      if (alone) store_half(out + run.out_kept.half(), run.out_kept, _mm512_setzero_ps());
-    }
-  }
-  if (run.statistics != nullptr) {
-    for (int i = 0; i < 2 * groups; ++i) {
-      float* to = run.statistics + i * lanes;
-      _mm512_storeu_ps(to, _mm512_add_ps(_mm512_loadu_ps(to), total[i]));
-    }
-  }
-}
-
-ICHDET_NATIVE void finish_narrow(const float* sums, const float* bias, const Activation& activation, const Run& run) {
-  const __m512 b = _mm512_loadu_ps(bias);
-  char* out = run.out;
-  for (std::int64_t i = 0; i < run.count; ++i, sums += lanes, out += run.out_step) {
-    const __m512 x = apply(activation, _mm512_add_ps(_mm512_load_ps(sums), b));
-    if (run.out_kept.value_bytes == 4) {
-      _mm_storeu_ps(reinterpret_cast<float*>(out), _mm512_castps512_ps128(x));
-      continue;
-    }
-    const __m256i high = narrow(x);
-    _mm_storel_epi64(reinterpret_cast<__m128i*>(out), _mm256_castsi256_si128(high));
-    if (run.out_kept.rest_bytes != 0) {
-      const __m256i rest = narrow(_mm512_sub_ps(x, widen(high)));
-      _mm_storel_epi64(reinterpret_cast<__m128i*>(out + run.out_kept.rest_bytes), _mm256_castsi256_si128(rest));
-    }
-  }
-}
-
 /// How many of the kernel's columns one step multiplies: those that lie beside each other in 32 channels.
 std::int64_t columns_of_step(const Map& in, const Shape& shape) {
   return in.per_pixel == 16 && shape.dilation[2] == 1 ? 2 : 1;
@@ -121,10 +44,7 @@ std::int64_t weight_bytes(const Layer& layer) {
 
 Convolution::Convolution(const Layer& layer)
     : in_(layer.in),
-      out_(layer.out),
-      addend_(layer.addend),
-      slope_(layer.slope),
-      activation_(layer.activation),
+      finish_{layer.out, {}, layer.activation, layer.addend, layer.slope},
       pixel_bytes_(layer.in.pixel_bytes() * layer.shape.stride[2]),
       gate_(layer.gate),
       up_(layer.up),
@@ -173,14 +93,14 @@ Convolution::Convolution(const Layer& layer)
       }
     }
   }
-  bias_.assign(std::size_t(tap_groups_ * lanes), 0);
-  if (layer.bias != nullptr) std::copy_n(layer.bias, layer.outputs, bias_.begin());
+  finish_.bias.assign(std::size_t(tap_groups_ * lanes), 0);
+  if (layer.bias != nullptr) std::copy_n(layer.bias, layer.outputs, finish_.bias.begin());
   lay_tiles(layer);
 }
 
 void Convolution::lay_tiles(const Layer& layer) {
   const auto& stride = layer.shape.stride;
-  Triple size = out_.size;
+  Triple size = finish_.out.size;
   for (std::size_t axis = 0; axis < 3; ++axis) size[axis] /= up_[axis];
   const auto [depth, height, width] = size;
   // On AMX all tiles take the same time, so that they go on in the next row.
@@ -311,50 +231,21 @@ void Convolution::compute(char* arena, std::int64_t first_tile, int count, std::
       gate_ ? WeightsView(reinterpret_cast<const WeightTile*>(arena + gate_->weights), weights_) : weights_;
   multiply(weights, group, groups, pixels, from, count, sums);
   for (int i = 0; i < count; ++i) {
-    finish(arena, tiles_[std::size_t(first_tile + i)], group, groups, statistics, sums + i * lanes * lanes * groups);
+    put(arena, tiles_[std::size_t(first_tile + i)], group, groups, sums + i * lanes * lanes * groups, statistics);
   }
 }
 
-void Convolution::finish(char* arena, const Tile& tile, std::int64_t group, int groups, float* statistics,
-                         const float* sums) const {
-  const auto pixel = group / tap_groups_, output = group % tap_groups_ * lanes;
+void Convolution::put(char* arena, const Tile& tile, std::int64_t group, int groups, const float* sums,
+                      float* statistics) const {
+  const auto pixel = group / tap_groups_;
   const Triple tap{pixel / (up_[1] * up_[2]), pixel / up_[2] % up_[1], pixel % up_[2]};
-  const auto block = std::size_t(output / out_.per_pixel);
-  const auto place = out_.within(output);
-  const auto width = out_.width() / up_[2];
-  const float* bias = bias_.data() + output;
+  const auto width = finish_.out.width() / up_[2];
   std::int64_t y = tile.y, x = tile.x;
   for (int i = 0; i < tile.pixels;) {
-    Run run{};
-    run.count = std::min<std::int64_t>(width - x, tile.pixels - i);
+    const Run run{tile.z * up_[0] + tap[0], y * up_[1] + tap[1], x * up_[2] + tap[2], up_[2],
+                  std::min<std::int64_t>(width - x, tile.pixels - i)};
     if (run.count > 0) {
-      const auto z = tile.z * up_[0] + tap[0], out_y = y * up_[1] + tap[1], out_x = x * up_[2] + tap[2];
-      run.out = arena + out_.blocks[block] + out_.pixel(z, out_y, out_x) + place;
-      run.out_step = out_.pixel_bytes() * up_[2];
-      run.out_kept = out_.kept;
-      if (addend_) {
-        run.addend = arena + addend_->blocks[block] + addend_->pixel(z, out_y, out_x) + place;
-        run.addend_step = addend_->pixel_bytes();
-        run.addend_kept = addend_->kept;
-      }
-      if (slope_) {
-        const auto& at = slope_->map;
-        run.slope_at = arena + at.blocks[block] + at.pixel(z, out_y, out_x) + place;
-        run.slope_step = at.pixel_bytes();
-        run.slope_kept = at.kept;
-        run.slope = slope_->slope;
-      }
-      run.statistics = statistics;
-      const float* from = sums + i * lanes * groups;
-      if (out_.per_pixel == 4) {
-        finish_narrow(from, bias, activation_, run);
-      } else if (groups == 2) {
-        finish_pixels<2>(from, bias, activation_, run);
-      } else if (out_.per_pixel == 32 && place == 0) {
-        finish_pixels<1, true>(from, bias, activation_, run);
-      } else {
-        finish_pixels<1>(from, bias, activation_, run);
-      }
+      finish(finish_, arena, run, group % tap_groups_ * lanes, groups, sums + i * lanes * groups, statistics);
     }
     i += int(row_pixels_ - x);
     x = 0;

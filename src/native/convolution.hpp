@@ -4,6 +4,7 @@
 #include <optional>
 #include <vector>
 
+#include "finish.hpp"
 #include "map.hpp"
 #include "tiles.hpp"
 #include "vectors.hpp"
@@ -20,12 +21,6 @@ struct Shape {
 struct Gate {
   std::int64_t values = 0;   ///< offset in the arena of a float for each channel of the map's blocks
   std::int64_t weights = 0;  ///< offset of room for the weights times them
-};
-
-/// The slope of an activation, at the values of a map.
-struct SlopeAt {
-  Map map;
-  Slope slope;
 };
 
 /// What a convolution is made of. Weights are (output, channel, kernel z, y, x).
@@ -77,15 +72,11 @@ class Convolution {
   void lay_tiles(const Layer& layer);
   void compute(char* arena, std::int64_t first_tile, int count, std::int64_t group, int groups, float* statistics,
                float* sums) const;
-  void finish(char* arena, const Tile& tile, std::int64_t group, int groups, float* statistics,
-              const float* sums) const;
+  void put(char* arena, const Tile& tile, std::int64_t group, int groups, const float* sums, float* statistics) const;
 
-  Map in_, out_;
-  std::optional<Map> addend_;
-  std::optional<SlopeAt> slope_;
-  Activation activation_;
+  Map in_;
+  Finish finish_;
   Weights weights_;
-  std::vector<float> bias_;
   std::vector<std::int64_t> offsets_;
   std::int64_t pixel_bytes_ = 0;
   std::optional<Gate> gate_;

@@ -5,6 +5,7 @@
 #include "builder.hpp"
 #include "depthwise.hpp"
 #include "transposed.hpp"
+#include "winograd.hpp"
 
 namespace ichdet::native {
 
@@ -91,7 +92,8 @@ void Lowering::regular(Name in, const Conv& given, Name out, const std::optional
   std::optional<std::size_t> gate_tiles;
   auto value = new_map(outputs, out, blocks_for(last, outputs));
   const auto* reader = only_reader(last);
-  const auto most_parts = Convolution::most_parts(value.size, source.size[2]);
+  const auto most_parts =
+      std::max(Convolution::most_parts(value.size, source.size[2]), Winograd::most_parts(value.size));
   const bool plain = activation.act == Act::none && !value.narrow();
   if (plain && reader != nullptr && is(reader, "aten::instance_norm")) {
     const auto floats = most_parts * ((outputs + lanes - 1) / lanes) * lanes * 2;
@@ -127,9 +129,12 @@ void Lowering::regular(Name in, const Conv& given, Name out, const std::optional
     if (slope) layer.slope = slope_at(*slope);
     if (gating) layer.gate = Gate{plan_.offset(*gating->floats), plan_.offset(*gate_tiles)};
     if (value.statistics) layer.statistics = plan_.offset(*value.statistics);
-    Convolution made(layer);
-    if (value.parts && (*value.parts = made.parts()) > most_parts) refuse("statistics of so many tiles");
-    return step_of(std::move(made), map_of(value));
+    const auto step = [&](auto made) {
+      if (value.parts && (*value.parts = made.parts()) > most_parts) refuse("statistics of so many tiles");
+      return step_of(std::move(made), map_of(value));
+    };
+    if (const int m = Winograd::suits(layer)) return step(Winograd(layer, m));
+    return step(Convolution(layer));
   });
   values_[last] = std::move(value);
 }

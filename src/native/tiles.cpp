@@ -144,12 +144,22 @@ void Weights::set(std::int64_t output, std::int64_t step, std::int64_t channel, 
     const auto place = place_in_tile(format_, output, channel) * std::int64_t(sizeof number);
     std::memcpy(tile + part * std::int64_t(sizeof(WeightTile)) + place, &number, sizeof number);
   };
-  auto& used = used_[std::size_t(step)];
-  used = std::max(used, int(format_ == Format::float32 ? channel : channel / 2) / 4 * 4 + 4);
+  use(step, channel);
   if (format_ == Format::float32) return put(value, 0);
   const auto rounded = nn::to_bf16(value);
   put(rounded, 0);
   if (format_ == Format::split) put(nn::to_bf16(value - nn::from_bf16(rounded)), 1);
+}
+
+void Weights::set_group(std::int64_t group, std::int64_t step, std::int64_t channel, const float* values) {
+  use(step, channel);
+  auto* tile = reinterpret_cast<char*>(&tiles_[std::size_t((group * steps_ + step) * 2)]);
+  std::memcpy(tile + channel * lanes * std::int64_t(sizeof(float)), values, lanes * sizeof(float));
+}
+
+void Weights::use(std::int64_t step, std::int64_t channel) {
+  auto& used = used_[std::size_t(step)];
+  used = std::max(used, int(format_ == Format::float32 ? channel : channel / 2) / 4 * 4 + 4);
 }
 
 bool on_amx(Format format) { return format != Format::float32 && nn::has_amx_bf16(); }

@@ -43,6 +43,8 @@ class Weights {
   Weights(std::int64_t outputs, std::int64_t steps, Format format);
 
   void set(std::int64_t output, std::int64_t step, std::int64_t channel, float value);
+  /// In float32, those of a group's 16 outputs.
+  void set_group(std::int64_t group, std::int64_t step, std::int64_t channel, const float* values);
 
   std::int64_t groups() const { return groups_; }
   std::int64_t steps() const { return steps_; }
@@ -55,6 +57,7 @@ class Weights {
  private:
   std::int64_t groups_ = 0, steps_ = 0;
   Format format_ = Format::bfloat16;
+  void use(std::int64_t step, std::int64_t channel);
   std::vector<int> used_;
   std::vector<WeightTile> tiles_;
 };

@@ -1,5 +1,6 @@
 #include "engine_table.hpp"
 
+#include <algorithm>
 #include <string_view>
 
 #include "tile_product.hpp"
@@ -7,37 +8,34 @@
 namespace ichdet::nn {
 namespace {
 
-struct Row {
-  std::string_view network;
-  Engine float32, bfloat16;
-};
-
-constexpr Row with_amx[] = {
-    {"ichdet::models::DeepMedicImpl", Engine::native, Engine::native},
-    {"ichdet::models::DenseNetImpl", Engine::native, Engine::native},
-    {"ichdet::models::DynUNetImpl", Engine::native, Engine::native},
-    {"ichdet::models::EfficientClassificationImpl", Engine::native, Engine::native},
-    {"ichdet::models::EfficientNetImpl", Engine::native, Engine::native},
-    {"ichdet::models::InceptionResNetV2Impl", Engine::native, Engine::native},
-    {"ichdet::models::InceptionUNetImpl", Engine::native, Engine::native},
-    {"ichdet::models::MobileNetLstmImpl", Engine::native, Engine::native},
-    {"ichdet::models::MobileNetV1Impl", Engine::native, Engine::native},
-    {"ichdet::models::MobileNetV2Impl", Engine::native, Engine::native},
-    {"ichdet::models::NnUNetImpl", Engine::native, Engine::native},
-    {"ichdet::models::ResNetImpl", Engine::native, Engine::native},
-    {"ichdet::models::VggImpl", Engine::native, Engine::native},
-    {"ichdet::models::ViolaUnetImpl", Engine::native, Engine::native},
-    {"ichdet::models::WeightModelImpl", Engine::native, Engine::native},
+constexpr std::string_view deepmedic = "ichdet::models::DeepMedicImpl";
+constexpr std::string_view others[] = {
+    "ichdet::models::DenseNetImpl",
+    "ichdet::models::DynUNetImpl",
+    "ichdet::models::EfficientClassificationImpl",
+    "ichdet::models::EfficientNetImpl",
+    "ichdet::models::InceptionResNetV2Impl",
+    "ichdet::models::InceptionUNetImpl",
+    "ichdet::models::MobileNetLstmImpl",
+    "ichdet::models::MobileNetV1Impl",
+    "ichdet::models::MobileNetV2Impl",
+    "ichdet::models::NnUNetImpl",
+    "ichdet::models::ResNetImpl",
+    "ichdet::models::VggImpl",
+    "ichdet::models::ViolaUnetImpl",
+    "ichdet::models::WeightModelImpl",
 };
 
 }  // namespace
 
+bool has_native_kernels(Precision precision) {
+  return has_amx_bf16() || (precision == Precision::bfloat16 ? has_avx512_bf16() : has_avx512());
+}
+
 Engine fastest_engine(const std::string& network, Precision precision) {
-  if (!has_amx_bf16()) return Engine::torch;
-  for (const auto& row : with_amx) {
-    if (row.network == network) return precision == Precision::bfloat16 ? row.bfloat16 : row.float32;
-  }
-  return Engine::torch;
+  const bool native = network == deepmedic ? has_amx_bf16()
+                                           : has_native_kernels(precision) && std::ranges::count(others, network) > 0;
+  return native ? Engine::native : Engine::torch;
 }
 
 }  // namespace ichdet::nn

@@ -2,6 +2,7 @@
 
 #include <torch/nn/module.h>
 
+#include "engine_table.hpp"
 #include "float32_deepmedic.hpp"
 #include "ichdet/models/deepmedic.hpp"
 #include "ichdet/models/mobilenet_lstm.hpp"
@@ -40,7 +41,7 @@ std::optional<OwnForm> deepmedic_form(const models::DeepMedicImpl& network, Engi
 /// The slices' network by the native engine, slices of all exams in one batch; the LSTM as it is.
 std::optional<OwnForm> exam_form(const std::shared_ptr<models::MobileNetLstmImpl>& network, Engine engine,
                                  Precision precision) {
-  if (engine != Engine::native || !has_amx_bf16()) return std::nullopt;
+  if (engine != Engine::native || !has_native_kernels(precision)) return std::nullopt;
   PrepareOptions options;
   options.engine = engine;
   options.precision = precision;

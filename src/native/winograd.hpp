@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "convolution.hpp"
+
+namespace ichdet::native {
+
+/// A 3 x 3 convolution by Winograd's F(m x m, 3 x 3): m x m outputs from (m + 2) x (m + 2) inputs, of which each is
+/// multiplied once by each weight, in place of 9 m^2 products. In float32; with m = 4 and the points 0, 3/4, -3/4, 3/2,
+/// -3/2 the error is twice that of plain sums (Barabasz et al., ACM TOMS 46, 2020, on the choice of points).
+class Winograd {
+ public:
+  /// The m (2 or 4) with which it is faster than Convolution; 0: there is none.
+  static int suits(const Layer& layer);
+  Winograd(const Layer& layer, int m);
+
+  std::int64_t units() const { return strips_ * splits_; }
+  void run(char* arena, std::int64_t begin, std::int64_t end) const;
+
+  /// Of statistics.
+  std::int64_t parts() const { return strips_; }
+  /// No more parts has a map of this size.
+  static std::int64_t most_parts(const Triple& size);
+
+ private:
+  struct Room;
+  template <int m>
+  void run_all(char* arena, std::int64_t begin, std::int64_t end) const;
+  template <int m>
+  void transform(const char* arena, std::int64_t first, std::int64_t last, Room& room) const;
+  template <int m>
+  void multiply_pair(char* arena, std::int64_t first, std::int64_t last, std::int64_t group, Room& room,
+                     float* statistics) const;
+
+  int m_;
+  Map in_;
+  Triple padding_;
+  std::int64_t planes_ = 1;  ///< of the kernel
+  Finish finish_;
+  std::optional<std::int64_t> statistics_;
+  Triple tiles_{};           ///< along each axis
+  std::int64_t inputs_ = 0;  ///< of a tile: places, of all planes of the kernel
+  std::int64_t groups_ = 0;  ///< of 16 outputs
+  Weights weights_;
+  std::vector<std::int64_t> offsets_;
+  std::int64_t strip_ = 0, strips_ = 0;  ///< tiles of a strip; strips
+  std::int64_t splits_ = 1;              ///< of a strip's outputs, where there are few strips
+};
+
+}  // namespace ichdet::native
