@@ -184,7 +184,38 @@ int Winograd::suits(const Layer& layer) {
 
 std::int64_t Winograd::most_parts(const Triple& size) { return (count_of(tiles_of(size, 2)) + 7) / 8; }
 
-Winograd::Winograd(const Layer& layer, int m)
+Weights Winograd::transformed(const Layer& layer, int m) {
+  const auto groups = (layer.outputs + lanes - 1) / lanes, planes = layer.shape.kernel[0];
+  Weights weights((m + 2) * (m + 2) * groups * lanes, (planes * layer.in.places() + channels - 1) / channels,
+                  Format::float32);
+  const auto set = [&]<int size>(std::integral_constant<int, size>) {
+    constexpr std::size_t n = size + 2;
+    const auto channel_count = std::int64_t(layer.channel_of.size());
+    for (std::int64_t group = 0; group < groups; ++group) {
+      for (std::int64_t i = 0; i < channel_count * planes; ++i) {
+        const auto c = i / planes, plane = i % planes;
+        float values[n * n][lanes] = {};
+        for (std::int64_t o = 0; o < std::min(lanes, layer.outputs - group * lanes); ++o) {
+          const float* w = layer.weight + (((group * lanes + o) * channel_count + c) * planes + plane) * 9;
+          std::array<std::array<double, n>, 3> rows;
+          for (std::size_t y = 0; y < 3; ++y) rows[y] = transform_weights<size>({w[3 * y], w[3 * y + 1], w[3 * y + 2]});
+          for (std::size_t x = 0; x < n; ++x) {
+            const auto column = transform_weights<size>({rows[0][x], rows[1][x], rows[2][x]});
+            for (std::size_t y = 0; y < n; ++y) values[y * n + x][o] = float(column[y]);
+          }
+        }
+        const auto input = plane * layer.in.places() + layer.channel_of[std::size_t(c)];
+        for (std::size_t place = 0; place < n * n; ++place) {
+          weights.set_group(std::int64_t(place) * groups + group, input / channels, input % channels, values[place]);
+        }
+      }
+    }
+  };
+  m == 2 ? set(std::integral_constant<int, 2>()) : set(std::integral_constant<int, 4>());
+  return weights;
+}
+
+Winograd::Winograd(const Layer& layer, int m, std::shared_ptr<const Weights> weights)
     : m_(m),
       in_(layer.in),
       padding_(layer.shape.padding),
@@ -193,41 +224,17 @@ Winograd::Winograd(const Layer& layer, int m)
       statistics_(layer.statistics),
       tiles_(tiles_of(layer.out.size, m)),
       inputs_(planes_ * layer.in.places()),
-      groups_((layer.outputs + lanes - 1) / lanes) {
-  const auto n = m + 2, n2 = n * n;
-  const auto steps = (inputs_ + channels - 1) / channels;
-  for (std::int64_t step = 0; step < steps; ++step) offsets_.push_back(step * channels * std::int64_t(sizeof(float)));
-  weights_ = Weights(n2 * groups_ * lanes, steps, Format::float32);
-  const auto set = [&]<int size>(std::integral_constant<int, size>) {
-    constexpr std::size_t n = size + 2;
-    const auto channel_count = std::int64_t(layer.channel_of.size());
-    for (std::int64_t group = 0; group < groups_; ++group) {
-      for (std::int64_t i = 0; i < channel_count * planes_; ++i) {
-        const auto c = i / planes_, plane = i % planes_;
-        float values[n * n][lanes] = {};
-        for (std::int64_t o = 0; o < std::min(lanes, layer.outputs - group * lanes); ++o) {
-          const float* w = layer.weight + (((group * lanes + o) * channel_count + c) * planes_ + plane) * 9;
-          std::array<std::array<double, n>, 3> rows;
-          for (std::size_t y = 0; y < 3; ++y) rows[y] = transform_weights<size>({w[3 * y], w[3 * y + 1], w[3 * y + 2]});
-          for (std::size_t x = 0; x < n; ++x) {
-            const auto column = transform_weights<size>({rows[0][x], rows[1][x], rows[2][x]});
-            for (std::size_t y = 0; y < n; ++y) values[y * n + x][o] = float(column[y]);
-          }
-        }
-        const auto input = plane * in_.places() + layer.channel_of[std::size_t(c)];
-        for (std::size_t place = 0; place < n * n; ++place) {
-          weights_.set_group(std::int64_t(place) * groups_ + group, input / channels, input % channels, values[place]);
-        }
-      }
-    }
-  };
-  m == 2 ? set(std::integral_constant<int, 2>()) : set(std::integral_constant<int, 4>());
+      groups_((layer.outputs + lanes - 1) / lanes),
+      weights_(std::move(weights)) {
+  for (std::int64_t step = 0; step < weights_->steps(); ++step) {
+    offsets_.push_back(step * channels * std::int64_t(sizeof(float)));
+  }
   finish_.bias.assign(std::size_t(groups_ * lanes), 0);
   if (layer.bias != nullptr) std::copy_n(layer.bias, layer.outputs, finish_.bias.begin());
 
   // Inputs of a strip stay in the cache; where the weights do not, they should be read few times.
-  const auto all = count_of(tiles_), tile_bytes = n2 * inputs_ * std::int64_t(sizeof(float));
-  const std::int64_t room = weights_.bytes() > (2 << 20) ? 2 << 20 : 384 << 10;
+  const auto all = count_of(tiles_), tile_bytes = (m + 2) * (m + 2) * inputs_ * std::int64_t(sizeof(float));
+  const std::int64_t room = weights_->bytes() > (2 << 20) ? 2 << 20 : 384 << 10;
   const auto longest = std::clamp<std::int64_t>(room / tile_bytes / 8 * 8, 16, 64);
   strips_ = (all + longest - 1) / longest;
   strip_ = (all + strips_ - 1) / strips_;
@@ -272,7 +279,7 @@ void Winograd::multiply_pair(char* arena, std::int64_t first, std::int64_t last,
       wanted[std::size_t(i)] = int(std::min(lanes, count - i * lanes));
     }
     const Pixels pixels{offsets_.data(), inputs_ * std::int64_t(sizeof(float)), 0, wanted.data()};
-    multiply(weights_, place * groups_ + group, groups, pixels, from.data(), int(together),
+    multiply(*weights_, place * groups_ + group, groups, pixels, from.data(), int(together),
              room.products.get() + place * room.product_step);
   }
   for (auto tile = first; tile < last;) {  // those of a row together

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "convolution.hpp"
@@ -14,7 +15,10 @@ class Winograd {
  public:
   /// The m (2 or 4) with which it is faster than Convolution; 0: there is none.
   static int suits(const Layer& layer);
-  Winograd(const Layer& layer, int m);
+  /// The layer's weights as the products take them, whatever the map's size.
+  static Weights transformed(const Layer& layer, int m);
+  Winograd(const Layer& layer, int m) : Winograd(layer, m, std::make_shared<const Weights>(transformed(layer, m))) {}
+  Winograd(const Layer& layer, int m, std::shared_ptr<const Weights> weights);
 
   std::int64_t units() const { return strips_ * splits_; }
   void run(char* arena, std::int64_t begin, std::int64_t end) const;
@@ -43,7 +47,7 @@ class Winograd {
   Triple tiles_{};           ///< along each axis
   std::int64_t inputs_ = 0;  ///< of a tile: places, of all planes of the kernel
   std::int64_t groups_ = 0;  ///< of 16 outputs
-  Weights weights_;
+  std::shared_ptr<const Weights> weights_;
   std::vector<std::int64_t> offsets_;
   std::int64_t strip_ = 0, strips_ = 0;  ///< tiles of a strip; strips
   std::int64_t splits_ = 1;              ///< of a strip's outputs, where there are few strips

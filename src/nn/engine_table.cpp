@@ -33,8 +33,10 @@ bool has_native_kernels(Precision precision) {
 }
 
 Engine fastest_engine(const std::string& network, Precision precision) {
-  const bool native = network == deepmedic ? has_amx_bf16()
-                                           : has_native_kernels(precision) && std::ranges::count(others, network) > 0;
+  // In bfloat16 DeepMedic's kernels are for AMX alone, and slow without.
+  const bool rounded_deepmedic = network == deepmedic && precision == Precision::bfloat16;
+  const bool runs = rounded_deepmedic ? has_amx_bf16() : has_native_kernels(precision);
+  const bool native = runs && (network == deepmedic || std::ranges::count(others, network) > 0);
   return native ? Engine::native : Engine::torch;
 }
 

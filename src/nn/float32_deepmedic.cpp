@@ -44,12 +44,20 @@ at::Tensor multiply_rows(const at::Tensor& a, const at::Tensor& b) {
 
 }  // namespace
 
-Float32DeepMedic::Float32DeepMedic(FoldedDeepMedic folded) : folded_(std::move(folded)) {
+ValidConvolution libtorch_convolution(const at::Tensor& given, const at::Tensor& bias) {
+  return [weight = given.contiguous(at::MemoryFormat::ChannelsLast3d), bias](const at::Tensor& x) {
+    return from_channels_last(at::conv3d(as_channels_last(x), weight, bias));
+  };
+}
+
+Float32DeepMedic::Float32DeepMedic(FoldedDeepMedic folded, const MakeConvolution& make) : folded_(std::move(folded)) {
   for (const auto& source : folded_.paths) {
     Path path;
-    for (const auto& block : source.blocks)
-      path.weights.push_back(block.weight.contiguous(at::MemoryFormat::ChannelsLast3d));
     const auto& first = source.blocks.front();
+    for (const auto& block : source.blocks) {
+      const bool plain = &block == &first && first.in() % 16 != 0;
+      path.convolutions.push_back((plain ? libtorch_convolution : make)(block.weight, block.bias));
+    }
     if (first.in() == 1 && first.out() <= 32) {
       path.first_weight.assign(27 * 32, 0.f);
       path.first_bias.assign(32, 0.f);
@@ -126,8 +134,7 @@ at::Tensor Float32DeepMedic::run_path(std::size_t index, const at::Tensor& input
       for (std::int64_t z = 0; z < out.depth; z += planes) {
         StopScope::check("network");
         const auto count = std::min(planes, out.depth - z);
-        const auto piece =
-            from_channels_last(at::conv3d(as_channels_last(x.narrow(0, z, count + 2)), path.weights[i], block.bias));
+        const auto piece = path.convolutions[i](x.narrow(0, z, count + 2));
         each_row(count, out.height, [&, data = piece.data_ptr<float>()](std::int64_t dz, std::int64_t y) {
           finish_row(data + (dz * out.height + y) * n, z + dz, y);
         });

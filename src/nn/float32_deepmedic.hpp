@@ -4,16 +4,24 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "fold_deepmedic.hpp"
 
 namespace ichdet::nn {
 
-/// DeepMedic in float32 on LibTorch's own convolutions, channels-last, with everything between them fused.
+/// A 3 x 3 x 3 convolution without padding, of (D, H, W, in).
+using ValidConvolution = std::function<at::Tensor(const at::Tensor&)>;
+/// Makes one of a weight (out, in, 3, 3, 3) and a bias (out).
+using MakeConvolution = std::function<ValidConvolution(const at::Tensor&, const at::Tensor&)>;
+
+ValidConvolution libtorch_convolution(const at::Tensor& weight, const at::Tensor& bias);
+
+/// DeepMedic in float32, channels-last, with everything between the convolutions fused.
 class Float32DeepMedic {
  public:
-  explicit Float32DeepMedic(FoldedDeepMedic folded);
+  explicit Float32DeepMedic(FoldedDeepMedic folded, const MakeConvolution& make = libtorch_convolution);
 
   /// (1, channels, D, H, W) to logits (1, classes, ...).
   at::Tensor operator()(const at::Tensor& input) const;
@@ -21,7 +29,7 @@ class Float32DeepMedic {
 
  private:
   struct Path {
-    std::vector<at::Tensor> weights;              ///< of each block: (out, in, 3, 3, 3), channels-last
+    std::vector<ValidConvolution> convolutions;   ///< of each block; the first may be empty
     std::vector<float> first_weight, first_bias;  ///< for convolve_first; empty: the general convolution
   };
 

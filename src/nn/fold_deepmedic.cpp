@@ -117,6 +117,27 @@ FoldedDeepMedic::FoldedDeepMedic(const models::DeepMedicImpl& network) : classes
   for (std::size_t i = 1; i < network.head.size(); ++i) head.push_back(fold(*network.head[i]));
 }
 
+FoldedDeepMedic filled_up(FoldedDeepMedic folded, std::int64_t multiple) {
+  const auto missing = [&](std::int64_t n) { return (n + multiple - 1) / multiple * multiple - n; };
+  const auto fill_affine = [](AffinePrelu& affine, std::int64_t count) {
+    affine.scale.resize(affine.scale.size() + std::size_t(count));
+    affine.shift.resize(affine.shift.size() + std::size_t(count));
+  };
+  for (auto& path : folded.paths) {
+    for (std::size_t i = 0; i < path.blocks.size(); ++i) {
+      auto& block = path.blocks[i];
+      const auto in = i == 0 ? 0 : missing(block.in()), out = missing(block.out());
+      fill_affine(block.before, in);
+      block.weight = at::constant_pad_nd(block.weight, {0, 0, 0, 0, 0, 0, 0, in, 0, out});
+      block.bias = at::constant_pad_nd(block.bias, {0, out});
+    }
+    const auto last = missing(path.head_weight.size(0));
+    fill_affine(path.before_head, last);
+    path.head_weight = at::constant_pad_nd(path.head_weight, {0, 0, 0, last});
+  }
+  return folded;
+}
+
 std::array<std::int64_t, 3> FoldedDeepMedic::output_size(const at::Tensor& input) const {
   const auto& widest = paths.front();
   const auto channels = widest.blocks.front().in();

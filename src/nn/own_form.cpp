@@ -2,6 +2,7 @@
 
 #include <torch/nn/module.h>
 
+#include "../native/valid_convolution.hpp"
 #include "engine_table.hpp"
 #include "float32_deepmedic.hpp"
 #include "ichdet/models/deepmedic.hpp"
@@ -20,8 +21,8 @@ OwnForm of(Form form) {
   return own;
 }
 
-/// On tiles of bfloat16, and in float32 with values split in two, where the CPU has AMX: elsewhere LibTorch's own
-/// convolutions are faster.
+/// On tiles of bfloat16, and in float32 with values split in two, where the CPU has AMX; elsewhere float32 by Winograd's
+/// convolutions, or LibTorch's own.
 std::optional<OwnForm> deepmedic_form(const models::DeepMedicImpl& network, Engine engine, Precision precision) {
   const bool amx = has_amx_bf16(), rounded = precision == Precision::bfloat16;
   if (engine == Engine::native && (amx || rounded)) {
@@ -31,10 +32,17 @@ std::optional<OwnForm> deepmedic_form(const models::DeepMedicImpl& network, Engi
     return own;
   }
   if (rounded) return std::nullopt;
+#ifdef ICHDET_HAS_NATIVE
+  if (engine == Engine::native && has_avx512()) {
+    auto own = of(Float32DeepMedic(filled_up(FoldedDeepMedic(network), 16), native::valid_convolution));
+    own.name = "DeepMedic by Winograd's convolutions, float32, all else fused";
+    return own;
+  }
+#endif
   auto own = of(Float32DeepMedic(FoldedDeepMedic(network)));
   own.engine = Engine::torch;
   own.name = "DeepMedic on LibTorch's convolutions, all else fused";
-  if (engine == Engine::native) own.reason = "native: DeepMedic in float32 needs a CPU with AMX";
+  if (engine == Engine::native) own.reason = "native: DeepMedic in float32 needs a CPU with AVX-512";
   return own;
 }
 
