@@ -128,7 +128,7 @@ PreparedNetwork prepare(Forward forward, const PrepareOptions& options = {});
 /// weights, nothing recorded at run time, convolutions' gradients as convolutions. `native` knows the networks of ReLU,
 /// convolutions, pools and sums; LibTorch runs the others. Where the derivative of an operator is not known, LibTorch's
 /// autograd runs the module in float32, and `Preparation::reason` says so. Engine::automatic is `native` where the CPU
-/// has AMX.
+/// has AMX or AVX-512.
 ///
 /// Throws as prepare does.
 PreparedNetwork prepare_gradient(std::shared_ptr<torch::nn::Module> module, Forward score,

@@ -73,7 +73,7 @@ ICHDET_INLINE void blend(Image& image, std::int64_t x, std::int64_t y, Color col
   auto* pixel = image.at(y, x);
   const double o = std::min(opacity, 1.0);
   const auto mix = [o](std::uint8_t below, std::uint8_t above) {
-    return static_cast<std::uint8_t>(std::lround(below + o * (above - below)));
+    return static_cast<std::uint8_t>(below + o * (above - below) + 0.5);
   };
   pixel[0] = mix(pixel[0], color.red);
   pixel[1] = mix(pixel[1], color.green);

@@ -49,7 +49,7 @@ inline Placed draw_grey(Image& image, std::int64_t x, std::int64_t y, std::int64
   const auto grey = resize(grey_levels(stack, view, slice, window), at.height, at.width);
   for (std::int64_t r = 0; r < at.height; ++r) {
     for (std::int64_t c = 0; c < at.width; ++c) {
-      const auto level = std::uint8_t(std::lround(std::clamp(grey(r, c), 0.0f, 255.0f)));
+      const auto level = std::uint8_t(std::clamp(double(grey(r, c)), 0., 255.) + 0.5);
       draw::blend(image, at.x + c, at.y + r, {level, level, level}, 1);
     }
   }
