@@ -1,5 +1,7 @@
 """Networks: logits of images or patches that lie in memory as float32, of the same weights."""
 
+import warnings
+
 import numpy as np
 
 from suite.arrays import differences
@@ -19,8 +21,9 @@ def write(name, batch):
         write_weights(name, folder)
         x = images(name, batch)
         np.save(folder / "x.npy", x)
-        torch.onnx.export(with_weights(name, folder), (torch.from_numpy(x),), folder / "network.onnx", dynamo=False,
-                          opset_version=17, input_names=["x"], output_names=["y"])
+        with warnings.catch_warnings(action="ignore"):  # of tracing, and of norms that look as in training
+            torch.onnx.export(with_weights(name, folder), (torch.from_numpy(x),), folder / "network.onnx", dynamo=False,
+                              opset_version=17, input_names=["x"], output_names=["y"])
 
     return write_files
 

@@ -134,11 +134,15 @@ void Depthwise::fill(const char* arena, std::int64_t block, std::int64_t y, floa
   if (!options_.expansion) {
     return widen_row(arena + in.blocks[std::size_t(block)] + in.pixel(0, y, 0), in.kept, in.width(), row);
   }
-  const Pixels pixels{offsets_.data(), in.pixel_bytes(), in.kept.rest_bytes};
   for (std::int64_t x = 0; x < in.width(); x += 2 * lanes) {
-    const char* from[2];
-    for (int i = 0; i < 2; ++i) from[i] = arena + (y * in.pitch() + x + i * lanes) * in.pixel_bytes();
     const auto count = std::min(in.width() - x, 2 * lanes);
+    const char* from[2];
+    int wanted[2];
+    for (int i = 0; i < 2; ++i) {
+      from[i] = arena + (y * in.pitch() + x + i * lanes) * in.pixel_bytes();
+      wanted[i] = int(std::min(lanes, count - i * lanes));
+    }
+    const Pixels pixels{offsets_.data(), in.pixel_bytes(), in.kept.rest_bytes, wanted};
     multiply(expansion_, 2 * block, 2, pixels, from, count > lanes ? 2 : 1, row + x * channels);
     activate_row(expansion_bias_.data() + block * channels, options_.expansion->activation, count, row + x * channels);
   }

@@ -71,8 +71,13 @@ ICHDET_INLINE Color label_color(int label) {
 ICHDET_INLINE void blend(Image& image, std::int64_t x, std::int64_t y, Color color, double opacity) {
   if (x < 0 || y < 0 || x >= image.columns || y >= image.rows || opacity <= 0) return;
   auto* pixel = image.at(y, x);
-  const double o = std::min(opacity, 1.0);
-  const auto mix = [o](std::uint8_t below, std::uint8_t above) {
+  if (opacity >= 1) {
+    pixel[0] = color.red;
+    pixel[1] = color.green;
+    pixel[2] = color.blue;
+    return;
+  }
+  const auto mix = [o = opacity](std::uint8_t below, std::uint8_t above) {
     return static_cast<std::uint8_t>(below + o * (above - below) + 0.5);
   };
   pixel[0] = mix(pixel[0], color.red);
