@@ -44,13 +44,13 @@ bench-setup:
 	@cmake --build $(BUILD) -j $(JOBS) --target ichdet_cli ichdet_python ichdet_benchmarks
 
 bench: bench-setup ## everything measured beside its peers, hours: build/bench/results.json, benchmarks.md and plots; stop it when you like
-	@$(BENCH) --resume --out $(BUILD)/bench/results.json
+	@$(BENCH) --resume --stages $(BUILD)/bench_stages --out $(BUILD)/bench/results.json
 	@cp docs/benchmarks.md $(BUILD)/bench/
 	@cd benchmarks && PYTHONPATH=../$(BUILD)/python ../.venv-oracles/bin/python -m suite.page ../$(BUILD)/bench/results.json ../$(BUILD)/bench/benchmarks.md
 	@echo "the page with these figures: $(BUILD)/bench/benchmarks.md (its prose is that of the committed page)"
 
 bench-quick: bench-setup ## the quick part of it, under five minutes
-	@$(BENCH) --quick --out $(BUILD)/bench/quick.json
+	@$(BENCH) --quick --stages $(BUILD)/bench_stages --out $(BUILD)/bench/quick.json
 
 bench-check: bench-quick ## and what became slower beside its peers by more than 15 % since benchmarks/baseline.json
 	@cd benchmarks && PYTHONPATH=../$(BUILD)/python ../.venv-oracles/bin/python -m suite.check ../$(BUILD)/bench/quick.json

@@ -19,7 +19,7 @@ from pathlib import Path
 
 BENCHMARKS = Path(__file__).resolve().parent
 sys.path[:0] = [str(BENCHMARKS), str(BENCHMARKS.parent / "tests" / "python")]
-from suite import contest, machine  # noqa: E402
+from suite import contest, machine, stages  # noqa: E402
 from suite.case import LeftOut, all_cases  # noqa: E402
 
 
@@ -40,6 +40,7 @@ def main():
     parser.add_argument("--without", nargs="+", default=[], metavar="PATTERN", help="contenders to leave out: '*compile*'")
     parser.add_argument("--threads", type=int, nargs="+", metavar="N", help="in place of the cases' own; 0: all cores")
     parser.add_argument("--rounds", type=int, help="default: 5, with --quick 3")
+    parser.add_argument("--stages", type=Path, metavar="PROGRAM", help="bench_stages, to run it too")
     parser.add_argument("--out", type=Path, default=Path("build/bench/results.json"), help="default: %(default)s")
     parser.add_argument("--resume", action="store_true", help="leave out what --out holds already")
     parser.add_argument("--list", action="store_true", help="names and titles, and nothing run")
@@ -51,7 +52,8 @@ def main():
             print(f"{case.name:50} {case.title}   [{', '.join(case.contenders)}]")
         return 0
     rounds = args.rounds or (3 if args.quick else 5)
-    results = json.loads(args.out.read_text())["results"] if args.resume and args.out.exists() else []
+    before = json.loads(args.out.read_text()) if args.resume and args.out.exists() else {}
+    results, in_cpp = before.get("results", []), before.get("stages", [])
     known = {(r["case"], r["asked"]) for r in results}
     args.out.parent.mkdir(parents=True, exist_ok=True)
     about = machine.describe()
@@ -62,8 +64,17 @@ def main():
     def wanted(name):
         return (not args.who or name in args.who) and not any(fnmatch.fnmatch(name, p) for p in without)
 
+    def save():
+        told = {"machine": about, "rounds": rounds, "results": results, "stages": in_cpp}
+        args.out.write_text(json.dumps(told, indent=1) + "\n")
+
     failed = []
     start = time.perf_counter()
+    if args.stages and not in_cpp:
+        print("\nstages in C++, by Google Benchmark", flush=True)
+        in_cpp = stages.run(args.stages, rounds, 0.1 if args.quick else 0.5)
+        print("\n".join(stages.lines(in_cpp)), flush=True)
+        save()
     for case in todo:
         for threads in args.threads or (case.threads[:1] if args.quick else case.threads):
             if (case.name, threads) in known:
@@ -80,7 +91,7 @@ def main():
                 continue
             results.append(result | {"asked": threads})
             print("\n".join(contest.lines(result)), flush=True)
-            args.out.write_text(json.dumps({"machine": about, "rounds": rounds, "results": results}, indent=1) + "\n")
+            save()
     print(f"\n{time.perf_counter() - start:.0f} s; results in {args.out}")
     if failed:
         print(f"FAILED: {', '.join(failed)}")

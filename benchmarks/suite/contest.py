@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import select
 import statistics
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from typing import Any
 from .case import Case, LeftOut, Work
 
 BENCHMARKS = Path(__file__).resolve().parents[1]
+READY = 30 * 60  # seconds for a contender's opening and first call: compilers and published packages take minutes
 
 
 class Process:
@@ -29,7 +31,14 @@ class Process:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "suite.serve", case, who, folder, count, output], text=True, stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={**os.environ, **limits, "PYTHONPATH": search})
-        self.about = self._answer()
+        self.about = self._answer() if self._says_something(READY) else self._given_up()
+
+    def _says_something(self, within_s: float) -> bool:
+        return bool(select.select([self._process.stdout], [], [], within_s)[0])
+
+    def _given_up(self) -> dict[str, Any]:
+        self._process.kill()
+        return {"left_out": f"not ready after {READY // 60} minutes"}
 
     def _answer(self) -> dict[str, Any]:
         assert self._process.stdout is not None

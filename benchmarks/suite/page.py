@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from . import stages
 from .contest import duration, fraction, ran, ratio
 
 BLOCK = re.compile(r"<!-- table: (?P<group>[\w/*-]+) -->\n.*?<!-- end -->", re.DOTALL)
@@ -97,13 +98,38 @@ def draw(results: list[dict[str, Any]], folder: Path) -> None:
     pyplot.close(figure)
 
 
+def draw_scaling(results: list[dict[str, Any]], folder: Path) -> None:
+    """Seconds by the number of slices and of members, a line for each number of threads."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, panels = pyplot.subplots(1, 2, figsize=(8, 3), layout="constrained")
+    for axes, name, label in ((panels[0], "slices", "slices, `ichdet detect`"), (panels[1], "members", "members, BLAST-CT")):
+        found = [r for r in results if r["case"].startswith(f"scaling/{name}-")]
+        for threads in sorted({r["threads"] for r in found}):
+            points = sorted((r["items"], min(r["contenders"][r["ours"]]["s"])) for r in found if r["threads"] == threads)
+            axes.plot(*zip(*points), "o-", label=f"{threads} thread{'s' * (threads > 1)}")
+        axes.set(xlabel=label, ylabel="seconds", xlim=(0, None), ylim=(0, None))
+        if found:
+            axes.legend(fontsize=8)
+    figure.savefig(folder / "bench-scaling.png", dpi=110)
+    pyplot.close(figure)
+
+
 def filled(page: str, told: dict[str, Any]) -> str:
     """The page with its blocks made anew; a block without results stays as it is."""
 
     def block(match: re.Match[str]) -> str:
         group = match["group"]
         chosen = [r for r in told["results"] if r["case"] == group or r["case"].split("/")[0] == group]
-        content = machine_lines(told["machine"]) if group == "machine" else table(chosen) if chosen else None
+        if group == "machine":
+            content = machine_lines(told["machine"])
+        elif group == "stages":
+            content = stages.table(told["stages"]) if told.get("stages") else None
+        else:
+            content = table(chosen) if chosen else None
         return match[0] if content is None else f"<!-- table: {group} -->\n{content}\n<!-- end -->"
 
     return BLOCK.sub(block, page)
@@ -115,3 +141,4 @@ if __name__ == "__main__":
     page_file.write_text(filled(page_file.read_text(), read))
     (page_file.parent / "images").mkdir(exist_ok=True)
     draw(read["results"], page_file.parent / "images")
+    draw_scaling(read["results"], page_file.parent / "images")

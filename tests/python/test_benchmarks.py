@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "benchmarks"))
-from suite import check, contest, page  # noqa: E402
+from suite import check, contest, page, stages  # noqa: E402
 from suite.arrays import differences, unlike  # noqa: E402
 from suite.case import LeftOut, all_cases  # noqa: E402
 
@@ -53,6 +53,13 @@ def test_a_case_runs_and_one_whose_peer_is_left_out_is_skipped():
         contest.run(all_cases()["dicom/16-bit"], 1, 1, lambda name: name == "SimpleITK", print)
 
 
+def test_a_contender_that_never_gets_ready_is_left_out(tmp_path, monkeypatch):
+    monkeypatch.setattr(contest, "READY", 0)
+    process = contest.Process("rule/maximum", "ichdet", tmp_path, 1, tmp_path / "output")
+    assert process.about == {"left_out": "not ready after 0 minutes"}
+    process.end()
+
+
 def test_the_guard_names_what_fell_by_more_than_15_percent():
     before = check.ratios({"results": [result([1.0], [4.0]), result([1.0], [4.0], "c/d")]})
     now = check.ratios({"results": [result([1.1], [4.0]), result([1.3], [4.0], "c/d")]})
@@ -70,3 +77,14 @@ def test_the_page_keeps_its_prose_and_gets_its_tables():
     committed = (ROOT / "docs" / "benchmarks.md").read_text()
     assert {match["group"] for match in page.BLOCK.finditer(committed)} >= {"machine", "system", "network"}
     assert json.loads(check.BASELINE.read_text())
+
+
+def test_stages_by_google_benchmark_are_read(tmp_path):
+    program = tmp_path / "bench_stages"
+    told = [{"run_name": "windows", "run_type": "iteration", "real_time": time, "time_unit": "ms"} for time in (3.0, 2.0)]
+    mean = {"run_name": "windows", "run_type": "aggregate", "real_time": 2.5, "time_unit": "ms"}
+    program.write_text(f"#!/bin/sh\ncat <<'END'\n{json.dumps({'benchmarks': [*told, mean]})}\nEND\n")
+    program.chmod(0o755)
+    found = stages.run(program, 2, 0.1)
+    assert found == [{"stage": "windows", "s": [3e-3, 2e-3]}]
+    assert "| windows | 2.00 ms |" in stages.table(found) and "2.00 ms" in stages.lines(found)[0]
