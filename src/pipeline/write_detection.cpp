@@ -3,10 +3,12 @@
 #include <charconv>
 #include <cstdio>
 #include <fstream>
+#include <mutex>
 #include <string_view>
 #include <system_error>
 
 #include "ichdet/core/error.hpp"
+#include "ichdet/core/parallel.hpp"
 #include "ichdet/io/nifti.hpp"
 #include "ichdet/io/png.hpp"
 #include "ichdet/report/json.hpp"
@@ -76,14 +78,20 @@ StudyResult write_detection(const Detection& detection, const io::Study& study, 
   OverlayOptions pictures;
   pictures.setup = picture_setup(study.stack, detection.labels);
   const auto count = study.stack.geometry.count();
-  for (std::int64_t slice = 0; slice < count; ++slice) {
-    progress("pictures", double(slice) / double(count + 1));
-    char name[16];
-    std::snprintf(name, sizeof name, "%03d.png", int(slice));
-    io::write_png(folder / "slices" / name, render_slice(study.stack, detection.labels, result, slice, pictures));
-  }
-  io::write_png(folder / "sheet.png", render_sheet(study.stack, detection.labels, result, pictures));
-  progress("pictures", 1);
+  std::mutex telling;
+  std::int64_t done = 0;
+  progress("pictures", 0);
+  parallel_for(count + 1, result.inference.threads, [&](std::int64_t i) {
+    if (i == 0) {
+      io::write_png(folder / "sheet.png", render_sheet(study.stack, detection.labels, result, pictures));
+    } else {
+      char name[16];
+      std::snprintf(name, sizeof name, "%03d.png", int(i - 1));
+      io::write_png(folder / "slices" / name, render_slice(study.stack, detection.labels, result, i - 1, pictures));
+    }
+    const std::scoped_lock lock(telling);
+    progress("pictures", double(++done) / double(count + 1));
+  });
   if (!detection.evidence.empty()) write_evidence(detection, folder / "slices.csv");
   write_result(folder / "result.json", result);
   return result;
