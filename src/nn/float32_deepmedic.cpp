@@ -27,16 +27,15 @@ void each_row(std::int64_t depth, std::int64_t height, const std::function<void(
 at::Tensor as_channels_last(const at::Tensor& t) { return t.permute({3, 0, 1, 2}).unsqueeze(0); }
 at::Tensor from_channels_last(const at::Tensor& t) { return t.squeeze(0).permute({1, 2, 3, 0}).contiguous(); }
 
-/// a b in pieces of a's rows that do not depend on the number of threads, so that its bytes do not either.
-at::Tensor multiply_rows(const at::Tensor& a, const at::Tensor& b) {
+/// x's product in pieces of its rows that do not depend on the number of threads, so that its bytes do not either.
+at::Tensor multiply_rows(const at::Tensor& x, const RowProduct& multiply, std::int64_t outputs) {
   constexpr std::int64_t rows = 1024;
-  auto product = at::empty({a.size(0), b.size(1)});
-  at::parallel_for(0, (a.size(0) + rows - 1) / rows, 1, [&](std::int64_t begin, std::int64_t end) {
+  auto product = at::empty({x.size(0), outputs});
+  at::parallel_for(0, (x.size(0) + rows - 1) / rows, 1, [&](std::int64_t begin, std::int64_t end) {
     const c10::InferenceMode no_gradients;
     for (auto piece = begin; piece < end; ++piece) {
-      const auto first = piece * rows, count = std::min(rows, a.size(0) - first);
-      auto out = product.narrow(0, first, count);
-      at::mm_out(out, a.narrow(0, first, count), b);
+      const auto first = piece * rows, count = std::min(rows, x.size(0) - first);
+      product.narrow(0, first, count).copy_(multiply(x.narrow(0, first, count)));
     }
   });
   return product;
@@ -44,20 +43,28 @@ at::Tensor multiply_rows(const at::Tensor& a, const at::Tensor& b) {
 
 }  // namespace
 
-ValidConvolution libtorch_convolution(const at::Tensor& given, const at::Tensor& bias) {
-  return [weight = given.contiguous(at::MemoryFormat::ChannelsLast3d), bias](const at::Tensor& x) {
-    return from_channels_last(at::conv3d(as_channels_last(x), weight, bias));
-  };
+const Multiplies& by_libtorch() {
+  static const Multiplies made{
+      [](const at::Tensor& given, const at::Tensor& bias) -> ValidConvolution {
+        return [weight = given.contiguous(at::MemoryFormat::ChannelsLast3d), bias](const at::Tensor& x) {
+          return from_channels_last(at::conv3d(as_channels_last(x), weight, bias));
+        };
+      },
+      [](const at::Tensor& matrix) -> RowProduct {
+        return [matrix = matrix.contiguous()](const at::Tensor& x) { return at::mm(x, matrix); };
+      }};
+  return made;
 }
 
-Float32DeepMedic::Float32DeepMedic(FoldedDeepMedic folded, const MakeConvolution& make) : folded_(std::move(folded)) {
+Float32DeepMedic::Float32DeepMedic(FoldedDeepMedic folded, const Multiplies& by) : folded_(std::move(folded)) {
   for (const auto& source : folded_.paths) {
     Path path;
     const auto& first = source.blocks.front();
     for (const auto& block : source.blocks) {
       const bool plain = &block == &first && first.in() % 16 != 0;
-      path.convolutions.push_back((plain ? libtorch_convolution : make)(block.weight, block.bias));
+      path.convolutions.push_back((plain ? by_libtorch() : by).convolution(block.weight, block.bias));
     }
+    path.head = by.product(source.head_weight);
     if (first.in() == 1 && first.out() <= 32) {
       path.first_weight.assign(27 * 32, 0.f);
       path.first_bias.assign(32, 0.f);
@@ -71,7 +78,7 @@ Float32DeepMedic::Float32DeepMedic(FoldedDeepMedic folded, const MakeConvolution
     }
     paths_.push_back(std::move(path));
   }
-  for (const auto& layer : folded_.head) head_weights_.push_back(layer.weight.flatten(1).t().contiguous());
+  for (const auto& layer : folded_.head) head_.push_back(by.product(layer.weight.flatten(1).t()));
 }
 
 at::Tensor Float32DeepMedic::run_path(std::size_t index, const at::Tensor& input,
@@ -154,7 +161,7 @@ at::Tensor Float32DeepMedic::operator()(const at::Tensor& given) const {
   for (std::size_t i = 0; i + 1 < paths_.size(); ++i) {
     const auto activated = run_path(i, input, output);
     const auto shape = activated.sizes();
-    auto part = multiply_rows(activated.view({-1, shape[3]}), folded_.paths[i].head_weight);
+    auto part = multiply_rows(activated.view({-1, shape[3]}), paths_[i].head, folded_.head_bias.numel());
     if (i == 0) part += folded_.head_bias;
     coarse.push_back(part.view({shape[0], shape[1], shape[2], -1}));
   }
@@ -171,7 +178,7 @@ at::Tensor Float32DeepMedic::operator()(const at::Tensor& given) const {
     const auto flat_out = logits.view({-1, folded_.classes});
     for (std::int64_t piece = begin; piece < end; ++piece) {
       const auto first = piece * rows, count = std::min(rows, output[0] * output[1] - first), voxels = count * width;
-      auto x = at::mm(flat_in.narrow(0, first * width, voxels), fine_path.head_weight);
+      auto x = paths_.back().head(flat_in.narrow(0, first * width, voxels));
       auto* values = x.data_ptr<float>();
       for (std::int64_t r = 0; r < count; ++r) {
         const auto z = (first + r) / output[1], y = (first + r) % output[1];
@@ -193,10 +200,11 @@ at::Tensor Float32DeepMedic::operator()(const at::Tensor& given) const {
                            layer.before.shift.data(), layer.before.slope, activated.data_ptr<float>() + v * wide,
                            nullptr, wide);
         }
+        const auto product = head_[l](activated);
         if (layer.shortcut) {
-          x.addmm_(activated, head_weights_[l]);
+          x += product;
         } else {
-          x = at::mm(activated, head_weights_[l]);
+          x = product;
         }
       }
       flat_out.narrow(0, first * width, voxels).copy_(x);

@@ -13,15 +13,20 @@ namespace ichdet::nn {
 
 /// A 3 x 3 x 3 convolution without padding, of (D, H, W, in).
 using ValidConvolution = std::function<at::Tensor(const at::Tensor&)>;
-/// Makes one of a weight (out, in, 3, 3, 3) and a bias (out).
-using MakeConvolution = std::function<ValidConvolution(const at::Tensor&, const at::Tensor&)>;
+/// A product of (rows, in) with a matrix that stays the same, on one thread.
+using RowProduct = std::function<at::Tensor(const at::Tensor&)>;
 
-ValidConvolution libtorch_convolution(const at::Tensor& weight, const at::Tensor& bias);
+/// Who multiplies.
+struct Multiplies {
+  std::function<ValidConvolution(const at::Tensor& weight, const at::Tensor& bias)> convolution;
+  std::function<RowProduct(const at::Tensor& matrix)> product;  ///< of (in, out)
+};
+const Multiplies& by_libtorch();
 
 /// DeepMedic in float32, channels-last, with everything between the convolutions fused.
 class Float32DeepMedic {
  public:
-  explicit Float32DeepMedic(FoldedDeepMedic folded, const MakeConvolution& make = libtorch_convolution);
+  explicit Float32DeepMedic(FoldedDeepMedic folded, const Multiplies& by = by_libtorch());
 
   /// (1, channels, D, H, W) to logits (1, classes, ...).
   at::Tensor operator()(const at::Tensor& input) const;
@@ -30,6 +35,7 @@ class Float32DeepMedic {
  private:
   struct Path {
     std::vector<ValidConvolution> convolutions;   ///< of each block; the first may be empty
+    RowProduct head;                              ///< the head's first layer's share
     std::vector<float> first_weight, first_bias;  ///< for convolve_first; empty: the general convolution
   };
 
@@ -38,7 +44,7 @@ class Float32DeepMedic {
 
   FoldedDeepMedic folded_;
   std::vector<Path> paths_;
-  std::vector<at::Tensor> head_weights_;  ///< (in, out), of the layers after the first
+  std::vector<RowProduct> head_;  ///< of the layers after the first
 };
 
 }  // namespace ichdet::nn

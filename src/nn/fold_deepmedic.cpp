@@ -131,9 +131,17 @@ FoldedDeepMedic filled_up(FoldedDeepMedic folded, std::int64_t multiple) {
       block.weight = at::constant_pad_nd(block.weight, {0, 0, 0, 0, 0, 0, 0, in, 0, out});
       block.bias = at::constant_pad_nd(block.bias, {0, out});
     }
-    const auto last = missing(path.head_weight.size(0));
+    const auto last = missing(path.head_weight.size(0)), width = missing(path.head_weight.size(1));
     fill_affine(path.before_head, last);
-    path.head_weight = at::constant_pad_nd(path.head_weight, {0, 0, 0, last});
+    path.head_weight = at::constant_pad_nd(path.head_weight, {0, folded.head.empty() ? 0 : width, 0, last});
+  }
+  if (folded.head.empty()) return folded;
+  folded.head_bias = at::constant_pad_nd(folded.head_bias, {0, missing(folded.head_bias.numel())});
+  for (auto& layer : folded.head) {
+    const auto in = missing(layer.in()), out = &layer == &folded.head.back() ? 0 : missing(layer.out());
+    fill_affine(layer.before, in);
+    layer.weight = at::constant_pad_nd(layer.weight, {0, 0, 0, 0, 0, 0, 0, in, 0, out});
+    layer.bias = at::constant_pad_nd(layer.bias, {0, out});
   }
   return folded;
 }

@@ -57,7 +57,7 @@ struct FoldedDeepMedic {
   std::int64_t classes = 0;
 };
 
-/// With the pathways' channels filled up with zeros, to multiples of `multiple`.
+/// With the channels of the pathways and between the head's layers filled up with zeros, to multiples of `multiple`.
 FoldedDeepMedic filled_up(FoldedDeepMedic folded, std::int64_t multiple);
 
 }  // namespace ichdet::nn

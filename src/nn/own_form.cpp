@@ -2,6 +2,7 @@
 
 #include <torch/nn/module.h>
 
+#include "../native/row_product.hpp"
 #include "../native/valid_convolution.hpp"
 #include "engine_table.hpp"
 #include "float32_deepmedic.hpp"
@@ -34,7 +35,7 @@ std::optional<OwnForm> deepmedic_form(const models::DeepMedicImpl& network, Engi
   if (rounded) return std::nullopt;
 #ifdef ICHDET_HAS_NATIVE
   if (engine == Engine::native && has_avx512()) {
-    auto own = of(Float32DeepMedic(filled_up(FoldedDeepMedic(network), 16), native::valid_convolution));
+    auto own = of(Float32DeepMedic(filled_up(FoldedDeepMedic(network), 16), {native::valid_convolution, native::row_product}));
     own.name = "DeepMedic by Winograd's convolutions, float32, all else fused";
     return own;
   }

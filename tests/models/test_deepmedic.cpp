@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "../../src/native/row_product.hpp"
 #include "../../src/native/valid_convolution.hpp"
 #include "../../src/nn/float32_deepmedic.hpp"
 #include "../../src/nn/tiled_deepmedic.hpp"
@@ -117,7 +118,7 @@ TEST_CASE(
 #ifdef __x86_64__
     if (nn::has_avx512()) {
       const auto filled = nn::filled_up(nn::FoldedDeepMedic(*network), 16);
-      const auto found = nn::Float32DeepMedic(filled, native::valid_convolution)(x);
+      const auto found = nn::Float32DeepMedic(filled, {native::valid_convolution, native::row_product})(x);
       CHECK(largest_difference(found, expected) < 2e-5 * range);
     }
 #endif
