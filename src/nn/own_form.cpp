@@ -28,7 +28,7 @@ std::optional<OwnForm> deepmedic_form(const models::DeepMedicImpl& network, Engi
   const bool amx = has_amx_bf16(), rounded = precision == Precision::bfloat16;
   if (engine == Engine::native && (amx || rounded)) {
     auto own = of(TiledDeepMedic(FoldedDeepMedic(network), !rounded, amx));
-    own.name = std::string("DeepMedic on ") + (amx ? "AMX" : "portable") + " tiles of bfloat16, float32 sums" +
+    own.name = std::string("DeepMedic on ") + (amx ? "AMX" : has_avx512_bf16() ? "AVX-512" : "portable") + " tiles of bfloat16, float32 sums" +
                (rounded ? "" : ", values split in two");
     return own;
   }

@@ -4,7 +4,7 @@
 #include <vector>
 
 // Products of a small matrix of weights and long rows of voxels, bfloat16 with float32 sums: AMX tiles where the CPU
-// has them, else the same in C++, equal to them but for the order of the sums.
+// has them, else AVX-512's products of pairs, else the same in C++, equal to them but for the order of the sums.
 namespace ichdet::nn {
 
 /// Whether this CPU and this operating system have AMX's bfloat16 product, after asking for the right to use it.
