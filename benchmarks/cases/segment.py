@@ -310,10 +310,10 @@ for who, open_contender in BLAST.items():
 
 
 def members(count):
-    case = Case(f"scaling/members-{count}", f"BLAST-CT, {count} of 12 members, adaptive, a phantom at 1 mm",
+    case = Case(f"scaling/members-{count}", f"BLAST-CT, {count} of 12 members, a phantom at 1 mm",
                 lambda folder: write_blast_phantom(folder, count), lambda outputs: {},
                 lambda folder: Work(flop=count * blast_work(folder).flop), threads=(1, 0), items=count)
-    case.contender("ichdet")(with_blast("adaptive", members=count))
+    case.contender("ichdet")(with_blast("auto", members=count))
     return case
 
 
