@@ -91,12 +91,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-o", "--out", type=Path, default=Path("flame.svg"), help="default: %(default)s")
     parser.add_argument("--title", help="default: the command")
+    parser.add_argument("--hertz", type=int, default=299, help="samples a second, each of 32 KiB; default: %(default)s")
     parser.add_argument("command", nargs="+", help="after --")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "perf.data"
         try:
-            subprocess.run(["perf", "record", "-q", "-F", "299", "--call-graph", "dwarf,32768", "-o", data, *args.command],
+            subprocess.run(["perf", "record", "-q", "-F", str(args.hertz), "--call-graph", "dwarf,32768", "-o", data, *args.command],
                            check=True)
         except FileNotFoundError:
             sys.exit("flame: perf is not installed (Debian: apt-get install linux-perf)")

@@ -21,9 +21,7 @@ ICHDET_NATIVE void combine_row(const Combination::Options& o, char* arena, std::
   const auto place = block * out.per_pixel + half * lanes;
   __m512 scale = o.scale.empty() ? _mm512_set1_ps(1) : _mm512_loadu_ps(o.scale.data() + place);
   __m512 shift = o.shift.empty() ? _mm512_setzero_ps() : _mm512_loadu_ps(o.shift.data() + place);
-  const auto at_place = [&](std::int64_t offset) {
-    return reinterpret_cast<const float*>(arena + offset) + place;
-  };
+  const auto at_place = [&](std::int64_t offset) { return reinterpret_cast<const float*>(arena + offset) + place; };
   if (o.vector_shift) shift = _mm512_add_ps(shift, _mm512_loadu_ps(at_place(*o.vector_shift)));
   if (o.gate) scale = _mm512_mul_ps(scale, _mm512_loadu_ps(at_place(*o.gate)));
 
@@ -46,7 +44,8 @@ ICHDET_NATIVE void combine_row(const Combination::Options& o, char* arena, std::
       rows[i].shift = _mm512_mul_ps(factor, _mm512_loadu_ps(affine + out.places()));
     }
   }
-  const char* slope_at = o.slope ? arena + o.slope->map.blocks[b] + o.slope->map.row(row) + half * out.kept.half() : nullptr;
+  const char* slope_at =
+      o.slope ? arena + o.slope->map.blocks[b] + o.slope->map.row(row) + half * out.kept.half() : nullptr;
   char* to = arena + out.blocks[b] + out.row(row) + half * out.kept.half();
   for (std::int64_t x = 0; x < out.width(); ++x, to += out.pixel_bytes()) {
     __m512 sum = _mm512_setzero_ps();

@@ -62,7 +62,8 @@ Convolution::Convolution(const Layer& layer)
         in_.pixel(row / kernel[1] * dilation[0] - padding[0], row % kernel[1] * dilation[1] - padding[1], -padding[2]);
     const auto block_steps = steps / std::int64_t(in_.blocks.size());
     for (std::int64_t i = 0; i < steps; ++i) {
-      const auto beside = in_.per_pixel == 4 ? channels * in_.kept.value_bytes * i : i % block_steps * columns * dilation[2] * in_.pixel_bytes();
+      const auto beside = in_.per_pixel == 4 ? channels * in_.kept.value_bytes * i
+                                             : i % block_steps * columns * dilation[2] * in_.pixel_bytes();
       offsets_.push_back(in_.blocks[std::size_t(i / block_steps)] + at + beside);
     }
   }
@@ -104,8 +105,8 @@ void Convolution::lay_tiles(const Layer& layer) {
   for (std::size_t axis = 0; axis < 3; ++axis) size[axis] /= up_[axis];
   const auto [depth, height, width] = size;
   // On AMX all tiles take the same time, so that they go on in the next row.
-  const bool whole_rows =
-      !on_amx(layer.format) || width % lanes == 0 || stride[1] != 1 || stride[2] != 1 || width > in_.pitch() || in_.border[2] > widest_border;
+  const bool whole_rows = !on_amx(layer.format) || width % lanes == 0 || stride[1] != 1 || stride[2] != 1 ||
+                          width > in_.pitch() || in_.border[2] > widest_border;
   row_pixels_ = whole_rows ? width : in_.pitch();
   const auto add = [&](std::int64_t z, std::int64_t y, std::int64_t x, std::int64_t in, std::int64_t pixels) {
     Tile tile;
@@ -127,7 +128,8 @@ void Convolution::lay_tiles(const Layer& layer) {
       }
     } else {
       const auto all = (height - 1) * row_pixels_ + width;
-      for (std::int64_t i = 0; i < all; i += lanes) add(z, i / row_pixels_, i % row_pixels_, i, std::min(lanes, all - i));
+      for (std::int64_t i = 0; i < all; i += lanes)
+        add(z, i / row_pixels_, i % row_pixels_, i, std::min(lanes, all - i));
     }
   }
 }

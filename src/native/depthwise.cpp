@@ -174,8 +174,8 @@ void Depthwise::run(char* arena, std::int64_t begin, std::int64_t end) const {
         }
         read[std::size_t(ky)] = rows.place(from);
       }
-      convolve_row(row, read.data(), out.width(), arena + out.blocks[std::size_t(block)] + out.pixel(0, y, 0),
-                   out.kept, totals);
+      convolve_row(row, read.data(), out.width(), arena + out.blocks[std::size_t(block)] + out.pixel(0, y, 0), out.kept,
+                   totals);
     }
     if (sums) {
       auto* to = reinterpret_cast<float*>(arena + *sums) + band * places + block * channels;

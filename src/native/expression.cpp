@@ -173,8 +173,8 @@ void Modulation::run(char* arena, std::int64_t begin, std::int64_t end) const {
       for (std::int64_t x = 0; x < in.width(); x += piece) {
         const auto count = std::min(piece, in.width() - x);
         multiply_row(rows.pixels(z, x, count), arena + in.blocks[block] + in.pixel(z, y, x) + within, in.pixel_bytes(),
-                     in.kept, arena + out.blocks[block] + out.pixel(z, y, x) + within, out.pixel_bytes(),
-                     out.kept, count);
+                     in.kept, arena + out.blocks[block] + out.pixel(z, y, x) + within, out.pixel_bytes(), out.kept,
+                     count);
       }
     }
   }

@@ -19,7 +19,8 @@ struct Places {
 
 /// 16 or 32 channels of pixels; with `alone` the block's other 16 become zeros.
 template <int groups, bool alone = false>
-ICHDET_NATIVE void finish_pixels(const float* sums, const float* bias, const Activation& activation, const Places& run) {
+ICHDET_NATIVE void finish_pixels(const float* sums, const float* bias, const Activation& activation,
+                                 const Places& run) {
   const __m512 bias0 = _mm512_loadu_ps(bias), bias1 = _mm512_loadu_ps(bias + (groups == 2 ? lanes : 0));
   char* out = run.out;
   const char *addend = run.addend, *slope_at = run.slope_at;
@@ -62,7 +63,8 @@ ICHDET_NATIVE void finish_pixels(const float* sums, const float* bias, const Act
   }
 }
 
-ICHDET_NATIVE void finish_narrow(const float* sums, const float* bias, const Activation& activation, const Places& run) {
+ICHDET_NATIVE void finish_narrow(const float* sums, const float* bias, const Activation& activation,
+                                 const Places& run) {
   const __m512 b = _mm512_loadu_ps(bias);
   char* out = run.out;
   for (std::int64_t i = 0; i < run.count; ++i, sums += lanes, out += run.out_step) {
@@ -87,7 +89,9 @@ void finish(const Finish& how, char* arena, const Run& run, std::int64_t first, 
   const auto& out = how.out;
   const auto block = std::size_t(first / out.per_pixel);
   const auto within = out.within(first);
-  const auto place = [&](const Map& map) { return arena + map.blocks[block] + map.pixel(run.z, run.y, run.x) + within; };
+  const auto place = [&](const Map& map) {
+    return arena + map.blocks[block] + map.pixel(run.z, run.y, run.x) + within;
+  };
   Places places{};
   places.count = run.count;
   places.out = place(out);

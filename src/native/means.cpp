@@ -28,8 +28,8 @@ ICHDET_NATIVE void add_planes(const Map& map, const char* from, float* over_plan
 }
 
 /// Of one row of an image: its sum, and added to that of each column.
-ICHDET_NATIVE void add_row(const char* from, std::int64_t step, const Kept& kept, std::int64_t count,
-                           float* columns, float* row) {
+ICHDET_NATIVE void add_row(const char* from, std::int64_t step, const Kept& kept, std::int64_t count, float* columns,
+                           float* row) {
   __m512 sum = _mm512_setzero_ps();
   for (std::int64_t x = 0; x < count; ++x, from += step) {
     const __m512 v = load_half(from, kept);
@@ -45,8 +45,7 @@ ICHDET_NATIVE void add_row(const char* from, std::int64_t step, const Kept& kept
 void Means::add_rows(const char* arena, std::int64_t group, std::int64_t y, float* over_planes, float* row_sums) const {
   const auto& map = options_.map;
   const auto place = group * lanes;
-  const char* from =
-      arena + map.blocks[std::size_t(place / map.per_pixel)] + map.pixel(0, y, 0) + map.within(place);
+  const char* from = arena + map.blocks[std::size_t(place / map.per_pixel)] + map.pixel(0, y, 0) + map.within(place);
   row_sums += y * lanes;
   for (std::int64_t z = 0; z < map.depth(); ++z) std::fill_n(row_sums + z * map.height() * lanes, lanes, 0.f);
   constexpr int together = 8;
@@ -104,8 +103,7 @@ void ImageMeans::run(char* arena, std::int64_t begin, std::int64_t end) const {
     const char* from = arena + map.blocks[std::size_t(first / map.per_pixel)] + map.within(first);
     std::fill_n(columns.get(), width * lanes, 0.f);
     for (std::int64_t y = 0; y < height; ++y) {
-      add_row(from + map.pixel(0, y, 0), map.pixel_bytes(), map.kept, width, columns.get(),
-              rows.get() + y * lanes);
+      add_row(from + map.pixel(0, y, 0), map.pixel_bytes(), map.kept, width, columns.get(), rows.get() + y * lanes);
     }
     for (std::int64_t c = 0; c < std::int64_t(channel_of.size()); ++c) {
       const auto lane = channel_of[std::size_t(c)] - first;

@@ -51,7 +51,8 @@ ICHDET_NATIVE void pool_row(const Pooling::Options& o, char* arena, std::int64_t
       const __m512 share = _mm512_set1_ps(1.f / float(count));
       for (auto& v : value) v = _mm512_mul_ps(v, share);
     }
-    for (int half = 0; half < out.per_pixel / lanes; ++half) store_half(to + half * out.kept.half(), out.kept, value[half]);
+    for (int half = 0; half < out.per_pixel / lanes; ++half)
+      store_half(to + half * out.kept.half(), out.kept, value[half]);
   }
 }
 

@@ -83,8 +83,9 @@ struct Pixels {
   const int* wanted = nullptr;  ///< of each tile, how many pixels: sums of others may be anything. None: all
 };
 
-/// On a thread that holds an nn::TileThread where there is AMX: sums of `count` (1 to 4) tiles of pixels and of `groups` (1 or 2; on AMX
-/// 2 for at most two tiles) groups of 16 outputs from `group` on: sums[(tile * 16 + pixel) * 16 groups + output].
+/// On a thread that holds an nn::TileThread where there is AMX: sums of `count` (1 to 4) tiles of pixels and of
+/// `groups` (1 or 2; on AMX 2 for at most two tiles) groups of 16 outputs from `group` on: sums[(tile * 16 + pixel) *
+/// 16 groups + output].
 void multiply(const WeightsView& weights, std::int64_t group, int groups, const Pixels& pixels,
               const char* const* tiles, int count, float* sums);
 

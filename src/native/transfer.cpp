@@ -48,7 +48,8 @@ ICHDET_VECTOR void store_pixels(const __m512 (&channel)[4], char* to, std::int64
                         high_pairs(high01, high23)};
   alignas(64) float each[4][lanes];
   for (int i = 0; i < 4; ++i) _mm512_store_ps(each[i], of[i]);
-  for (std::int64_t p = 0; p < pixels; ++p) _mm_storeu_ps(reinterpret_cast<float*>(to) + 4 * p, _mm_load_ps(each[p % 4] + p / 4 * 4));
+  for (std::int64_t p = 0; p < pixels; ++p)
+    _mm_storeu_ps(reinterpret_cast<float*>(to) + 4 * p, _mm_load_ps(each[p % 4] + p / 4 * 4));
 }
 
 /// Up to four channels, for a narrow map.

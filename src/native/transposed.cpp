@@ -82,7 +82,8 @@ void TransposedConvolutions::add_row(const Kernel& kernel, const char* arena, st
     for (std::int64_t x = 0; x < kernel.in.width(); x += quad * lanes) {
       const auto count = std::min<std::int64_t>(kernel.in.width() - x, quad * lanes);
       const char* from[quad];
-      for (int i = 0; i < quad; ++i) from[i] = arena + (y * kernel.in.pitch() + x + i * lanes) * kernel.in.pixel_bytes();
+      for (int i = 0; i < quad; ++i)
+        from[i] = arena + (y * kernel.in.pitch() + x + i * lanes) * kernel.in.pixel_bytes();
       for (std::int64_t kx = 0; kx < s.kernel[2]; ++kx) {
         const auto first = x * s.stride[2] - s.padding[2] + kx * s.dilation[2];  // where x's product goes
         const auto below = first < 0 ? (-first + s.stride[2] - 1) / s.stride[2] : 0;

@@ -142,9 +142,10 @@ double cost(const Layer& layer, int m) {
   const double products = m == 0 ? 9. * double(count_of(layer.out.size))
                                  : double((m + 2) * (m + 2) * count_of(tiles_of(layer.out.size, m)));
   const double weights = (m == 0 ? 9. : (m + 2) * (m + 2)) * inputs * outputs * sizeof(float);
-  const double transforms = m == 0   ? 0.
-                            : m == 2 ? 100. * (inputs + outputs) / lanes * double(count_of(tiles_of(layer.out.size, 2)))
-                                     : 300. * (inputs + outputs) / lanes * double(count_of(tiles_of(layer.out.size, 4)));
+  const double transforms = m == 0 ? 0.
+                            : m == 2
+                                ? 100. * (inputs + outputs) / lanes * double(count_of(tiles_of(layer.out.size, 2)))
+                                : 300. * (inputs + outputs) / lanes * double(count_of(tiles_of(layer.out.size, 4)));
   constexpr double in_cache = 1 << 20, per_byte = 0.08, per_product = 0.3 / lanes;
   return products * inputs * outputs * per_product + (weights > in_cache ? weights * per_byte : 0) + transforms * 0.3;
 }
@@ -256,9 +257,11 @@ void Winograd::transform(const char* arena, std::int64_t first, std::int64_t las
       const bool exists = z + k >= 0 && z + k < in_.depth();
       for (std::int64_t group = 0; group < planes; ++group, to += lanes) {
         const auto place = group * lanes;
-        const char* from = arena + in_.blocks[std::size_t(place / in_.per_pixel)] + in_.within(place) + in_.pixel(exists ? z + k : 0, y, x);
-        transform_tile<m>({from, in_.pixel_bytes(), row_bytes, y, x, exists ? in_.height() : 0, in_.width(), inside && exists}, to,
-                          room.input_step);
+        const char* from = arena + in_.blocks[std::size_t(place / in_.per_pixel)] + in_.within(place) +
+                           in_.pixel(exists ? z + k : 0, y, x);
+        transform_tile<m>(
+            {from, in_.pixel_bytes(), row_bytes, y, x, exists ? in_.height() : 0, in_.width(), inside && exists}, to,
+            room.input_step);
       }
     }
   }

@@ -22,20 +22,24 @@ OwnForm of(Form form) {
   return own;
 }
 
-/// On tiles of bfloat16, and in float32 with values split in two, where the CPU has AMX; elsewhere float32 by Winograd's
-/// convolutions, or LibTorch's own.
+/// On tiles of bfloat16, and in float32 with values split in two, where the CPU has AMX; elsewhere float32 by
+/// Winograd's convolutions, or LibTorch's own.
 std::optional<OwnForm> deepmedic_form(const models::DeepMedicImpl& network, Engine engine, Precision precision) {
   const bool amx = has_amx_bf16(), rounded = precision == Precision::bfloat16;
   if (engine == Engine::native && (amx || rounded)) {
     auto own = of(TiledDeepMedic(FoldedDeepMedic(network), !rounded, amx));
-    own.name = std::string("DeepMedic on ") + (amx ? "AMX" : has_avx512_bf16() ? "AVX-512" : "portable") + " tiles of bfloat16, float32 sums" +
-               (rounded ? "" : ", values split in two");
+    own.name = std::string("DeepMedic on ") +
+               (amx                 ? "AMX"
+                : has_avx512_bf16() ? "AVX-512"
+                                    : "portable") +
+               " tiles of bfloat16, float32 sums" + (rounded ? "" : ", values split in two");
     return own;
   }
   if (rounded) return std::nullopt;
 #ifdef ICHDET_HAS_NATIVE
   if (engine == Engine::native && has_avx512()) {
-    auto own = of(Float32DeepMedic(filled_up(FoldedDeepMedic(network), 16), {native::valid_convolution, native::row_product}));
+    auto own =
+        of(Float32DeepMedic(filled_up(FoldedDeepMedic(network), 16), {native::valid_convolution, native::row_product}));
     own.name = "DeepMedic by Winograd's convolutions, float32, all else fused";
     return own;
   }

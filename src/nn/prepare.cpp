@@ -274,7 +274,8 @@ PreparedNetwork prepare_gradient(std::shared_ptr<torch::nn::Module> module, Forw
                                  const PrepareOptions& options) {
   find_device(options.device, "prepare: device");
   auto state = state_for(*module, options);
-  if (state->engine == Engine::automatic) state->engine = nn::has_native_kernels(state->options.precision) ? Engine::native : Engine::torch;
+  if (state->engine == Engine::automatic)
+    state->engine = nn::has_native_kernels(state->options.precision) ? Engine::native : Engine::torch;
   state->gradient = true;
   state->module = std::move(module);
   state->forward = std::move(score);
