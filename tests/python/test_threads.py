@@ -98,10 +98,11 @@ CALLS = {
 
 @pytest.mark.parametrize("name", CALLS)
 def test_other_threads_run_meanwhile(name, volume):
-    pause, took, turns = longest_pause(lambda: CALLS[name](volume))
-    assert took > 0.005, "too short a call to tell"
-    # With the interpreter's lock held, the counter would stand still for all of it.
-    assert pause < 0.6 * took and turns > 3
+    # With the interpreter's lock held, the counter would stand still for all of it, each time; a busy machine's
+    # scheduler takes some milliseconds now and then.
+    measured = [longest_pause(lambda: CALLS[name](volume)) for _ in range(3)]
+    assert all(took > 0.005 for _, took, _ in measured), "too short a call to tell"
+    assert any(pause < 0.6 * took and turns > 3 for pause, took, turns in measured), measured
 
 
 def test_files_let_other_threads_run(volume, tmp_path):
