@@ -21,8 +21,8 @@ BLOCK = re.compile(r"<!-- table: (?P<group>[\w/*-]+) -->\n.*?<!-- end -->", re.D
 
 
 def best_peer(result: dict[str, Any]) -> str | None:
-    """The fastest contender that is not ours."""
-    peers = [name for name in ran(result) if not name.startswith("ichdet")]
+    """The fastest contender that is not ours, nor does nothing."""
+    peers = [name for name in ran(result) if not name.startswith("ichdet") and name != "nothing"]
     return min(peers, key=lambda name: min(result["contenders"][name]["s"]), default=None)
 
 
@@ -105,15 +105,18 @@ def draw_scaling(results: list[dict[str, Any]], folder: Path) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, panels = pyplot.subplots(1, 2, figsize=(8, 3), layout="constrained")
-    for axes, name, label in ((panels[0], "slices", "slices, `ichdet detect`"), (panels[1], "members", "members, BLAST-CT")):
-        found = [r for r in results if r["case"].startswith(f"scaling/{name}-")]
+    labels = {"slices": "slices, `ichdet detect`", "members": "members, BLAST-CT"}
+    measured = {name: found for name in labels
+                if (found := [r for r in results if r["case"].startswith(f"scaling/{name}-")])}
+    if not measured:
+        return
+    figure, panels = pyplot.subplots(1, len(measured), figsize=(4 * len(measured), 3), layout="constrained", squeeze=False)
+    for axes, (name, found) in zip(panels[0], measured.items()):
         for threads in sorted({r["threads"] for r in found}):
             points = sorted((r["items"], min(r["contenders"][r["ours"]]["s"])) for r in found if r["threads"] == threads)
             axes.plot(*zip(*points), "o-", label=f"{threads} thread{'s' * (threads > 1)}")
-        axes.set(xlabel=label, ylabel="seconds", xlim=(0, None), ylim=(0, None))
-        if found:
-            axes.legend(fontsize=8)
+        axes.set(xlabel=labels[name], ylabel="seconds", xlim=(0, None), ylim=(0, None))
+        axes.legend(fontsize=8)
     figure.savefig(folder / "bench-scaling.png", dpi=110)
     pyplot.close(figure)
 
