@@ -59,13 +59,19 @@ def table(results: list[dict[str, Any]]) -> str:
     return "\n".join(rows)
 
 
-def draw(results: list[dict[str, Any]], folder: Path) -> None:
-    """Speed beside the fastest peer, and the part of the machine's limit."""
+def plots() -> Any:
+    """pyplot, without a screen."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
+    return pyplot
+
+
+def draw(results: list[dict[str, Any]], folder: Path) -> None:
+    """Speed beside the fastest peer, and the part of the machine's limit."""
+    pyplot = plots()
     single = [r for r in results if r["threads"] == 1 and best_peer(r) is not None]
     figure, axes = pyplot.subplots(figsize=(8, 0.8 + 0.24 * len(single)), layout="constrained")
     for i, result in enumerate(reversed(single)):
@@ -100,11 +106,7 @@ def draw(results: list[dict[str, Any]], folder: Path) -> None:
 
 def draw_scaling(results: list[dict[str, Any]], folder: Path) -> None:
     """Seconds by the number of slices and of members, a line for each number of threads."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
+    pyplot = plots()
     labels = {"slices": "slices, `ichdet detect`", "members": "members, BLAST-CT"}
     measured = {name: found for name in labels
                 if (found := [r for r in results if r["case"].startswith(f"scaling/{name}-")])}

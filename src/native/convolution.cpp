@@ -33,8 +33,6 @@ struct Place {
   std::int64_t step, channel;
 };
 
-std::int64_t volume(const Triple& t) { return t[0] * t[1] * t[2]; }
-
 }  // namespace
 
 std::int64_t weight_bytes(const Layer& layer) {

@@ -10,6 +10,8 @@ namespace ichdet::native {
 
 using Triple = std::array<std::int64_t, 3>;  ///< along z, y, x; images have one plane
 
+constexpr std::int64_t volume(const Triple& t) { return t[0] * t[1] * t[2]; }
+
 /// How the feature maps of one image or volume lie in the arena: blocks of 32 channels, each (plane, row, column,
 /// channel) with a border of zeros, which rows share: right of one row is left of the next, below one plane above the
 /// next. Blocks may have fewer channels: 4 (of images and volumes as they come), or 16 (of volumes).

@@ -1,6 +1,7 @@
 #include "tiles.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <utility>
 
@@ -173,6 +174,25 @@ void multiply(const WeightsView& weights, std::int64_t group, int groups, const 
   } else {
     multiply_parts<false>(weights, group, groups, pixels, tiles, count, sums);
   }
+}
+
+std::vector<std::int64_t> row_offsets(std::int64_t steps) {
+  std::vector<std::int64_t> offsets;
+  for (std::int64_t step = 0; step < steps; ++step) offsets.push_back(step * channels * std::int64_t(sizeof(float)));
+  return offsets;
+}
+
+void multiply_rows(const Weights& weights, const std::vector<std::int64_t>& offsets, std::int64_t group, int groups,
+                   const float* rows, std::int64_t length, std::int64_t count, float* sums) {
+  std::array<const char*, 8> tiles{};
+  std::array<int, 8> wanted{};
+  const auto together = (count + lanes - 1) / lanes;
+  for (std::int64_t i = 0; i < together; ++i) {
+    tiles[std::size_t(i)] = reinterpret_cast<const char*>(rows + i * lanes * length);
+    wanted[std::size_t(i)] = int(std::min(lanes, count - i * lanes));
+  }
+  const Pixels pixels{offsets.data(), length * std::int64_t(sizeof(float)), 0, wanted.data()};
+  multiply_vectors(weights, group, groups, pixels, tiles.data(), int(together), sums);
 }
 
 }  // namespace ichdet::native

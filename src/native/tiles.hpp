@@ -55,9 +55,10 @@ class Weights {
   const WeightTile* tiles() const { return tiles_.data(); }
 
  private:
+  void use(std::int64_t step, std::int64_t channel);
+
   std::int64_t groups_ = 0, steps_ = 0;
   Format format_ = Format::bfloat16;
-  void use(std::int64_t step, std::int64_t channel);
   std::vector<int> used_;
   std::vector<WeightTile> tiles_;
 };
@@ -88,6 +89,14 @@ struct Pixels {
 /// 16 groups + output].
 void multiply(const WeightsView& weights, std::int64_t group, int groups, const Pixels& pixels,
               const char* const* tiles, int count, float* sums);
+
+/// `count` (up to 128) rows of `length` floats, one behind the other, as the pixels of float32 weights: sums[(row *
+/// groups
+/// + group) * 16 + output]. `offsets` are those of row_offsets.
+void multiply_rows(const Weights& weights, const std::vector<std::int64_t>& offsets, std::int64_t group, int groups,
+                   const float* rows, std::int64_t length, std::int64_t count, float* sums);
+/// Where the steps of such a row begin.
+std::vector<std::int64_t> row_offsets(std::int64_t steps);
 
 /// Whether numbers of this format are multiplied on AMX.
 bool on_amx(Format format);

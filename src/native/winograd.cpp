@@ -133,7 +133,6 @@ std::array<double, m + 2> transform_weights(const std::array<double, 3>& g) {
 std::int64_t rounded_up(std::int64_t n, std::int64_t to) { return (n + to - 1) / to * to; }
 
 Triple tiles_of(const Triple& size, int m) { return {size[0], (size[1] + m - 1) / m, (size[2] + m - 1) / m}; }
-std::int64_t count_of(const Triple& t) { return t[0] * t[1] * t[2]; }
 
 /// Nanoseconds or so on one thread, of plain sums where m is 0: the products, the weights where they do not stay in the
 /// cache, the transforms of 16 channels of a tile. Fitted by eye to an AMD EPYC (Zen 4).
@@ -141,7 +140,7 @@ double cost(const Layer& layer, int m) {
   constexpr double in_cache = 1 << 20, per_byte = 0.08, per_product = 0.3 / lanes;
   const auto inputs = double(layer.shape.kernel[0] * layer.in.places());
   const auto outputs = double(rounded_up(layer.outputs, lanes));
-  const auto tiles = double(count_of(tiles_of(layer.out.size, std::max(m, 1))));
+  const auto tiles = double(volume(tiles_of(layer.out.size, std::max(m, 1))));
   const double of_tile = m == 0 ? 9 : (m + 2) * (m + 2), transform = m == 0 ? 0 : m == 2 ? 30 : 90;
   const double weights = of_tile * inputs * outputs * sizeof(float);
   return tiles * of_tile * inputs * outputs * per_product + (weights > in_cache ? weights * per_byte : 0) +
@@ -181,7 +180,7 @@ int Winograd::suits(const Layer& layer) {
   return best;
 }
 
-std::int64_t Winograd::most_parts(const Triple& size) { return (count_of(tiles_of(size, 2)) + 7) / 8; }
+std::int64_t Winograd::most_parts(const Triple& size) { return (volume(tiles_of(size, 2)) + 7) / 8; }
 
 Weights Winograd::transformed(const Layer& layer, int m) {
   const auto groups = (layer.outputs + lanes - 1) / lanes, planes = layer.shape.kernel[0];
@@ -224,15 +223,13 @@ Winograd::Winograd(const Layer& layer, int m, std::shared_ptr<const Weights> wei
       tiles_(tiles_of(layer.out.size, m)),
       inputs_(planes_ * layer.in.places()),
       groups_((layer.outputs + lanes - 1) / lanes),
-      weights_(std::move(weights)) {
-  for (std::int64_t step = 0; step < weights_->steps(); ++step) {
-    offsets_.push_back(step * channels * std::int64_t(sizeof(float)));
-  }
+      weights_(std::move(weights)),
+      offsets_(row_offsets(weights_->steps())) {
   finish_.bias.assign(std::size_t(groups_ * lanes), 0);
   if (layer.bias != nullptr) std::copy_n(layer.bias, layer.outputs, finish_.bias.begin());
 
   // Inputs of a strip stay in the cache; where the weights do not, they should be read few times.
-  const auto all = count_of(tiles_), tile_bytes = (m + 2) * (m + 2) * inputs_ * std::int64_t(sizeof(float));
+  const auto all = volume(tiles_), tile_bytes = (m + 2) * (m + 2) * inputs_ * std::int64_t(sizeof(float));
   const std::int64_t room = weights_->bytes() > (2 << 20) ? 2 << 20 : 384 << 10;
   const auto longest = std::clamp<std::int64_t>(room / tile_bytes / 8 * 8, 16, 64);
   strips_ = (all + longest - 1) / longest;
@@ -270,18 +267,9 @@ void Winograd::multiply_pair(char* arena, std::int64_t first, std::int64_t last,
                              float* statistics) const {
   constexpr std::int64_t n2 = (m + 2) * (m + 2);
   const int groups = group + 1 < groups_ ? 2 : 1;
-  const auto count = last - first, together = (count + lanes - 1) / lanes;
-  std::array<const char*, 8> from{};
-  std::array<int, 8> wanted{};
   for (std::int64_t place = 0; place < n2; ++place) {
-    const float* inputs = room.inputs.get() + place * room.input_step;
-    for (std::int64_t i = 0; i < together; ++i) {
-      from[std::size_t(i)] = reinterpret_cast<const char*>(inputs + i * lanes * inputs_);
-      wanted[std::size_t(i)] = int(std::min(lanes, count - i * lanes));
-    }
-    const Pixels pixels{offsets_.data(), inputs_ * std::int64_t(sizeof(float)), 0, wanted.data()};
-    multiply(*weights_, place * groups_ + group, groups, pixels, from.data(), int(together),
-             room.products.get() + place * room.product_step);
+    multiply_rows(*weights_, offsets_, place * groups_ + group, groups, room.inputs.get() + place * room.input_step,
+                  inputs_, last - first, room.products.get() + place * room.product_step);
   }
   for (auto tile = first; tile < last;) {  // those of a row together
     const auto in_row = tile % tiles_[2], row = tile / tiles_[2];
@@ -307,7 +295,7 @@ void Winograd::run_all(char* arena, std::int64_t begin, std::int64_t end) const 
   const auto pairs = (groups_ + 1) / 2;
   for (auto unit = begin; unit < end; ++unit) {
     const auto strip = unit / splits_;
-    const auto first = strip * strip_, last = std::min(first + strip_, count_of(tiles_));
+    const auto first = strip * strip_, last = std::min(first + strip_, volume(tiles_));
     if (room.holds != strip) transform<m>(arena, first, last, room);
     room.holds = strip;
     const auto from = splits_ == 1 ? 0 : unit % splits_, to = splits_ == 1 ? pairs : from + 1;
