@@ -45,6 +45,8 @@ def main():
     parser.add_argument("--resume", action="store_true", help="leave out what --out holds already")
     parser.add_argument("--list", action="store_true", help="names and titles, and nothing run")
     args = parser.parse_args()
+    if args.stages and not args.stages.exists():
+        parser.error(f"--stages: {args.stages}: not found; `make bench-setup` builds bench_stages")
     cases = all_cases()
     todo = chosen(cases, args.only, args.quick)
     if args.list:

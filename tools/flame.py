@@ -101,6 +101,8 @@ def main():
                            check=True)
         except FileNotFoundError:
             sys.exit("flame: perf is not installed (Debian: apt-get install linux-perf)")
+        except subprocess.CalledProcessError as e:
+            sys.exit(f"flame: perf record {' '.join(args.command)} ended with code {e.returncode}")
         # Without --no-inline it asks for the source line of each frame, which takes minutes.
         script = subprocess.run(["perf", "script", "--no-inline", "-i", data, "-F", "comm,ip,sym"], check=True, text=True,
                                 capture_output=True).stdout
