@@ -7,6 +7,8 @@
 #include <functional>
 #include <numeric>
 
+#include "../nn/empty_trace.hpp"
+
 namespace ichdet::models {
 namespace {
 
@@ -75,7 +77,7 @@ NormImpl::NormImpl(NormKind kind_, std::int64_t channels, double epsilon_)
 }
 
 at::Tensor NormImpl::forward(const at::Tensor& x) {
-  if (kind == NormKind::instance) return at::instance_norm(x, weight, bias, {}, {}, true, momentum, epsilon, false);
+  if (kind == NormKind::instance) return nn::instance_norm_of_any(x, weight, bias, momentum, epsilon);
   if (is_training()) num_batches_tracked += 1;
   return at::batch_norm(x, weight, bias, running_mean, running_var, is_training(), momentum, epsilon, false);
 }

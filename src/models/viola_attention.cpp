@@ -89,7 +89,7 @@ std::pair<at::Tensor, at::Tensor> ViolaAttentionImpl::parts(const at::Tensor& x)
     std::vector<std::int64_t> shape(std::size_t(x.dim()), 1);
     shape[0] = x.size(0);
     shape[1] = x.size(1);
-    if (axis + 2 < x.dim()) shape[std::size_t(axis) + 2] = -1;
+    if (axis + 2 < x.dim()) shape[std::size_t(axis) + 2] = profile.size(2);
     return profile.reshape(shape);
   };
   const auto sx = shaped(s[0], 0), sy = shaped(s[1], 1), sz = shaped(s[2], 2);

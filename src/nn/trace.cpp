@@ -7,9 +7,9 @@
 #include <torch/csrc/jit/passes/lower_tuples.h>
 #include <torch/nn/module.h>
 
+#include "empty_trace.hpp"
 #include "engine.hpp"
 #include "ichdet/core/error.hpp"
-#include "small_trace.hpp"
 #include "weight_cache.hpp"
 
 namespace ichdet::nn {
@@ -52,9 +52,9 @@ std::shared_ptr<torch::jit::Graph> trace_whole(const Forward& forward, at::IntAr
 std::shared_ptr<torch::jit::Graph> trace(torch::nn::Module& module, const Forward& forward, at::IntArrayRef shape) {
   const at::NoGradGuard no_grad;
   const Frozen frozen(module);
-  const auto whole = [&](at::IntArrayRef size) { return trace_whole(forward, size); };
   const bool ours = module.name().rfind("ichdet::models::", 0) == 0;
-  if (auto graph = ours ? trace_small(whole, shape) : nullptr) return graph;
+  const auto whole = [&](at::IntArrayRef size) { return trace_whole(forward, size); };
+  if (auto graph = ours ? trace_empty(whole, shape) : nullptr) return graph;
   return whole(shape);
 }
 
