@@ -3,7 +3,7 @@
 #
 #   tools/setup.sh build   system packages, .venv with torch        (what `make` needs), OpenVINO where it can be had
 #   tools/setup.sh test    also the judges and .venv-oracles        (what `make test` needs)
-#   tools/setup.sh bench   also Google Benchmark                    (what `make bench` needs)
+#   tools/setup.sh bench   also Google Benchmark and DCMTK          (what `make bench` needs)
 #   tools/setup.sh dev     also clang-format and clang-tidy         (what `make tidy` and `make format` need)
 #
 # TORCH_INDEX=address   Python index to take torch from, where the default one would serve a CUDA build
@@ -19,7 +19,7 @@ build_packages=(build-essential cmake ninja-build ccache python3 python3-venv py
   libxtensor-dev libxsimd-dev doctest-dev libcli11-dev nlohmann-json3-dev libpng-dev
   zlib1g-dev libcurl4-openssl-dev libssl-dev libyaml-cpp-dev)
 test_packages=(dicom3tools dcmtk)
-bench_packages=(libbenchmark-dev)
+bench_packages=(libbenchmark-dev libdcmtk-dev)
 dev_packages=(clang-format clang-tidy)
 
 packages=("${build_packages[@]}")

@@ -69,19 +69,32 @@ def with_simpleitk(folder, threads):
     return read
 
 
-def with_gdcm(folder, threads):
-    """GDCM's own reader, without SimpleITK around it."""
-    program, out = BINARY.parent / "bench_dicom_gdcm", folder / "gdcm.raw"
-    if not program.exists():
-        raise LeftOut(f"no {program}; build with -DICHDET_BUILD_BENCHMARKS=ON")
-    run(program, out, *files(folder))
-    values = np.memmap(out, np.float32, "r", shape=(len(files(folder)), 512, 512))
+def with_highdicom(folder, threads):
+    import highdicom
+    import pydicom
 
     def read():
-        run(program, "-", *files(folder))
-        return values
+        datasets = list(map(pydicom.dcmread, files(folder)))
+        return highdicom.get_volume_from_series(datasets, dtype=np.float32).array[::-1]  # from foot to head
 
-    return Contender(read, "a process of its own, with its start")
+    return read
+
+
+def with_program(name):
+    """A library's own reader in C++, without SimpleITK around it."""
+
+    def open_contender(folder, threads):
+        program, out = BINARY.parent / name, folder / f"{name}.raw"
+        if not program.exists():
+            raise LeftOut(f"no {program}; build with -DICHDET_BUILD_BENCHMARKS=ON")
+
+        def read():
+            run(program, "-" if out.exists() else out, *files(folder))  # the first call's are compared
+            return np.memmap(out, np.float32, "r", shape=(len(files(folder)), 512, 512))
+
+        return Contender(read, "a process of its own, with its start")
+
+    return open_contender
 
 
 CASES = [
@@ -97,4 +110,7 @@ for case in CASES:
     case.contender("ichdet")(with_ichdet)
     case.contender("pydicom")(with_pydicom)
     case.contender("SimpleITK")(with_simpleitk)
-    case.contender("GDCM")(with_gdcm)
+    case.contender("GDCM")(with_program("bench_dicom_gdcm"))
+    case.contender("DCMTK")(with_program("bench_dicom_dcmtk"))
+for case in CASES[:2]:  # of tilted slices it makes no volume
+    case.contender("highdicom")(with_highdicom)
