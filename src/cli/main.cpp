@@ -1,4 +1,7 @@
 #include <unistd.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -6,6 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <limits>
 #include <new>
 #include <string>
 #include <string_view>
@@ -84,9 +88,20 @@ void spin_briefly(int, char** argv, char** environment) {
 
 [[gnu::section(".preinit_array"), gnu::used]] void (*const begin)(int, char**, char**) = spin_briefly;
 
+/// Memory that is freed is kept for what comes next. A large piece would go back to the system, and be cleared page by
+/// page when it is asked for again: a tenth of the time of a segmentation.
+void keep_freed_memory() {
+#ifdef __GLIBC__
+  ::mallopt(M_MMAP_MAX, 0);
+  ::mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
+  ::mallopt(M_TOP_PAD, 64 << 20);
+#endif
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  keep_freed_memory();
   CLI::App app{"Finds intracranial hemorrhage on head CT. Not for clinical use.", "ichdet"};
   app.set_version_flag("--version", std::string(ichdet::version));
   app.require_subcommand(1);

@@ -12,10 +12,10 @@ namespace {
 
 constexpr int m = 4;
 
-Map channels_last(const at::Tensor& x) {
+Map channels_last(const Triple& size, std::int64_t per_pixel) {
   Map map;
-  map.size = {x.size(0), x.size(1), x.size(2)};
-  map.per_pixel = x.size(3);
+  map.size = size;
+  map.per_pixel = per_pixel;
   map.kept.value_bytes = sizeof(float);
   map.blocks = {0};
   return map;
@@ -23,32 +23,26 @@ Map channels_last(const at::Tensor& x) {
 
 }  // namespace
 
-std::function<at::Tensor(const at::Tensor&)> valid_convolution(const at::Tensor& given_weight,
-                                                               const at::Tensor& given_bias) {
-  const auto weight = given_weight.contiguous(), bias = given_bias.contiguous();
+std::function<void(const at::Tensor&, const TakeSums&)> valid_convolution(const at::Tensor& given_weight) {
+  const auto weight = given_weight.contiguous();
   Layer layer;
   layer.shape.kernel = {3, 3, 3};
   layer.weight = weight.data_ptr<float>();
   layer.outputs = weight.size(0);
-  layer.bias = bias.data_ptr<float>();
   layer.format = Format::float32;
   layer.channel_of.resize(std::size_t(weight.size(1)));
   std::iota(layer.channel_of.begin(), layer.channel_of.end(), 0);
   layer.in.per_pixel = weight.size(1);
   layer.in.blocks = {0};
   const auto transformed = std::make_shared<const Weights>(Winograd::transformed(layer, m));
-  return [layer, transformed, weight, bias](const at::Tensor& given) {
+  return [layer, transformed, weight](const at::Tensor& given, const TakeSums& take) {
     const auto x = given.contiguous();
-    const auto y = at::empty({x.size(0) - 2, x.size(1) - 2, x.size(2) - 2, layer.outputs});
     auto here = layer;
-    here.in = channels_last(x);
-    here.out = channels_last(y);
-    // Both lie in one arena, wherever they are.
+    here.in = channels_last({x.size(0), x.size(1), x.size(2)}, x.size(3));
+    here.out = channels_last({x.size(0) - 2, x.size(1) - 2, x.size(2) - 2}, layer.outputs);
+    const Winograd convolution(here, m, transformed, take);
     char* arena = static_cast<char*>(x.data_ptr());
-    here.out.blocks = {static_cast<char*>(y.data_ptr()) - arena};
-    const Winograd convolution(here, m, transformed);
     at::parallel_for(0, convolution.units(), 1, [&](auto begin, auto end) { convolution.run(arena, begin, end); });
-    return y;
   };
 }
 

@@ -132,6 +132,19 @@ std::array<double, m + 2> transform_weights(const std::array<double, 3>& g) {
 
 std::int64_t rounded_up(std::int64_t n, std::int64_t to) { return (n + to - 1) / to * to; }
 
+std::int64_t steps_of(std::int64_t places) { return (places + channels - 1) / channels; }
+
+/// Of a tile's inputs (plane, place), where plane k of the kernel lies at place (k + turned) % planes.
+std::vector<std::int64_t> offsets_of(std::int64_t planes, std::int64_t places, std::int64_t turned) {
+  std::vector<std::int64_t> offsets;
+  for (std::int64_t k = 0; k < planes; ++k) {
+    for (std::int64_t step = 0; step < steps_of(places); ++step) {
+      offsets.push_back(((k + turned) % planes * places + step * channels) * std::int64_t(sizeof(float)));
+    }
+  }
+  return offsets;
+}
+
 Triple tiles_of(const Triple& size, int m) { return {size[0], (size[1] + m - 1) / m, (size[2] + m - 1) / m}; }
 
 /// Nanoseconds or so on one thread, of plain sums where m is 0: the products, the weights where they do not stay in the
@@ -153,7 +166,7 @@ double cost(const Layer& layer, int m) {
 struct Winograd::Room {
   std::unique_ptr<float[], Free> inputs, products, rows;
   std::int64_t input_step, product_step, row_step;  ///< floats from one of a tile's places, or row, to the next
-  std::int64_t holds = -1;                          ///< the strip whose inputs are there
+  std::int64_t holds = -1;                          ///< the strip whose inputs are there, where outputs are split
 
   Room(int m, std::int64_t strip, std::int64_t places) {
     const auto n2 = (m + 2) * (m + 2);
@@ -184,8 +197,8 @@ std::int64_t Winograd::most_parts(const Triple& size) { return (volume(tiles_of(
 
 Weights Winograd::transformed(const Layer& layer, int m) {
   const auto groups = (layer.outputs + lanes - 1) / lanes, planes = layer.shape.kernel[0];
-  Weights weights((m + 2) * (m + 2) * groups * lanes, (planes * layer.in.places() + channels - 1) / channels,
-                  Format::float32);
+  const auto steps = steps_of(layer.in.places());  // of a plane
+  Weights weights((m + 2) * (m + 2) * groups * lanes, planes * steps, Format::float32);
   const auto set = [&]<int size>(std::integral_constant<int, size>) {
     constexpr std::size_t n = size + 2;
     const auto channel_count = std::int64_t(layer.channel_of.size());
@@ -202,9 +215,10 @@ Weights Winograd::transformed(const Layer& layer, int m) {
             for (std::size_t y = 0; y < n; ++y) values[y * n + x][o] = float(column[y]);
           }
         }
-        const auto input = plane * layer.in.places() + layer.channel_of[std::size_t(c)];
+        const auto input = layer.channel_of[std::size_t(c)];
         for (std::size_t place = 0; place < n * n; ++place) {
-          weights.set_group(std::int64_t(place) * groups + group, input / channels, input % channels, values[place]);
+          weights.set_group(std::int64_t(place) * groups + group, plane * steps + input / channels, input % channels,
+                            values[place]);
         }
       }
     }
@@ -213,44 +227,61 @@ Weights Winograd::transformed(const Layer& layer, int m) {
   return weights;
 }
 
-Winograd::Winograd(const Layer& layer, int m, std::shared_ptr<const Weights> weights)
+Winograd::Winograd(const Layer& layer, int m, std::shared_ptr<const Weights> weights, TakeSums take)
     : m_(m),
       in_(layer.in),
       padding_(layer.shape.padding),
       planes_(layer.shape.kernel[0]),
       finish_{layer.out, {}, layer.activation, layer.addend, layer.slope},
+      take_(std::move(take)),
       statistics_(layer.statistics),
       tiles_(tiles_of(layer.out.size, m)),
       inputs_(planes_ * layer.in.places()),
       groups_((layer.outputs + lanes - 1) / lanes),
-      weights_(std::move(weights)),
-      offsets_(row_offsets(weights_->steps())) {
+      weights_(std::move(weights)) {
+  for (std::int64_t turned = 0; turned < planes_; ++turned) {
+    offsets_.push_back(offsets_of(planes_, layer.in.places(), turned));
+  }
   finish_.bias.assign(std::size_t(groups_ * lanes), 0);
   if (layer.bias != nullptr) std::copy_n(layer.bias, layer.outputs, finish_.bias.begin());
 
   // Inputs of a strip stay in the cache; where the weights do not, they should be read few times.
-  const auto all = volume(tiles_), tile_bytes = (m + 2) * (m + 2) * inputs_ * std::int64_t(sizeof(float));
+  const auto tile_bytes = (m + 2) * (m + 2) * inputs_ * std::int64_t(sizeof(float));
   const std::int64_t room = weights_->bytes() > (2 << 20) ? 2 << 20 : 384 << 10;
   const auto longest = std::clamp<std::int64_t>(room / tile_bytes / 8 * 8, 16, 64);
-  strips_ = (all + longest - 1) / longest;
-  strip_ = (all + strips_ - 1) / strips_;
-  strips_ = (all + strip_ - 1) / strip_;
+  const auto cut = [&](std::int64_t tiles) {
+    strips_ = (tiles + longest - 1) / longest;
+    strip_tiles_ = (tiles + strips_ - 1) / strips_;
+    strips_ = (tiles + strip_tiles_ - 1) / strip_tiles_;
+  };
+  const auto in_plane = tiles_[1] * tiles_[2];
+  if (planes_ > 1 && in_plane >= 16 && tiles_[0] >= 4) {
+    cut(in_plane);
+    runs_ = (tiles_[0] + 11) / 12;
+    run_ = (tiles_[0] + runs_ - 1) / runs_;
+    runs_ = (tiles_[0] + run_ - 1) / run_;
+    if (strips_ * runs_ >= 16) return;
+    run_ = 0;
+    runs_ = 1;
+  }
+  cut(volume(tiles_));
   splits_ = strips_ < 16 ? (groups_ + 1) / 2 : 1;
 }
 
 template <int m>
-void Winograd::transform(const char* arena, std::int64_t first, std::int64_t last, Room& room) const {
-  const auto planes = in_.places() / lanes;
+void Winograd::transform(const char* arena, const Strip& strip, std::int64_t from_plane, Room& room) const {
+  const auto groups = in_.places() / lanes;
   const auto row_bytes = in_.pitch() * in_.pixel_bytes();
-  for (auto tile = first; tile < last; ++tile) {
+  for (auto tile = strip.first; tile < strip.last; ++tile) {
     const auto x = tile % tiles_[2] * m - padding_[2], y = tile / tiles_[2] % tiles_[1] * m - padding_[1];
-    const auto z = tile / (tiles_[2] * tiles_[1]) - padding_[0];
-    float* to = room.inputs.get() + (tile - first) * inputs_;
+    const auto z = strip.plane + tile / (tiles_[2] * tiles_[1]) - padding_[0];
+    float* inputs = room.inputs.get() + (tile - strip.first) * inputs_;
     const bool inside = y >= -in_.border[1] && y + m + 2 <= in_.height() + in_.border[1] && x >= -in_.border[2] &&
                         x + m + 2 <= in_.width() + in_.border[2];
-    for (std::int64_t k = 0; k < planes_; ++k) {
+    for (auto k = from_plane; k < planes_; ++k) {
       const bool exists = z + k >= 0 && z + k < in_.depth();
-      for (std::int64_t group = 0; group < planes; ++group, to += lanes) {
+      float* to = inputs + (strip.plane + k) % planes_ * in_.places();
+      for (std::int64_t group = 0; group < groups; ++group, to += lanes) {
         const auto place = group * lanes;
         const char* from = arena + in_.blocks[std::size_t(place / in_.per_pixel)] + in_.within(place) +
                            in_.pixel(exists ? z + k : 0, y, x);
@@ -263,27 +294,33 @@ void Winograd::transform(const char* arena, std::int64_t first, std::int64_t las
 }
 
 template <int m>
-void Winograd::multiply_pair(char* arena, std::int64_t first, std::int64_t last, std::int64_t group, Room& room,
-                             float* statistics) const {
+void Winograd::multiply_pair(char* arena, const Strip& strip, std::int64_t group, Room& room, float* statistics) const {
   constexpr std::int64_t n2 = (m + 2) * (m + 2);
   const int groups = group + 1 < groups_ ? 2 : 1;
+  const auto& offsets = offsets_[std::size_t(strip.plane % planes_)];
   for (std::int64_t place = 0; place < n2; ++place) {
-    multiply_rows(*weights_, offsets_, place * groups_ + group, groups, room.inputs.get() + place * room.input_step,
-                  inputs_, last - first, room.products.get() + place * room.product_step);
+    multiply_rows(*weights_, offsets, place * groups_ + group, groups, room.inputs.get() + place * room.input_step,
+                  inputs_, strip.tiles(), room.products.get() + place * room.product_step);
   }
-  for (auto tile = first; tile < last;) {  // those of a row together
+  for (auto tile = strip.first; tile < strip.last;) {  // those of a row together
     const auto in_row = tile % tiles_[2], row = tile / tiles_[2];
-    const auto beside = std::min(last - tile, tiles_[2] - in_row);
+    const auto beside = std::min(strip.last - tile, tiles_[2] - in_row);
     for (std::int64_t i = 0; i < beside; ++i) {
       for (int g = 0; g < groups; ++g) {
-        transform_back<m>(room.products.get() + ((tile - first + i) * groups + g) * lanes, room.product_step,
+        transform_back<m>(room.products.get() + ((tile - strip.first + i) * groups + g) * lanes, room.product_step,
                           room.rows.get() + (i * m * groups + g) * lanes, room.row_step, groups * lanes);
       }
     }
     const auto& size = finish_.out.size;
-    Run run{row / tiles_[1], row % tiles_[1] * m, in_row * m, 1, std::min(beside * m, size[2] - in_row * m)};
+    Run run{strip.plane + row / tiles_[1], row % tiles_[1] * m, in_row * m, 1,
+            std::min(beside * m, size[2] - in_row * m)};
     for (int i = 0; i < m && run.y < size[1]; ++i, ++run.y) {
-      finish(finish_, arena, run, group * lanes, groups, room.rows.get() + i * room.row_step, statistics);
+      const float* sums = room.rows.get() + i * room.row_step;
+      if (take_) {
+        take_({run.z, run.y, run.x, run.count, group * lanes, groups * lanes, sums});
+      } else {
+        finish(finish_, arena, run, group * lanes, groups, sums, statistics);
+      }
     }
     tile += beside;
   }
@@ -291,22 +328,26 @@ void Winograd::multiply_pair(char* arena, std::int64_t first, std::int64_t last,
 
 template <int m>
 void Winograd::run_all(char* arena, std::int64_t begin, std::int64_t end) const {
-  Room room(m, strip_, inputs_);
-  const auto pairs = (groups_ + 1) / 2;
+  Room room(m, strip_tiles_, inputs_);
+  const auto pairs = (groups_ + 1) / 2, tiles = run_ > 0 ? tiles_[1] * tiles_[2] : volume(tiles_);
   for (auto unit = begin; unit < end; ++unit) {
-    const auto strip = unit / splits_;
-    const auto first = strip * strip_, last = std::min(first + strip_, volume(tiles_));
-    if (room.holds != strip) transform<m>(arena, first, last, room);
-    room.holds = strip;
+    const auto part = unit / splits_, first = part / runs_ * strip_tiles_, begins = part % runs_ * run_;
+    Strip strip{first, std::min(first + strip_tiles_, tiles), begins};
     const auto from = splits_ == 1 ? 0 : unit % splits_, to = splits_ == 1 ? pairs : from + 1;
-    for (auto pair = from; pair < to; ++pair) {
-      const auto group = 2 * pair;
-      float* statistics = nullptr;
-      if (statistics_) {
-        statistics = reinterpret_cast<float*>(arena + *statistics_) + (strip * groups_ + group) * lanes * 2;
-        std::fill_n(statistics, std::min<std::int64_t>(2, groups_ - group) * lanes * 2, 0.f);
+    const auto statistics_of = [&](std::int64_t group) {
+      return statistics_ ? reinterpret_cast<float*>(arena + *statistics_) + (part * groups_ + group) * lanes * 2
+                         : nullptr;
+    };
+    for (auto pair = from; statistics_ && pair < to; ++pair) {
+      std::fill_n(statistics_of(2 * pair), std::min<std::int64_t>(2, groups_ - 2 * pair) * lanes * 2, 0.f);
+    }
+    const auto planes_end = run_ > 0 ? std::min(begins + run_, tiles_[0]) : 1;
+    for (; strip.plane < planes_end; ++strip.plane) {
+      if (room.holds != part) transform<m>(arena, strip, strip.plane == begins ? 0 : planes_ - 1, room);
+      if (splits_ > 1) room.holds = part;
+      for (auto pair = from; pair < to; ++pair) {
+        multiply_pair<m>(arena, strip, 2 * pair, room, statistics_of(2 * pair));
       }
-      multiply_pair<m>(arena, first, last, group, room, statistics);
     }
   }
 }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "convolution.hpp"
+#include "sums.hpp"
 
 namespace ichdet::native {
 
@@ -18,39 +19,50 @@ class Winograd {
   /// The layer's weights as the products take them, whatever the map's size.
   static Weights transformed(const Layer& layer, int m);
   Winograd(const Layer& layer, int m) : Winograd(layer, m, std::make_shared<const Weights>(transformed(layer, m))) {}
-  Winograd(const Layer& layer, int m, std::shared_ptr<const Weights> weights);
+  /// With `take`, sums go there, not to the layer's map.
+  Winograd(const Layer& layer, int m, std::shared_ptr<const Weights> weights, TakeSums take = {});
 
-  std::int64_t units() const { return strips_ * splits_; }
+  std::int64_t units() const { return strips_ * runs_ * splits_; }
   void run(char* arena, std::int64_t begin, std::int64_t end) const;
 
   /// Of statistics.
-  std::int64_t parts() const { return strips_; }
+  std::int64_t parts() const { return strips_ * runs_; }
   /// No more parts has a map of this size.
   static std::int64_t most_parts(const Triple& size);
 
  private:
   struct Room;
+  /// Some tiles: of a plane, or where runs_ is 1 and run_ 0, of all of them.
+  struct Strip {
+    std::int64_t first, last, plane;
+    std::int64_t tiles() const { return last - first; }
+  };
   template <int m>
   void run_all(char* arena, std::int64_t begin, std::int64_t end) const;
   template <int m>
-  void transform(const char* arena, std::int64_t first, std::int64_t last, Room& room) const;
+  void transform(const char* arena, const Strip& strip, std::int64_t from_plane, Room& room) const;
   template <int m>
-  void multiply_pair(char* arena, std::int64_t first, std::int64_t last, std::int64_t group, Room& room,
-                     float* statistics) const;
+  void multiply_pair(char* arena, const Strip& strip, std::int64_t group, Room& room, float* statistics) const;
 
   int m_;
   Map in_;
   Triple padding_;
   std::int64_t planes_ = 1;  ///< of the kernel
   Finish finish_;
+  TakeSums take_;
   std::optional<std::int64_t> statistics_;
   Triple tiles_{};           ///< along each axis
   std::int64_t inputs_ = 0;  ///< of a tile: places, of all planes of the kernel
   std::int64_t groups_ = 0;  ///< of 16 outputs
   std::shared_ptr<const Weights> weights_;
-  std::vector<std::int64_t> offsets_;
-  std::int64_t strip_ = 0, strips_ = 0;  ///< tiles of a strip; strips
-  std::int64_t splits_ = 1;              ///< of a strip's outputs, where there are few strips
+  /// Where the steps of a tile's inputs begin: by how far the planes are turned.
+  std::vector<std::vector<std::int64_t>> offsets_;
+  std::int64_t strip_tiles_ = 0, strips_ = 0;
+  /// A strip goes through that many planes, so that each plane is transformed once; 0: strips go on from plane to
+  /// plane.
+  std::int64_t run_ = 0;
+  std::int64_t runs_ = 1;
+  std::int64_t splits_ = 1;  ///< of a strip's outputs, where there are few strips
 };
 
 }  // namespace ichdet::native

@@ -23,9 +23,21 @@ void each_row(std::int64_t depth, std::int64_t height, const std::function<void(
   });
 }
 
-/// (D, H, W, C) as the (1, C, D, H, W) that LibTorch calls channels-last.
-at::Tensor as_channels_last(const at::Tensor& t) { return t.permute({3, 0, 1, 2}).unsqueeze(0); }
-at::Tensor from_channels_last(const at::Tensor& t) { return t.squeeze(0).permute({1, 2, 3, 0}).contiguous(); }
+/// A few planes at a time: what LibTorch wrote is still in cache when it is finished, and pieces below 32 MB are
+/// recycled by malloc in place of being mapped and cleared anew.
+void convolve_by_libtorch(const at::Tensor& weight, const at::Tensor& x, const native::TakeSums& take) {
+  const auto depth = x.size(0) - 2, height = x.size(1) - 2, width = x.size(2) - 2, channels = weight.size(0);
+  const auto planes = std::max<std::int64_t>(1, piece_floats / (height * width * channels));
+  for (std::int64_t z = 0; z < depth; z += planes) {
+    StopScope::check("network");
+    const auto count = std::min(planes, depth - z);
+    const auto channels_last = x.narrow(0, z, count + 2).permute({3, 0, 1, 2}).unsqueeze(0);
+    const auto piece = at::conv3d(channels_last, weight).squeeze(0).permute({1, 2, 3, 0}).contiguous();
+    each_row(count, height, [&, data = piece.data_ptr<float>()](std::int64_t dz, std::int64_t y) {
+      take({z + dz, y, 0, width, 0, channels, data + (dz * height + y) * width * channels});
+    });
+  }
+}
 
 /// x's product in pieces of its rows that do not depend on the number of threads, so that its bytes do not either.
 at::Tensor multiply_rows(const at::Tensor& x, const RowProduct& multiply, std::int64_t outputs) {
@@ -45,10 +57,9 @@ at::Tensor multiply_rows(const at::Tensor& x, const RowProduct& multiply, std::i
 
 const Multiplies& by_libtorch() {
   static const Multiplies made{
-      [](const at::Tensor& given, const at::Tensor& bias) -> ValidConvolution {
-        return [weight = given.contiguous(at::MemoryFormat::ChannelsLast3d), bias](const at::Tensor& x) {
-          return from_channels_last(at::conv3d(as_channels_last(x), weight, bias));
-        };
+      [](const at::Tensor& given) -> ValidConvolution {
+        return [weight = given.contiguous(at::MemoryFormat::ChannelsLast3d)](
+                   const at::Tensor& x, const native::TakeSums& take) { convolve_by_libtorch(weight, x, take); };
       },
       [](const at::Tensor& matrix) -> RowProduct {
         return [matrix = matrix.contiguous()](const at::Tensor& x) { return at::mm(x, matrix); };
@@ -62,15 +73,13 @@ Float32DeepMedic::Float32DeepMedic(FoldedDeepMedic folded, const Multiplies& by)
     const auto& first = source.blocks.front();
     for (const auto& block : source.blocks) {
       const bool plain = &block == &first && first.in() % 16 != 0;
-      path.convolutions.push_back((plain ? by_libtorch() : by).convolution(block.weight, block.bias));
+      path.convolutions.push_back((plain ? by_libtorch() : by).convolution(block.weight));
     }
     path.head = by.product(source.head_weight);
     if (first.in() == 1 && first.out() <= 32) {
       path.first_weight.assign(27 * 32, 0.f);
-      path.first_bias.assign(32, 0.f);
       const auto weight = first.weight.flatten(1).contiguous();
       for (std::int64_t c = 0; c < first.out(); ++c) {
-        path.first_bias[std::size_t(c)] = first.bias[c].item<float>();
         for (std::int64_t tap = 0; tap < 27; ++tap) {
           path.first_weight[std::size_t(tap * 32 + c)] = weight.data_ptr<float>()[c * 27 + tap];
         }
@@ -92,7 +101,7 @@ at::Tensor Float32DeepMedic::run_path(std::size_t index, const at::Tensor& input
   const auto row = first.repeated(x.size(2));
   each_row(x.size(0), x.size(1), [&, n = x.size(2) * x.size(3), data = x.data_ptr<float>()](auto z, auto y) {
     auto* at = data + (z * x.size(1) + y) * n;
-    add_affine_prelu(at, nullptr, row.scale.data(), row.shift.data(), row.slope, at, nullptr, n);
+    affine_prelu(at, row.scale.data(), row.shift.data(), row.slope, at, n);
   });
 
   // Two buffers each for activations and for what shortcuts read, taken in turn.
@@ -110,45 +119,41 @@ at::Tensor Float32DeepMedic::run_path(std::size_t index, const at::Tensor& input
     const auto& block = blocks[i];
     const Shape in{x.size(0), x.size(1), x.size(2), x.size(3)};
     const Shape out{in.depth - 2, in.height - 2, in.width - 2, block.out()};
-    const auto next = (i + 1 < blocks.size() ? blocks[i + 1].before : folded.before_head).repeated(out.width);
+    const auto& next = i + 1 < blocks.size() ? blocks[i + 1].before : folded.before_head;
+    const auto bias = block.bias.contiguous();
     const float* shortcut = block.shortcut ? streams[(i + 1) % 2].data_ptr<float>() : nullptr;
     float* kept = folded.feeds_shortcut(i) ? streams[i % 2].data_ptr<float>() : nullptr;
     float* activated = activations[i % 2].data_ptr<float>();
-    const auto n = out.width * out.channels;
-    const auto finish_row = [&](const float* convolved, std::int64_t z, std::int64_t y) {
-      const auto at = (z * out.height + y) * n;
-      const auto from = (((z + 1) * in.height + y + 1) * in.width + 1) * out.channels;
-      add_affine_prelu(convolved, shortcut ? shortcut + from : nullptr, next.scale.data(), next.shift.data(),
-                       next.slope, activated + at, kept ? kept + at : nullptr, n);
+    const auto take = [&](const native::Sums& sums) {
+      const auto at = ((sums.z * out.height + sums.y) * out.width + sums.x) * out.channels + sums.first;
+      const auto from = (((sums.z + 1) * in.height + sums.y + 1) * in.width + sums.x + 1) * out.channels + sums.first;
+      const Finishing how{sums.pixels,
+                          sums.channels,
+                          bias.const_data_ptr<float>() + sums.first,
+                          next.scale.data() + sums.first,
+                          next.shift.data() + sums.first,
+                          next.slope,
+                          out.channels};
+      finish_pixels(how, sums.values, shortcut ? shortcut + from : nullptr, activated + at, kept ? kept + at : nullptr);
     };
+    StopScope::check("network");
     if (i == 0 && !path.first_weight.empty()) {
       const auto* data = x.data_ptr<float>();
       at::parallel_for(0, out.depth * out.height, 8, [&](std::int64_t begin, std::int64_t end) {
-        std::vector<float> convolved(static_cast<std::size_t>(n));
+        std::vector<float> convolved(std::size_t(out.width * out.channels));
         for (auto r = begin; r < end; ++r) {
           const auto z = r / out.height, y = r % out.height;
           std::array<const float*, 9> rows;
           for (int t = 0; t < 9; ++t) rows[std::size_t(t)] = data + ((z + t / 3) * in.height + y + t % 3) * in.width;
-          convolve_first(rows.data(), path.first_weight.data(), path.first_bias.data(), convolved.data(), out.width,
-                         out.channels);
-          finish_row(convolved.data(), z, y);
+          convolve_first(rows.data(), path.first_weight.data(), convolved.data(), out.width, out.channels);
+          take({z, y, 0, out.width, 0, out.channels, convolved.data()});
         }
       });
     } else {
-      // A few planes at a time: what the convolution wrote is still in cache when the row is finished, and pieces
-      // below 32 MB are recycled by malloc in place of being mapped and cleared anew.
-      const auto planes = std::max<std::int64_t>(1, piece_floats / (out.height * n));
-      for (std::int64_t z = 0; z < out.depth; z += planes) {
-        StopScope::check("network");
-        const auto count = std::min(planes, out.depth - z);
-        const auto piece = path.convolutions[i](x.narrow(0, z, count + 2));
-        each_row(count, out.height, [&, data = piece.data_ptr<float>()](std::int64_t dz, std::int64_t y) {
-          finish_row(data + (dz * out.height + y) * n, z + dz, y);
-        });
-      }
+      path.convolutions[i](x, take);
     }
     x = activations[i % 2]
-            .narrow(0, 0, out.depth * out.height * n)
+            .narrow(0, 0, out.depth * out.height * out.width * out.channels)
             .view({out.depth, out.height, out.width, out.channels});
   }
   return x;
@@ -196,9 +201,8 @@ at::Tensor Float32DeepMedic::operator()(const at::Tensor& given) const {
         auto activated = at::empty_like(x);
         const auto wide = x.size(1);
         for (std::int64_t v = 0; v < voxels; ++v) {
-          add_affine_prelu(x.data_ptr<float>() + v * wide, nullptr, layer.before.scale.data(),
-                           layer.before.shift.data(), layer.before.slope, activated.data_ptr<float>() + v * wide,
-                           nullptr, wide);
+          affine_prelu(x.data_ptr<float>() + v * wide, layer.before.scale.data(), layer.before.shift.data(),
+                       layer.before.slope, activated.data_ptr<float>() + v * wide, wide);
         }
         const auto product = head_[l](activated);
         if (layer.shortcut) {

@@ -7,18 +7,20 @@
 #include <functional>
 #include <vector>
 
+#include "../native/sums.hpp"
 #include "fold_deepmedic.hpp"
 
 namespace ichdet::nn {
 
-/// A 3 x 3 x 3 convolution without padding, of (D, H, W, in).
-using ValidConvolution = std::function<at::Tensor(const at::Tensor&)>;
+/// A 3 x 3 x 3 convolution without padding or bias, of (D, H, W, in): every output is given to `take` once, as they
+/// come, on any thread.
+using ValidConvolution = std::function<void(const at::Tensor&, const native::TakeSums& take)>;
 /// A product of (rows, in) with a matrix that stays the same, on one thread.
 using RowProduct = std::function<at::Tensor(const at::Tensor&)>;
 
 /// Who multiplies.
 struct Multiplies {
-  std::function<ValidConvolution(const at::Tensor& weight, const at::Tensor& bias)> convolution;
+  std::function<ValidConvolution(const at::Tensor& weight)> convolution;
   std::function<RowProduct(const at::Tensor& matrix)> product;  ///< of (in, out)
 };
 const Multiplies& by_libtorch();
@@ -34,9 +36,9 @@ class Float32DeepMedic {
 
  private:
   struct Path {
-    std::vector<ValidConvolution> convolutions;   ///< of each block; the first may be empty
-    RowProduct head;                              ///< the head's first layer's share
-    std::vector<float> first_weight, first_bias;  ///< for convolve_first; empty: the general convolution
+    std::vector<ValidConvolution> convolutions;  ///< of each block; the first may be empty
+    RowProduct head;                             ///< the head's first layer's share
+    std::vector<float> first_weight;             ///< for convolve_first; empty: the general convolution
   };
 
   /// The pathway's last activations, before the head: (D, H, W, channels), at its own resolution.

@@ -22,18 +22,26 @@ struct AffinePrelu {
   AffinePrelu repeated(std::int64_t count) const;
 };
 
-/// sum = x[i] + shortcut[i]; out[i] = prelu(sum * scale[i] + shift[i]); kept[i] = sum. Without `shortcut` or `kept`
-/// (nullptr) that part is left out. `out` may be `x`.
-void add_affine_prelu(const float* x, const float* shortcut, const float* scale, const float* shift, float slope,
-                      float* out, float* kept, std::int64_t n);
+/// out[i] = prelu(x[i] * scale[i] + shift[i]). `out` may be `x`.
+void affine_prelu(const float* x, const float* scale, const float* shift, float slope, float* out, std::int64_t n);
+
+/// What is done to a convolution's sums (pixel, channel): v = sum + bias[c] + shortcut; kept = v;
+/// out = prelu(v * scale[c] + shift[c]). Without `shortcut` or `kept` (nullptr) that part is left out.
+struct Finishing {
+  std::int64_t pixels, channels;  ///< of sums
+  const float *bias, *scale, *shift;
+  float slope;
+  std::int64_t step;  ///< floats from one pixel to the next, in shortcut, out and kept
+};
+void finish_pixels(const Finishing& how, const float* sums, const float* shortcut, float* out, float* kept);
 
 /// x[i] += shortcut[i]
 void add(float* x, const float* shortcut, std::int64_t n);
 
-/// One output row of a 3 x 3 x 3 valid convolution of a single channel: out[x, c] = bias[c] + sum of weight[tap, c] *
-/// rows[tap / 3][x + tap % 3], `rows` being the nine input rows in z, y order, weight and bias having 32 channels
-/// (zeros fill them up), of which `channels` are written.
-void convolve_first(const float* const* rows, const float* weight, const float* bias, float* out, std::int64_t width,
+/// One output row of a 3 x 3 x 3 valid convolution of a single channel: out[x, c] = sum of weight[tap, c] *
+/// rows[tap / 3][x + tap % 3], `rows` being the nine input rows in z, y order, weight having 32 channels (zeros fill
+/// them up), of which `channels` are written.
+void convolve_first(const float* const* rows, const float* weight, float* out, std::int64_t width,
                     std::int64_t channels);
 
 }  // namespace ichdet::nn
