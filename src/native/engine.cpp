@@ -2,12 +2,12 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
-#include <mutex>
 
 #include "../nn/engine.hpp"
 #include "../nn/tile_product.hpp"
-#include "../nn/voxel_rows.hpp"
+#include "../nn/workspace.hpp"
 #include "ichdet/core/error.hpp"
+#include "ichdet/nn/prepare.hpp"
 #include "lowering.hpp"
 
 namespace ichdet::nn {
@@ -16,26 +16,6 @@ namespace {
 using native::Format;
 using native::Program;
 using native::Step;
-
-/// Arenas for the calls that run at the same time.
-class Arenas {
- public:
-  std::unique_ptr<Memory> take() {
-    const std::scoped_lock lock(mutex_);
-    if (free_.empty()) return std::make_unique<Memory>();
-    auto arena = std::move(free_.back());
-    free_.pop_back();
-    return arena;
-  }
-  void give_back(std::unique_ptr<Memory> arena) {
-    const std::scoped_lock lock(mutex_);
-    free_.push_back(std::move(arena));
-  }
-
- private:
-  std::mutex mutex_;
-  std::vector<std::unique_ptr<Memory>> free_;
-};
 
 /// What this CPU multiplies fastest.
 Format format_for(const CompileOptions& options) {
@@ -69,7 +49,8 @@ void run_image(const Program& program, char* arena, const float* image, float* o
 
 }  // namespace
 
-Compiled compile_native(const std::shared_ptr<torch::jit::Graph>& graph, const CompileOptions& options) {
+Compiled compile_native(const std::shared_ptr<torch::jit::Graph>& graph, const CompileOptions& options,
+                        std::shared_ptr<Workspace> workspace) {
   const auto format = format_for(options);
   const auto lowered = [&] {
     try {
@@ -81,23 +62,23 @@ Compiled compile_native(const std::shared_ptr<torch::jit::Graph>& graph, const C
     }
   };
   const auto program = std::make_shared<const Program>(lowered());
-  const auto arenas = std::make_shared<Arenas>();
+  if (!workspace) workspace = new_workspace();
   Compiled compiled;
   compiled.form = form_of(format);
   compiled.activation_bytes = program->bytes;  // of one image; prepare knows how many run at once
-  compiled.run = [program, arenas](const at::Tensor& given) {
+  compiled.run = [program, workspace](const at::Tensor& given) {
     const auto input = given.to(at::kFloat).contiguous();
     auto shape = program->output_shape;
     shape[0] = input.size(0);
     auto output = at::empty(shape);
     const auto images = input.size(0), from = input.numel() / images, to = output.numel() / images;
     const auto run = [&](std::int64_t begin, std::int64_t end) {
-      auto memory = arenas->take();
+      auto memory = workspace->take();
       char* arena = memory->as<char>(program->bytes);
       for (auto i = begin; i < end; ++i) {
         run_image(*program, arena, input.const_data_ptr<float>() + i * from, output.data_ptr<float>() + i * to);
       }
-      arenas->give_back(std::move(memory));
+      workspace->give_back(std::move(memory));
     };
     // A thread for each image where there are enough of them, else the threads share each image's steps.
     if (images >= at::get_num_threads()) {

@@ -55,7 +55,8 @@ Compiled compile_torch(const std::shared_ptr<torch::jit::Graph>& graph, const Co
 
 /// ichdet's own kernels, on the CPU's AMX or AVX-512; each image or volume by itself, from a graph that was traced with
 /// one. Throws Error(options) whose message says what is missing: AVX-512, or a kernel for an operator.
-Compiled compile_native(const std::shared_ptr<torch::jit::Graph>& graph, const CompileOptions& options);
+Compiled compile_native(const std::shared_ptr<torch::jit::Graph>& graph, const CompileOptions& options,
+                        std::shared_ptr<Workspace> workspace = nullptr);
 
 /// OpenVINO, through the plug-in. Throws Error(options) whose message says what is missing: the plug-in, or an
 /// operator.

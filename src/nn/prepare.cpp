@@ -145,7 +145,7 @@ void PreparedNetwork::State::compile(Entry& entry, at::IntArrayRef shape) {
       auto one = shape.vec();
       one[0] = 1;
       auto& image = images[one];
-      if (!image.run) image = nn::compile_native(traced(one), how);
+      if (!image.run) image = nn::compile_native(traced(one), how, options.workspace);
       entry.compiled = image;
       const auto at_once = std::min<std::int64_t>(shape[0], at::get_num_threads());
       if (at_once == at::get_num_threads()) entry.compiled.activation_bytes *= at_once;

@@ -67,6 +67,7 @@ ClassifierNetworks::ClassifierNetworks(const std::vector<Member>& given, Task ta
     throw Error::mismatch(ErrorCode::options, "batch", "at least 1", std::to_string(options.batch));
   }
   how = options.network;
+  if (!how.workspace) how.workspace = nn::new_workspace();
   if (how.precision == Precision::automatic) how.precision = Precision::float32;
   if (how.precision == Precision::adaptive) {
     throw Error::mismatch(ErrorCode::options, "precision", "float32 or bfloat16 for a classifier", "adaptive");

@@ -7,6 +7,7 @@
 #include "ensemble_members.hpp"
 #include "ichdet/core/version.hpp"
 #include "ichdet/ensemble/staple.hpp"
+#include "ichdet/pipeline/slice_images.hpp"
 #include "ichdet/preprocess/grid.hpp"
 #include "ichdet/preprocess/resample.hpp"
 #include "measure.hpp"
@@ -64,7 +65,10 @@ struct EnsembleDetector::State {
     std::vector<pipeline::Answer> answers;
     std::vector<bool> asked;
   };
-  Said ask(const SliceStack& stack, StudyResult& result, const Progress& progress) const;
+  using Slices = std::optional<std::vector<std::int64_t>>;
+  /// Those that slice models are asked about; none where they know themselves.
+  Slices shown(const SliceStack& stack, StudyResult& result) const;
+  Said ask(const SliceStack& stack, const Slices& shown, StudyResult& result, const Progress& progress) const;
   /// The judges' mean probability of each slice that they looked at, and the slices that some judge finds positive.
   struct Judgement {
     std::vector<std::optional<double>> slices;
@@ -72,7 +76,7 @@ struct EnsembleDetector::State {
     std::vector<std::string> classes;           ///< where there is one judge, its own ...
     std::vector<std::vector<double>> by_class;  ///< ... and what it says of each slice
   };
-  Judgement judge(const SliceStack& stack, StudyResult& result, const Progress& progress) const;
+  Judgement judge(const SliceStack& stack, const Slices& shown, StudyResult& result, const Progress& progress) const;
   /// What they say together on the native slices.
   struct Combined {
     Array3<std::uint8_t> labels;
@@ -89,8 +93,17 @@ struct EnsembleDetector::State {
                const std::vector<bool>& asked) const;
 };
 
-EnsembleDetector::State::Said EnsembleDetector::State::ask(const SliceStack& stack, StudyResult& result,
-                                                           const Progress& progress) const {
+EnsembleDetector::State::Slices EnsembleDetector::State::shown(const SliceStack& stack, StudyResult& result) const {
+  const auto slice_wise = [](const pipeline::Voice& voice) {
+    return std::holds_alternative<SliceSegmenter>(voice.segmenter);
+  };
+  const bool any = !members.judges.empty() || std::ranges::any_of(members.voices, slice_wise);
+  if (!any || !members.skip_empty) return std::nullopt;
+  return pipeline::timed(result, "head", [&] { return slices_with_head(stack, options.threads); });
+}
+
+EnsembleDetector::State::Said EnsembleDetector::State::ask(const SliceStack& stack, const Slices& shown,
+                                                           StudyResult& result, const Progress& progress) const {
   Said all;
   all.asked.assign(std::size_t(stack.geometry.count()), false);
   const auto range = pipeline::measured_range(stack);
@@ -111,7 +124,7 @@ EnsembleDetector::State::Said EnsembleDetector::State::ask(const SliceStack& sta
     return ensemble::to_classes(said.probabilities, voice.mapping);
   };
   const auto on_slices = [&](const SliceSegmenter& segmenter) -> pipeline::Answer {
-    const auto said = segmenter.read(stack, progress);
+    const auto said = segmenter.read(stack, progress, shown);
     add_trust(result.trust, said.result.trust);
     add_inference(result.inference, said.result.inference);
     add_new(result.assumptions, said.result.assumptions);
@@ -130,13 +143,14 @@ EnsembleDetector::State::Said EnsembleDetector::State::ask(const SliceStack& sta
   return all;
 }
 
-EnsembleDetector::State::Judgement EnsembleDetector::State::judge(const SliceStack& stack, StudyResult& result,
-                                                                  const Progress& progress) const {
+EnsembleDetector::State::Judgement EnsembleDetector::State::judge(const SliceStack& stack, const Slices& shown,
+                                                                  StudyResult& result, const Progress& progress) const {
   const auto count = std::size_t(stack.geometry.count());
   Judgement judgement{std::vector<std::optional<double>>(count), std::vector<bool>(count, false), {}, {}};
   std::vector<double> weights(count), sums(count);
   for (const auto& judge : members.judges) {
-    const auto said = pipeline::timed(result, judge.name.c_str(), [&] { return judge.classifier(stack, progress); });
+    const auto said =
+        pipeline::timed(result, judge.name.c_str(), [&] { return judge.classifier(stack, progress, shown); });
     for (std::size_t k = 0; k < count; ++k) {
       const auto& slice = said.slices[k];
       if (!slice.computed) continue;  // not asked, it has nothing against blood here
@@ -257,8 +271,9 @@ Detection EnsembleDetector::operator()(const SliceStack& stack, const Progress& 
   result.version = version;
   result.assumptions = stack.assumptions;
   result.assumptions.push_back(pipeline::in_words(state.spec, state.members));
-  const auto said = state.ask(stack, result, progress);
-  auto judgement = state.judge(stack, result, progress);
+  const auto shown = state.shown(stack, result);
+  const auto said = state.ask(stack, shown, result, progress);
+  auto judgement = state.judge(stack, shown, result, progress);
 
   progress("combine", 0);
   auto combined =

@@ -148,15 +148,20 @@ Array4<float> at_slices(const Answer& answer, const Voice& voice, const Slab& sl
   return ensemble::to_classes(map, voice.mapping).values;
 }
 
-Members open_members(const EnsembleSpec& spec, const SegmenterOptions& segmenter, const ClassifierOptions& classifier,
+Members open_members(const EnsembleSpec& spec, SegmenterOptions segmenter, ClassifierOptions classifier,
                      const OwnMembers& own) {
   check(spec);
+  for (auto* network : {&segmenter.network, &classifier.network}) {
+    if (!network->workspace) network->workspace = segmenter.network.workspace;
+    if (!network->workspace) network->workspace = nn::new_workspace();
+  }
   for (const auto& [name, networks] : own) {
     if (std::ranges::find(spec.members, name, &EnsembleMember::bundle) != spec.members.end()) continue;
     throw Error(ErrorCode::options, "ensemble " + spec.name + ": no member is named " + name);
   }
   Members members;
   members.classes = spec.classes;
+  members.skip_empty = classifier.skip_empty;
   for (const auto& member : spec.members) {
     const auto networks = open_member(member, own);
     const auto task = networks.front().spec.task;

@@ -42,10 +42,11 @@ struct Members {
   std::vector<std::string> names;  ///< of them
   std::vector<Voice> voices;
   std::vector<Judge> judges;
+  bool skip_empty = true;  ///< slice models are asked about slices with head alone
 };
 
 /// Throws as EnsembleDetector's constructor does.
-Members open_members(const EnsembleSpec& spec, const SegmenterOptions& segmenter, const ClassifierOptions& classifier,
+Members open_members(const EnsembleSpec& spec, SegmenterOptions segmenter, ClassifierOptions classifier,
                      const OwnMembers& own);
 
 /// One sentence: who they are, and how they are combined.

@@ -66,7 +66,9 @@ Segmenter::Segmenter(const std::vector<Member>& members, const SegmenterOptions&
   } else if (precision == Precision::automatic) {
     precision = has_fast_bfloat16() ? Precision::adaptive : Precision::float32;
   }
-  auto fast = options.network, exact = options.network;
+  auto fast = options.network;
+  if (!fast.workspace) fast.workspace = nn::new_workspace();
+  auto exact = fast;
   fast.precision = precision == Precision::adaptive ? Precision::bfloat16 : precision;
   exact.precision = Precision::float32;
   for (const auto& member : members) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "asked_slices.hpp"
 #include "classifier_networks.hpp"
 #include "ichdet/core/error.hpp"
 #include "ichdet/pipeline/slice_images.hpp"
@@ -15,7 +16,8 @@ struct SliceClassifier::State {
   pipeline::ClassifierNetworks networks;
   ClassifierOptions options;
 
-  std::vector<SliceScore> scores(const SliceStack& stack, const SliceImages& images, const Progress& progress) const;
+  std::vector<SliceScore> scores(const SliceStack& stack, const SliceImages& images, const Progress& progress,
+                                 const std::optional<std::vector<std::int64_t>>& slices = {}) const;
 };
 
 SliceClassifier::SliceClassifier(const std::vector<Bundle>& members, const ClassifierOptions& options)
@@ -34,21 +36,17 @@ at::Tensor SliceClassifier::probabilities(const at::Tensor& images) const {
 }
 
 std::vector<SliceScore> SliceClassifier::State::scores(const SliceStack& stack, const SliceImages& images,
-                                                       const Progress& progress) const {
+                                                       const Progress& progress,
+                                                       const std::optional<std::vector<std::int64_t>>& slices) const {
   const auto& geometry = stack.geometry;
   std::vector<SliceScore> scores;
   for (std::int64_t k = 0; k < geometry.count(); ++k) {
     const auto& plane = geometry.planes()[std::size_t(k)];
     const auto centre = plane.to_lps(double(geometry.rows() - 1) / 2, double(geometry.columns() - 1) / 2);
-    scores.push_back({k, centre.z(), 0, plane.sop_instance_uid, !options.skip_empty, {}});
+    scores.push_back({k, centre.z(), 0, plane.sop_instance_uid, false, {}});
   }
-  if (options.skip_empty) {
-    for (const auto k : slices_with_head(stack, options.network.threads)) scores[std::size_t(k)].computed = true;
-  }
-  std::vector<std::int64_t> asked;
-  for (const auto& score : scores) {
-    if (score.computed) asked.push_back(score.index);
-  }
+  const auto asked = pipeline::asked_slices(stack, slices, options.skip_empty, options.network.threads);
+  for (const auto k : asked) scores[std::size_t(k)].computed = true;
   for (std::size_t first = 0; first < asked.size(); first += std::size_t(options.batch)) {
     progress("slices", double(first) / double(asked.size()));
     const auto batch = std::span(asked).subspan(first, std::min(std::size_t(options.batch), asked.size() - first));
@@ -68,11 +66,12 @@ std::vector<SliceScore> SliceClassifier::scores(const SliceStack& stack, const P
   return state_->scores(stack, state_->networks.images(stack, state_->options), progress);
 }
 
-StudyResult SliceClassifier::operator()(const SliceStack& stack, const Progress& progress) const {
+StudyResult SliceClassifier::operator()(const SliceStack& stack, const Progress& progress,
+                                        const std::optional<std::vector<std::int64_t>>& slices) const {
   const auto& networks = state_->networks;
   auto result = networks.blank_result(stack);
   const auto images = state_->networks.images(stack, state_->options);
-  result.slices = pipeline::timed(result, "slices", [&] { return state_->scores(stack, images, progress); });
+  result.slices = pipeline::timed(result, "slices", [&] { return state_->scores(stack, images, progress, slices); });
   result.decision = decide(result.slices, networks.rule);
   networks.calibrate(result, state_->options);
   result.assumptions.insert(result.assumptions.end(), images.assumptions().begin(), images.assumptions().end());

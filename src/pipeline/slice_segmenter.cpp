@@ -4,9 +4,9 @@
 #include <ATen/TensorOperators.h>
 
 #include <algorithm>
-#include <numeric>
 #include <span>
 
+#include "asked_slices.hpp"
 #include "classifier_networks.hpp"
 #include "ichdet/aggregate/lesions.hpp"
 #include "ichdet/aggregate/slices.hpp"
@@ -173,7 +173,8 @@ void SliceSegmenter::State::measure(SliceSegmentation& found) const {
   networks.calibrate(result, for_members(options));
 }
 
-SliceReading SliceSegmenter::read(const SliceStack& stack, const Progress& progress) const {
+SliceReading SliceSegmenter::read(const SliceStack& stack, const Progress& progress,
+                                  const std::optional<std::vector<std::int64_t>>& given) const {
   const auto& state = *state_;
   const auto& spec = state.networks.spec();
   const auto threads = state.options.network.threads;
@@ -185,9 +186,7 @@ SliceReading SliceSegmenter::read(const SliceStack& stack, const Progress& progr
   result.classes.clear();
   const auto images = state.networks.images(stack, for_members(state.options));
   result.assumptions.insert(result.assumptions.end(), images.assumptions().begin(), images.assumptions().end());
-  std::vector<std::int64_t> slices(static_cast<std::size_t>(count));
-  std::iota(slices.begin(), slices.end(), 0);
-  if (state.options.skip_empty) slices = slices_with_head(stack, threads);
+  const auto slices = pipeline::asked_slices(stack, given, state.options.skip_empty, threads);
   pipeline::timed(result, "slices", [&] {
     state.segment(reading, images, slices, progress);
     return 0;

@@ -33,6 +33,12 @@ Volume volume() {
   return {std::move(hu), Geometry::aligned({8, 8, 8}, {2, 2, 2})};
 }
 
+SliceStack stack(std::int64_t count) {
+  std::vector<SlicePlane> planes(static_cast<std::size_t>(count));
+  for (std::size_t k = 0; k < planes.size(); ++k) planes[k].position_mm = {0, 0, 5.0 * double(k)};
+  return {SliceGeometry(planes, 16, 16), Array3<float>({count, 16, 16}, -1000.f)};
+}
+
 }  // namespace
 
 TEST_CASE("a callable is a segmenter's member, and several are averaged") {
@@ -74,6 +80,28 @@ TEST_CASE("a callable is a classifier's member; maps need its parts") {
   const SliceClassifier whole(std::vector{member});
   CHECK(whole.probabilities(at::zeros({2, 1, 16, 16})).equal(at::full({2, 2}, 0.5f)));
   CHECK(whole.identities().front().name == "own");
+}
+
+TEST_CASE("a classifier is asked about the slices that are named, the others have probability 0") {
+  const SliceClassifier classifier(std::vector{Member(parse_own_spec(classification, "spec"), [](const at::Tensor& x) {
+    return x.mean({2, 3}).expand({-1, 2});
+  })});
+  const auto scan = stack(5);
+  const auto computed = [](const StudyResult& result) {
+    std::vector<std::int64_t> found;
+    for (const auto& slice : result.slices) {
+      CHECK(slice.computed == (slice.probability > 0));
+      if (slice.computed) found.push_back(slice.index);
+    }
+    return found;
+  };
+  using Slices = std::vector<std::int64_t>;
+  CHECK(computed(classifier(scan, {}, Slices{1, 4})) == Slices{1, 4});
+  CHECK(computed(classifier(scan)) == Slices{0, 1, 2, 3, 4});  // no head at all: every slice
+  for (const auto& wrong : {Slices{5}, Slices{-1}, Slices{2, 2}, Slices{3, 1}}) {
+    CHECK_THROWS_WITH_AS(classifier(scan, {}, wrong),
+                         doctest::Contains("slices: expected ascending numbers from 0 to 4"), Error);
+  }
 }
 
 TEST_CASE("a spec of one's own leaves out what is about stored weights alone") {

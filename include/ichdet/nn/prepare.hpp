@@ -37,6 +37,13 @@ std::string to_string(Engine engine);
 /// Whether this CPU multiplies bfloat16 matrices in hardware (AMX), many times as fast as float32.
 bool has_fast_bfloat16();
 
+namespace nn {
+class Workspace;
+
+/// Memory for activations, see PrepareOptions.
+std::shared_ptr<Workspace> new_workspace();
+}  // namespace nn
+
 struct PrepareOptions {
   Precision precision = Precision::automatic;
   Engine engine = Engine::automatic;
@@ -45,6 +52,9 @@ struct PrepareOptions {
   double memory_mib = 0;       ///< a call whose activations would need more is refused; 0: no ceiling
   /// Where an engine may keep compiled networks from run to run (OpenVINO does); empty: nowhere.
   std::filesystem::path cache_folder;
+  /// Memory for activations that the native engine keeps from call to call: networks that are given the same one share
+  /// it, so that an ensemble holds that of its largest member. None: each keeps its own.
+  std::shared_ptr<nn::Workspace> workspace;
 };
 
 /// What was made of a network for inputs of one shape.

@@ -56,7 +56,10 @@ class SliceClassifier {
 
   /// The decision, the slices' scores, what was assumed, and how the networks were run. `trust` is refused where the
   /// bundle is untrained, the slices are not axial, or the scan's HU end below one of the model's windows.
-  StudyResult operator()(const SliceStack& stack, const Progress& progress = {}) const;
+  /// `slices`, ascending, are computed, the others are given probability 0; none: what skip_empty says. Error(options)
+  /// where the stack has no such slice.
+  StudyResult operator()(const SliceStack& stack, const Progress& progress = {},
+                         const std::optional<std::vector<std::int64_t>>& slices = {}) const;
 
   /// What speaks for blood on these slices, through each member's forward_features and forward_head; of an ensemble
   /// the mean of its members' maps. S1's figures: aug_smooth and eigen_smooth.

@@ -78,7 +78,10 @@ class SliceSegmenter {
   /// Maps to the members' weights: (image, member), each row's sum 1.
   at::Tensor weights(const at::Tensor& maps) const;
 
-  SliceReading read(const SliceStack& stack, const Progress& progress = {}) const;
+  /// `slices`, ascending, are computed, the others are given probability 0; none: what skip_empty says. Error(options)
+  /// where the stack has no such slice.
+  SliceReading read(const SliceStack& stack, const Progress& progress = {},
+                    const std::optional<std::vector<std::int64_t>>& slices = {}) const;
   SliceSegmentation operator()(const SliceStack& stack, const Progress& progress = {}) const;
 
  private:

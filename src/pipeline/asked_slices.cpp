@@ -1,0 +1,31 @@
+#include "asked_slices.hpp"
+
+#include <numeric>
+#include <string>
+
+#include "ichdet/core/error.hpp"
+#include "ichdet/pipeline/slice_images.hpp"
+
+namespace ichdet::pipeline {
+
+std::vector<std::int64_t> asked_slices(const SliceStack& stack, const std::optional<std::vector<std::int64_t>>& given,
+                                       bool skip_empty, int threads) {
+  const auto count = stack.geometry.count();
+  if (given) {
+    std::int64_t before = -1;
+    for (const auto k : *given) {
+      if (k <= before || k >= count) {
+        throw Error::mismatch(ErrorCode::options, "slices", "ascending numbers from 0 to " + std::to_string(count - 1),
+                              std::to_string(k));
+      }
+      before = k;
+    }
+    return *given;
+  }
+  if (skip_empty) return slices_with_head(stack, threads);
+  std::vector<std::int64_t> all(static_cast<std::size_t>(count));
+  std::iota(all.begin(), all.end(), 0);
+  return all;
+}
+
+}  // namespace ichdet::pipeline
