@@ -46,8 +46,15 @@ def allowed_float32(who):
 
 
 def allowed_bfloat16(name):
-    """EfficientNet-B0's two logits are small: PyTorch itself is off by 6e-2 of the largest, OpenVINO by 9e-2."""
-    return lambda who: 1e-1 if name == "efficientnet_b0" else 5e-2
+    """EfficientNet-B0's two logits are small: PyTorch itself is off by 6e-2 of the largest, OpenVINO by 9e-2. Of
+    Viola-Unet, whose attention divides by small numbers, PyTorch is off by 0.17; we are held to 5e-2."""
+
+    def allowed(who):
+        if name == "viola_unet" and not who.startswith("ichdet"):
+            return 0.2
+        return 1e-1 if name == "efficientnet_b0" else 5e-2
+
+    return allowed
 
 
 def with_ichdet(name, batch, engine, precision):
