@@ -103,6 +103,7 @@ LEFT_OUT = {
         train::SplitPart train::Fold train::LossSpec train::OptimizerSpec train::ScheduleSpec train::TrainingSpec
         train::TrainResult train::FineTuneData train::FineTuned ModelCard TensorView ExpectedFile""",
     "checks that others make": "check check_shape ensemble::check check_new_place require_task train::require_slices",
+    "memory that networks share: in Python the members of a detector do, and no one else": "nn::new_workspace",
     "NumPy's, tqdm's and Python's own": """
         Array Progress StopScope parallel_for resolve_threads io::write_npy sha256 byte_size""",
     "how files are decoded": """
@@ -190,6 +191,7 @@ KEYWORDS = {
 }  # fmt: skip
 # Arguments that differ on purpose: {why: (function or class, its arguments)}.
 OTHERWISE = {
+    "see nn::new_workspace": {"ichdet.*": "PrepareOptions.workspace"},
     "its network runs with the defaults": {
         "ichdet.nn.SkullStripper": "PrepareOptions.* SegmenterOptions.*",
         "ichdet.nn.skull_strip": "PrepareOptions.* SegmenterOptions.*",
