@@ -5,8 +5,8 @@
 
 On the patients of recipes/splits/phe_sich.csv that the bundle neither learnt from nor was chosen by (split validation).
 A slice is clear where the classifier's probability is below a bound; a bleed on it would be missed. Prints, for each
-bound: slices spared, slices with blood among them, those of them that the whole bundle finds, blood that it marks on
-them (mL), and patients whose decision would rest on less.
+bound: slices spared (of those that show a head; the others are spared already), slices with blood among them, those of
+them that the whole bundle finds, blood that it marks on them (mL).
 """
 
 import argparse
@@ -48,7 +48,7 @@ def read(folder, study, classifier, detector):
         blood = blood[::-1]
     return {
         "study": study, "classifier_s": classified - start, "whole_s": whole - classified,
-        "classifier": [s.probability for s in said.slices], "blood": blood.tolist(),
+        "classifier": [s.probability for s in said.slices], "asked": [s.computed for s in said.slices], "blood": blood.tolist(),
         "found": [s.probability > found.result.decision.slice_threshold for s in found.result.slices],
         "marked_ml": ((marked > 0).sum(axis=(1, 2)) * ml).tolist(),
     }
@@ -66,14 +66,15 @@ def main():
     rows = [read(args.folder, study, classifier, detector) for study in validation()]
     if args.out:
         args.out.write_text(json.dumps(rows) + "\n")
-    p, blood, found, ml = (np.concatenate([row[key] for row in rows]) for key in ("classifier", "blood", "found", "marked_ml"))
-    print(f"{len(rows)} patients, {len(p)} slices, {blood.sum()} with blood, of which the bundle finds "
+    p, asked, blood, found, ml = (np.concatenate([row[key] for row in rows])
+                                  for key in ("classifier", "asked", "blood", "found", "marked_ml"))
+    print(f"{len(rows)} patients, {len(p)} slices, {asked.sum()} with a head, {blood.sum()} with blood, of which the bundle finds "
           f"{(blood & found).sum()}; {ml.sum():.0f} mL marked; classifier {sum(r['classifier_s'] for r in rows):.1f} s, "
           f"all {sum(r['whole_s'] for r in rows):.1f} s")
     print("bound   spared   with blood   of these found   mL marked there")
     for bound in BOUNDS:
-        clear = p < bound
-        print(f"{bound:5.3f}   {clear.mean():5.1%}   {(clear & blood).sum():9d}   {(clear & blood & found).sum():13d}   "
+        clear = (p < bound) & asked
+        print(f"{bound:5.3f}   {clear.sum() / asked.sum():5.1%}   {(clear & blood).sum():9d}   {(clear & blood & found).sum():13d}   "
               f"{ml[clear].sum():12.2f}")
 
 

@@ -88,8 +88,8 @@ void spin_briefly(int, char** argv, char** environment) {
 
 [[gnu::section(".preinit_array"), gnu::used]] void (*const begin)(int, char**, char**) = spin_briefly;
 
-/// Memory that is freed is kept for what comes next. A large piece would go back to the system, and be cleared page by
-/// page when it is asked for again: a tenth of the time of a segmentation.
+/// Memory that the main thread frees is kept for what comes next. A large piece would go back to the system, and be
+/// cleared page by page when it is asked for again: a tenth of the time of a segmentation.
 void keep_freed_memory() {
 #ifdef __GLIBC__
   ::mallopt(M_MMAP_MAX, 0);

@@ -73,7 +73,7 @@ Compiled compile_native(const std::shared_ptr<torch::jit::Graph>& graph, const C
     auto output = at::empty(shape);
     const auto images = input.size(0), from = input.numel() / images, to = output.numel() / images;
     const auto run = [&](std::int64_t begin, std::int64_t end) {
-      auto memory = workspace->take();
+      auto memory = workspace->take(std::size_t(program->bytes));
       char* arena = memory->as<char>(program->bytes);
       for (auto i = begin; i < end; ++i) {
         run_image(*program, arena, input.const_data_ptr<float>() + i * from, output.data_ptr<float>() + i * to);

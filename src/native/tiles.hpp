@@ -91,8 +91,8 @@ void multiply(const WeightsView& weights, std::int64_t group, int groups, const 
               const char* const* tiles, int count, float* sums);
 
 /// `count` (up to 128) rows of `length` floats, one behind the other, as the pixels of float32 weights: sums[(row *
-/// groups
-/// + group) * 16 + output]. `offsets` are those of row_offsets.
+/// groups + group) * 16 + output]. `offsets`: where the weights' steps begin in a row, in bytes; in its order those of
+/// row_offsets.
 void multiply_rows(const Weights& weights, const std::vector<std::int64_t>& offsets, std::int64_t group, int groups,
                    const float* rows, std::int64_t length, std::int64_t count, float* sums);
 /// Where the steps of such a row begin.

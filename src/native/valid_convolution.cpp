@@ -35,7 +35,8 @@ std::function<void(const at::Tensor&, const TakeSums&)> valid_convolution(const 
   layer.in.per_pixel = weight.size(1);
   layer.in.blocks = {0};
   const auto transformed = std::make_shared<const Weights>(Winograd::transformed(layer, m));
-  return [layer, transformed, weight](const at::Tensor& given, const TakeSums& take) {
+  layer.weight = nullptr;
+  return [layer, transformed](const at::Tensor& given, const TakeSums& take) {
     const auto x = given.contiguous();
     auto here = layer;
     here.in = channels_last({x.size(0), x.size(1), x.size(2)}, x.size(3));

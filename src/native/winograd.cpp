@@ -334,19 +334,18 @@ void Winograd::run_all(char* arena, std::int64_t begin, std::int64_t end) const 
     const auto part = unit / splits_, first = part / runs_ * strip_tiles_, begins = part % runs_ * run_;
     Strip strip{first, std::min(first + strip_tiles_, tiles), begins};
     const auto from = splits_ == 1 ? 0 : unit % splits_, to = splits_ == 1 ? pairs : from + 1;
-    const auto statistics_of = [&](std::int64_t group) {
-      return statistics_ ? reinterpret_cast<float*>(arena + *statistics_) + (part * groups_ + group) * lanes * 2
-                         : nullptr;
-    };
-    for (auto pair = from; statistics_ && pair < to; ++pair) {
-      std::fill_n(statistics_of(2 * pair), std::min<std::int64_t>(2, groups_ - 2 * pair) * lanes * 2, 0.f);
-    }
     const auto planes_end = run_ > 0 ? std::min(begins + run_, tiles_[0]) : 1;
     for (; strip.plane < planes_end; ++strip.plane) {
       if (room.holds != part) transform<m>(arena, strip, strip.plane == begins ? 0 : planes_ - 1, room);
       if (splits_ > 1) room.holds = part;
-      for (auto pair = from; pair < to; ++pair) {
-        multiply_pair<m>(arena, strip, 2 * pair, room, statistics_of(2 * pair));
+      for (auto group = 2 * from; group < 2 * to; group += 2) {
+        float* statistics = nullptr;
+        if (statistics_) {
+          const auto summed = run_ > 0 ? first / strip_tiles_ * tiles_[0] + strip.plane : part;
+          statistics = reinterpret_cast<float*>(arena + *statistics_) + (summed * groups_ + group) * lanes * 2;
+          std::fill_n(statistics, std::min<std::int64_t>(2, groups_ - group) * lanes * 2, 0.f);
+        }
+        multiply_pair<m>(arena, strip, group, room, statistics);
       }
     }
   }

@@ -26,7 +26,7 @@ class Winograd {
   void run(char* arena, std::int64_t begin, std::int64_t end) const;
 
   /// Of statistics.
-  std::int64_t parts() const { return strips_ * runs_; }
+  std::int64_t parts() const { return strips_ * (run_ > 0 ? tiles_[0] : 1); }
   /// No more parts has a map of this size.
   static std::int64_t most_parts(const Triple& size);
 

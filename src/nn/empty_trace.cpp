@@ -27,6 +27,12 @@ bool within_samples(const Node* node, std::size_t i) {
   return !axes.empty() && std::ranges::all_of(axes, [&](auto axis) { return axis > 0 || (axis < 0 && -axis < rank); });
 }
 
+/// A number that x.size(0) may have been.
+bool is_zero(const torch::jit::Value* value) {
+  const auto number = torch::jit::toIValue(value);
+  return number && number->isScalar() && number->toScalar().toDouble() == 0;
+}
+
 /// Operators that make each sample of the result from the same sample of what they read.
 bool keeps_samples(const Node* node) {
   static const char* const always[] = {"aten::_convolution",
@@ -65,10 +71,15 @@ bool keeps_samples(const Node* node) {
                                        "aten::upsample_bilinear2d",
                                        "aten::upsample_nearest2d",
                                        "aten::upsample_nearest3d",
-                                       "prim::Constant",
                                        "prim::ListConstruct",
                                        "prim::ListUnpack"};
   const std::string_view kind = node->kind().toQualString();
+  if (kind == "prim::Constant") {  // made of x.size(0), as it was then
+    const auto value = torch::jit::toIValue(node->output());
+    return !value || !value->isTensor() || !value->toTensor().defined() || value->toTensor().numel() > 0;
+  }
+  const bool arithmetic = kind == "aten::add" || kind == "aten::sub" || kind == "aten::mul" || kind == "aten::div";
+  if (arithmetic && is_zero(node->input(1))) return false;
   if (std::ranges::find(always, kind) != std::end(always)) return true;
   if (kind == "aten::cat" || kind == "aten::mean" || kind == "aten::sum" || kind == "aten::softmax" ||
       kind == "aten::unsqueeze" || kind == "aten::squeeze" || kind == "aten::select" || kind == "aten::slice" ||

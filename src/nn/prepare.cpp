@@ -228,6 +228,7 @@ std::shared_ptr<PreparedNetwork::State> state_for(std::string name, const Prepar
   auto state = std::make_shared<PreparedNetwork::State>();
   state->options = options;
   if (options.precision == Precision::automatic) state->options.precision = Precision::float32;
+  if (!state->options.workspace) state->options.workspace = nn::new_workspace();
   state->name = std::move(name);
   state->engine = options.engine;
   return state;

@@ -20,6 +20,7 @@ class Memory {
     reserve(std::size_t(count) * sizeof(T));
     return static_cast<T*>(data_.get());
   }
+  std::size_t bytes() const { return bytes_; }
 
  private:
   void reserve(std::size_t bytes);

@@ -1,14 +1,21 @@
 #include "workspace.hpp"
 
+#include <algorithm>
+
 #include "ichdet/nn/prepare.hpp"
 
 namespace ichdet::nn {
 
-std::unique_ptr<Memory> Workspace::take() {
+std::unique_ptr<Memory> Workspace::take(std::size_t bytes) {
   const std::scoped_lock lock(mutex_);
   if (free_.empty()) return std::make_unique<Memory>();
-  auto memory = std::move(free_.back());
-  free_.pop_back();
+  const auto better = [bytes](const auto& a, const auto& b) {
+    const bool enough = a->bytes() >= bytes, other = b->bytes() >= bytes;
+    return enough != other ? enough : enough ? a->bytes() < b->bytes() : a->bytes() > b->bytes();
+  };
+  const auto best = std::ranges::min_element(free_, better);
+  auto memory = std::move(*best);
+  free_.erase(best);
   return memory;
 }
 

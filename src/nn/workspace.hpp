@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -11,7 +12,8 @@ namespace ichdet::nn {
 /// Memory for the calls that run at the same time, kept for the next ones.
 class Workspace {
  public:
-  std::unique_ptr<Memory> take();
+  /// The smallest that has `bytes`, else the largest, so that few grow.
+  std::unique_ptr<Memory> take(std::size_t bytes);
   void give_back(std::unique_ptr<Memory> memory);
 
  private:

@@ -12,6 +12,7 @@ std::vector<std::int64_t> asked_slices(const SliceStack& stack, const std::optio
                                        bool skip_empty, int threads) {
   const auto count = stack.geometry.count();
   if (given) {
+    if (given->empty()) throw Error::mismatch(ErrorCode::options, "slices", "at least one", "none");
     std::int64_t before = -1;
     for (const auto k : *given) {
       if (k <= before || k >= count) {

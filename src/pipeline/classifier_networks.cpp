@@ -44,7 +44,8 @@ ClassifierMember from_bundle(const Bundle& bundle, const PrepareOptions& how) {
   const auto network = models::load(bundle);
   const auto features = [n = network.get()](const at::Tensor& x) { return n->forward_features(x); };
   const auto gradient = [=](const attribution::Target& target) -> Forward {
-    return prepare_gradient(network, [=](const at::Tensor& x) { return target(network->forward(x)); }, how);
+    return prepare_gradient(
+        network, [=](const at::Tensor& x) { return target(network->forward(x)); }, how);
   };
   return {prepare(network, how), prepare(network, features, how),
           [=](const at::Tensor& x) { return network->forward_head(x); }, gradient};

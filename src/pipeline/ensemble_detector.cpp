@@ -99,7 +99,13 @@ EnsembleDetector::State::Slices EnsembleDetector::State::shown(const SliceStack&
   };
   const bool any = !members.judges.empty() || std::ranges::any_of(members.voices, slice_wise);
   if (!any || !members.skip_empty) return std::nullopt;
-  return pipeline::timed(result, "head", [&] { return slices_with_head(stack, options.threads); });
+  const auto slices = pipeline::timed(result, "head", [&] { return slices_with_head(stack, options.threads); });
+  const auto count = stack.geometry.count(), skipped = count - std::int64_t(slices.size());
+  if (skipped > 0) {
+    result.assumptions.push_back(std::to_string(skipped) + " of " + std::to_string(count) +
+                                 " slices show no head: their probability is 0, and no network was asked.");
+  }
+  return slices;
 }
 
 EnsembleDetector::State::Said EnsembleDetector::State::ask(const SliceStack& stack, const Slices& shown,

@@ -20,17 +20,20 @@ std::vector<Member> members_of(const std::vector<Bundle>& bundles) {
 }
 
 ModelSpec parse_own_spec(nlohmann::json json, const std::string& subject) {
-  const nlohmann::json unsaid{
-      {"schema", ModelSpec::schema},
-      {"version", "1"},
-      {"architecture", {{"name", "own"}, {"options", nlohmann::json::object()}}},
-      {"provenance",
-       {{"source", "own"}, {"authors", "own"}, {"citation", "none"}, {"converted_by", "none"}, {"files", nlohmann::json::object()}}},
-      {"licence", {{"spdx", "NONE"}, {"file", "LICENSE"}}},
-      {"not_for_clinical_use", true},
-      {"training_data", "not stated"},
-      {"metrics", nlohmann::json::object()},
-      {"weights", {{"file", "none"}, {"sha256", std::string(64, '0')}}}};
+  const nlohmann::json unsaid{{"schema", ModelSpec::schema},
+                              {"version", "1"},
+                              {"architecture", {{"name", "own"}, {"options", nlohmann::json::object()}}},
+                              {"provenance",
+                               {{"source", "own"},
+                                {"authors", "own"},
+                                {"citation", "none"},
+                                {"converted_by", "none"},
+                                {"files", nlohmann::json::object()}}},
+                              {"licence", {{"spdx", "NONE"}, {"file", "LICENSE"}}},
+                              {"not_for_clinical_use", true},
+                              {"training_data", "not stated"},
+                              {"metrics", nlohmann::json::object()},
+                              {"weights", {{"file", "none"}, {"sha256", std::string(64, '0')}}}};
   if (json.is_object()) {
     for (const auto& [key, value] : unsaid.items()) {
       if (!json.contains(key)) json[key] = value;

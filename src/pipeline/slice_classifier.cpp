@@ -76,7 +76,7 @@ StudyResult SliceClassifier::operator()(const SliceStack& stack, const Progress&
   networks.calibrate(result, state_->options);
   result.assumptions.insert(result.assumptions.end(), images.assumptions().begin(), images.assumptions().end());
   const auto skipped = std::ranges::count(result.slices, false, &SliceScore::computed);
-  if (skipped > 0) {
+  if (skipped > 0 && !slices) {  // who names slices knows
     result.assumptions.push_back(std::to_string(skipped) + " of " + std::to_string(result.slices.size()) +
                                  " slices show no head: their probability is 0, and no network was asked.");
   }

@@ -1,6 +1,6 @@
 #include <torch/csrc/jit/ir/ir.h>
 
-#include <stdexcept>
+#include <algorithm>
 #include <vector>
 
 #include "ichdet/models/dynunet.hpp"
@@ -100,6 +100,8 @@ TEST_CASE("empty trace: none where samples are mixed, or may be") {
   CHECK_FALSE(traces([](const Tensor& x) { return at::flatten(x, 0, 1); }, shape));
   CHECK_FALSE(traces([](const Tensor& x) { return x.reshape({x.size(0) * 2, 2, 8, 8}); }, shape));
   CHECK_FALSE(traces([](const Tensor& x) { return x - x.select(0, 0); }, shape));
+  CHECK_FALSE(traces([](const Tensor& x) { return x + at::ones({x.size(0), 4, 8, 8}); }, shape));
+  CHECK_FALSE(traces([](const Tensor& x) { return x / double(x.size(0)); }, shape));
   CHECK_FALSE(traces([](const Tensor& x) { return x.flip(0); }, shape));        // an operator it does not know
   CHECK_FALSE(traces([](const Tensor& x) { return x / x.amax(); }, shape));     // throws of no samples
   CHECK_FALSE(traces([](const Tensor& x) { return at::relu(x); }, {0, 4, 8}));  // are none
@@ -137,6 +139,6 @@ TEST_CASE("empty trace: a DynUNet is prepared by it, and right") {
     const auto d = verify(
         prepared, [&](const Tensor& given) { return net->forward(given); }, x);
     CHECK(d.largest <= 1e-4 * d.range);
-    CHECK(samples == Numbers{0});
+    CHECK(std::ranges::count(samples, 0) == std::ssize(samples));  // again where an engine refuses
   }
 }

@@ -98,6 +98,7 @@ TEST_CASE("a classifier is asked about the slices that are named, the others hav
   using Slices = std::vector<std::int64_t>;
   CHECK(computed(classifier(scan, {}, Slices{1, 4})) == Slices{1, 4});
   CHECK(computed(classifier(scan)) == Slices{0, 1, 2, 3, 4});  // no head at all: every slice
+  CHECK_THROWS_WITH_AS(classifier(scan, {}, Slices{}), doctest::Contains("slices: expected at least one"), Error);
   for (const auto& wrong : {Slices{5}, Slices{-1}, Slices{2, 2}, Slices{3, 1}}) {
     CHECK_THROWS_WITH_AS(classifier(scan, {}, wrong),
                          doctest::Contains("slices: expected ascending numbers from 0 to 4"), Error);
