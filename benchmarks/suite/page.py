@@ -78,7 +78,8 @@ def draw(results: list[dict[str, Any]], folder: Path) -> None:
         middle, low, high = ratio(result, best_peer(result) or "")
         axes.barh(i, middle - 1, left=1, color="#2b6cb0" if middle >= 1 else "#c05621",
                   xerr=[[max(0, middle - low)], [max(0, high - middle)]], error_kw={"lw": 0.8, "ecolor": "#444"})
-        axes.text(max(middle, high, 1) * 1.06, i, f"{middle:{'.0f' if middle >= 10 else '.2g'}} x  {best_peer(result)}", va="center", fontsize=7)
+        times = f"{middle:.0f}" if middle >= 10 else f"{middle:.2g}"
+        axes.text(max(middle, high, 1) * 1.06, i, f"{times} x  {best_peer(result)}", va="center", fontsize=7)
     axes.set_yticks(range(len(single)), [r["case"] for r in reversed(single)], fontsize=7)
     axes.axvline(1, color="#444", lw=0.8)
     axes.set_xscale("log")

@@ -138,9 +138,8 @@ std::int64_t steps_of(std::int64_t places) { return (places + channels - 1) / ch
 std::vector<std::int64_t> offsets_of(std::int64_t planes, std::int64_t places, std::int64_t turned) {
   std::vector<std::int64_t> offsets;
   for (std::int64_t k = 0; k < planes; ++k) {
-    for (std::int64_t step = 0; step < steps_of(places); ++step) {
-      offsets.push_back(((k + turned) % planes * places + step * channels) * std::int64_t(sizeof(float)));
-    }
+    const auto plane = (k + turned) % planes * places * std::int64_t(sizeof(float));
+    for (const auto step : row_offsets(steps_of(places))) offsets.push_back(plane + step);
   }
   return offsets;
 }

@@ -29,4 +29,10 @@ std::vector<std::int64_t> asked_slices(const SliceStack& stack, const std::optio
   return all;
 }
 
+void note_headless(StudyResult& result, std::int64_t slices, std::int64_t asked) {
+  if (asked == slices) return;
+  result.assumptions.push_back(std::to_string(slices - asked) + " of " + std::to_string(slices) +
+                               " slices show no head: their probability is 0, and no network was asked.");
+}
+
 }  // namespace ichdet::pipeline

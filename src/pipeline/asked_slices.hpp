@@ -4,6 +4,7 @@
 #include <optional>
 #include <vector>
 
+#include "ichdet/core/results.hpp"
 #include "ichdet/core/slice_stack.hpp"
 
 namespace ichdet::pipeline {
@@ -12,5 +13,9 @@ namespace ichdet::pipeline {
 /// Error(options) where none is given, the stack has no such slice, or they do not ascend.
 std::vector<std::int64_t> asked_slices(const SliceStack& stack, const std::optional<std::vector<std::int64_t>>& given,
                                        bool skip_empty, int threads);
+
+/// Says among the assumptions how many of a stack's slices show no head and were not asked about; nothing where all
+/// were.
+void note_headless(StudyResult& result, std::int64_t slices, std::int64_t asked);
 
 }  // namespace ichdet::pipeline

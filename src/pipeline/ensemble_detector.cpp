@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "asked_slices.hpp"
 #include "canvas.hpp"
 #include "ensemble_members.hpp"
 #include "ichdet/core/version.hpp"
@@ -100,11 +101,7 @@ EnsembleDetector::State::Slices EnsembleDetector::State::shown(const SliceStack&
   const bool any = !members.judges.empty() || std::ranges::any_of(members.voices, slice_wise);
   if (!any || !members.skip_empty) return std::nullopt;
   const auto slices = pipeline::timed(result, "head", [&] { return slices_with_head(stack, options.threads); });
-  const auto count = stack.geometry.count(), skipped = count - std::int64_t(slices.size());
-  if (skipped > 0) {
-    result.assumptions.push_back(std::to_string(skipped) + " of " + std::to_string(count) +
-                                 " slices show no head: their probability is 0, and no network was asked.");
-  }
+  pipeline::note_headless(result, stack.geometry.count(), std::int64_t(slices.size()));
   return slices;
 }
 

@@ -75,17 +75,13 @@ StudyResult SliceClassifier::operator()(const SliceStack& stack, const Progress&
   result.decision = decide(result.slices, networks.rule);
   networks.calibrate(result, state_->options);
   result.assumptions.insert(result.assumptions.end(), images.assumptions().begin(), images.assumptions().end());
-  const auto skipped = std::ranges::count(result.slices, false, &SliceScore::computed);
-  if (skipped > 0 && !slices) {  // who names slices knows
-    result.assumptions.push_back(std::to_string(skipped) + " of " + std::to_string(result.slices.size()) +
-                                 " slices show no head: their probability is 0, and no network was asked.");
-  }
+  const auto computed = std::ranges::count(result.slices, true, &SliceScore::computed);
+  if (!slices) pipeline::note_headless(result, std::int64_t(result.slices.size()), computed);  // who names slices knows
   if (images.top() != 'A') {
     result.trust.ok = false;
     result.trust.reasons.emplace_back("the slices are not axial");
   }
   const auto& size = spec().image.size;
-  const auto computed = std::int64_t(result.slices.size()) - skipped;
   result.inference = networks.inference(
       {std::min(state_->options.batch, computed), std::int64_t(spec().channels.size()), size[0], size[1]});
   result.inference.voxels = computed * size[0] * size[1];

@@ -192,10 +192,7 @@ SliceReading SliceSegmenter::read(const SliceStack& stack, const Progress& progr
     state.segment(reading, images, slices, progress);
     return 0;
   });
-  if (const auto skipped = count - std::int64_t(slices.size()); skipped > 0 && !given) {  // who names slices knows
-    result.assumptions.push_back(std::to_string(skipped) + " of " + std::to_string(count) +
-                                 " slices show no head: their probability is 0, and no network was asked.");
-  }
+  if (!given) pipeline::note_headless(result, count, std::int64_t(slices.size()));  // who names slices knows
   if (images.top() != 'A') {
     result.trust.ok = false;
     result.trust.reasons.emplace_back("the slices are not axial");
