@@ -60,6 +60,10 @@ def main():
     parser.add_argument("folder", nargs="?", type=Path, default=data / "phe_sich")
     parser.add_argument("--out", type=Path, help="what was read of each slice, as JSON")
     args = parser.parse_args()
+    missing = [name for study in validation() for kind in ("ct", "label")
+               if not (args.folder / (name := f"{study}_{kind}.nii.gz")).exists()]
+    if missing:
+        parser.error(f"{args.folder}: expected the scans and masks of phe_sich, found no {missing[0]}")
     bundle = ROOT / "bundles/ichdet"
     classifier = nn.SliceClassifier(bundle / "classifier", threads=1)
     detector = nn.EnsembleDetector(bundle, threads=1)
